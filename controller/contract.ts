@@ -1,0 +1,80 @@
+/**
+ * vnmgr as webapi sees it.
+ *
+ * Owns: operations (what a user can ask for), their results, status and watch events.
+ * Assumes: parameters are JSON values already; text forms (query strings) were converted by the caller.
+ * Promises: `execute` is all or nothing and gets one revision; a refusal is a HotoriError with every reason and changes nothing.
+ */
+import type { UserKind } from '../flows/model/entities.js';
+import type { Revision } from './messages/slice.js';
+
+export type Params = Readonly<Record<string, unknown>>;
+
+export type Operation =
+  | { readonly verb: 'create'; readonly kind: UserKind; readonly params: Params }
+  /** Partial: parameters absent stay as they are. `if_match` is the etag the caller saw. */
+  | { readonly verb: 'update'; readonly kind: UserKind; readonly uuid: string; readonly params: Params; readonly if_match?: string | undefined }
+  | { readonly verb: 'delete'; readonly kind: UserKind; readonly uuid: string; readonly cascade?: boolean | undefined; readonly if_match?: string | undefined };
+
+/** An entity as REST shows it: the stored record without `kind`, with what OpenVNet adds (leases of an interface, addresses of a lease…). */
+export type View = Readonly<Record<string, unknown>> & { readonly uuid: string };
+
+export interface ExecuteResult {
+  readonly revision: Revision;
+  /** False when nothing differed: the revision is then the current one. */
+  readonly changed: boolean;
+  /** One per operation: the view of what was created or updated, or the uuids deleted (the named one first). */
+  readonly results: readonly (View | readonly string[])[];
+}
+
+export interface ListPage {
+  readonly total_count: number;
+  readonly offset: number;
+  readonly limit: number;
+  readonly items: readonly View[];
+  readonly revision: Revision;
+}
+
+export interface DatapathStatus {
+  readonly uuid: string;
+  readonly connected: boolean;
+  readonly desired_revision: number;
+  readonly applied_revision: number | null;
+  readonly flow_count: number;
+  readonly last_error: string | null;
+}
+
+export interface Status {
+  readonly version: string;
+  readonly revision: Revision;
+  readonly datapaths: readonly DatapathStatus[];
+}
+
+export interface InstalledResult {
+  readonly installed: true;
+  /** uuids of the datapaths that had something to confirm. */
+  readonly datapaths: readonly string[];
+}
+
+export interface WatchEvent {
+  readonly revision: Revision;
+  readonly changes: readonly { readonly op: 'put' | 'delete'; readonly kind: UserKind; readonly uuid: string; readonly value?: View }[];
+}
+
+export interface Controller {
+  /** Throws HotoriError (pointers start at `/operations/<index>` when there is more than one operation, else at the parameter). */
+  execute(operations: readonly Operation[]): Promise<ExecuteResult>;
+  /** undefined when there is none. `etag` is strong. */
+  get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined;
+  /** In uuid order. */
+  list(kind: UserKind, page: { readonly offset: number; readonly limit: number }): ListPage;
+  revision(): Revision;
+  status(): Status;
+  /**
+   * Resolves when every datapath whose slice changed at `revision` has confirmed it. Throws HotoriError `wait_timeout` naming the laggards,
+   * `datapath_error` with the switch's error, `compacted` when the revision is too old to tell.
+   */
+  waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult>;
+  /** Calls `sink` for each commit after `from` (a revision number), in order, until the signal. Throws `compacted` at once if `from` is too old. */
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void;
+}

@@ -1,0 +1,91 @@
+/**
+ * Messages between vnmgr and vna.
+ *
+ * Owns: what a vna is told (slices) and what it reports (vifs, applied revisions), as versioned plain data that survives CBOR.
+ * Assumes: per datapath, messages arrive in order or not at all; `seq` is dense, so a gap is seen and answered by a new snapshot.
+ * Promises: a slice is the whole desired input of one datapath; nothing else reaches the compiler but the local ports vna sees itself.
+ */
+import type { Entity } from '../../flows/model/entities.js';
+
+export const SLICE_SCHEMA_VERSION = 1;
+
+/** `(incarnation, number)`: numbers are dense within an incarnation; a new incarnation forces every watcher to re-list. */
+export interface Revision {
+  readonly incarnation: string;
+  readonly number: number;
+}
+
+export interface SliceSnapshot {
+  readonly kind: 'snapshot';
+  readonly schema_version: number;
+  readonly datapath_uuid: string;
+  readonly seq: number;
+  readonly revision: Revision;
+  readonly entities: readonly Entity[];
+}
+
+export interface SliceDelta {
+  readonly kind: 'delta';
+  readonly schema_version: number;
+  readonly datapath_uuid: string;
+  /** One more than the message before it. */
+  readonly seq: number;
+  readonly revision: Revision;
+  readonly puts: readonly Entity[];
+  /** uuids. */
+  readonly deletes: readonly string[];
+}
+
+export type SliceMessage = SliceSnapshot | SliceDelta;
+
+/** One NIC a vna sees on its bridge and that may be a VM's: identified to vnmgr, which decides what interface it is. */
+export interface VifObservation {
+  /** Stable while the NIC stays plugged: the OVS port name. */
+  readonly port_name: string;
+  readonly iface_id: string | null;
+}
+
+/** What vnmgr decided about a NIC; sent with the slice as a pseudo-entity so that it travels in the same order. */
+export interface VifReport {
+  readonly datapath_uuid: string;
+  /** The whole set, level-triggered. */
+  readonly vifs: readonly VifObservation[];
+}
+
+/** Sent after the barrier of the change that brought the datapath to `seq`, and whenever the state changes. */
+export interface AppliedReport {
+  readonly datapath_uuid: string;
+  readonly connected: boolean;
+  /** Last slice message whose flows the switch has confirmed; null before the first. */
+  readonly applied_seq: number | null;
+  readonly flow_count: number;
+  /** The error that keeps the datapath from applying a later seq, if one does. */
+  readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
+}
+
+/** The identity a vna presents; vnmgr finds the datapath by (dpid) or registers it. */
+export interface DatapathHello {
+  readonly node_id: string;
+  /** `0x` and 16 hex digits. */
+  readonly dpid: string;
+  readonly bridge: string;
+}
+
+/** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */
+export interface SliceSource {
+  /**
+   * Attaches a datapath. Resolves with its uuid once known or registered; waits while `auto_register` is off and it is not defined.
+   * A snapshot follows, then deltas; `onMessage` is called in order and never re-entrantly.
+   */
+  attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment>;
+}
+
+export interface SliceAttachment {
+  readonly datapath_uuid: string;
+  reportVifs(vifs: readonly VifObservation[]): void;
+  reportApplied(report: AppliedReport): void;
+  /** Asks for a new snapshot (after a gap or a broken local copy). */
+  relist(): void;
+  /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
+  readonly closed: Promise<void>;
+}

@@ -1,0 +1,234 @@
+/**
+ * The entities of the model, as they are stored, sliced and compiled.
+ *
+ * Owns: one zod schema per kind (the single source for types, storage checks, REST output and docs), the kind ↔ prefix ↔ collection table.
+ * Assumes: an entity here is already valid on its own; what holds between entities is invariants.ts.
+ * Promises: plain immutable records, every field present (null where unset), addresses in canonical text, references by uuid.
+ *
+ * Fields ending in `_key` are small integers allocated once by vnmgr and never reused; users cannot set them.
+ */
+import { z } from 'zod';
+
+export const UUID_TAIL = /^[a-z0-9][a-z0-9-]{0,31}$/;
+
+const uuid = (prefix: string) => z.string().regex(new RegExp(`^${prefix}-[a-z0-9][a-z0-9-]{0,31}$`), `must be ${prefix}- and 1 to 32 of a-z 0-9 -`);
+const key = (bits: number) => z.int().min(0).max(2 ** bits - 1);
+const stamps = { created_at: z.string(), updated_at: z.string() };
+const ipv4 = z.string();
+const ipv6 = z.string();
+const port = z.string().regex(/^(\d{1,5})(-\d{1,5})?$/);
+
+export const datapathSchema = z.strictObject({
+  kind: z.literal('datapath'),
+  uuid: uuid('dp'),
+  display_name: z.string().max(255),
+  /** `0x` and 16 hex digits. */
+  dpid: z.string(),
+  node_id: z.string().max(255),
+  enable_ovs_learn_action: z.boolean(),
+  ...stamps,
+});
+
+export const segmentSchema = z.strictObject({
+  kind: z.literal('segment'),
+  uuid: uuid('seg'),
+  display_name: z.string().max(255),
+  mode: z.enum(['virtual', 'physical']),
+  /** VNI of this L2 domain, 24 bits. */
+  segment_key: key(24),
+  vrf_key: key(32),
+  ...stamps,
+});
+
+export const networkSchema = z.strictObject({
+  kind: z.literal('network'),
+  uuid: uuid('nw'),
+  display_name: z.string().max(255),
+  domain_name: z.string().max(255),
+  mode: z.enum(['virtual', 'physical', 'internal']),
+  ipv4_network: ipv4.nullable(),
+  ipv4_prefix: z.int().min(0).max(32).nullable(),
+  ipv6_network: ipv6.nullable(),
+  ipv6_prefix: z.int().min(0).max(128).nullable(),
+  /** RA with A=1: hosts form their own addresses. Their leases must be the EUI-64 addresses. */
+  ipv6_slaac: z.boolean(),
+  /** Bytes, as told to VMs; null is the system's default. */
+  mtu: z.int().min(576).max(65535).nullable(),
+  dns_servers: z.array(z.string()).max(8),
+  segment_uuid: uuid('seg').nullable(),
+  /** VNI of the network's own L2 domain; its segment's key when it is in one. */
+  segment_key: key(24),
+  vrf_key: key(32),
+  ...stamps,
+});
+
+export const interfaceSchema = z.strictObject({
+  kind: z.literal('interface'),
+  uuid: uuid('if'),
+  display_name: z.string().max(255),
+  mode: z.enum(['vif', 'simulated', 'host', 'internal', 'patch', 'promiscuous', 'remote']),
+  owner_datapath_uuid: uuid('dp').nullable(),
+  /** OVS port name that binds this interface where `external_ids:iface-id` does not name it. */
+  port_name: z.string().max(15).nullable(),
+  enable_routing: z.boolean(),
+  enable_route_translation: z.boolean(),
+  enable_filtering: z.boolean(),
+  /** Sorted, without repeats. */
+  security_group_uuids: z.array(uuid('sg')).max(64),
+  port_key: key(31),
+  /** Key of the policy_class with exactly these groups; 0 without groups. */
+  policy_class_key: key(32),
+  ...stamps,
+});
+
+export const macLeaseSchema = z.strictObject({
+  kind: z.literal('mac_lease'),
+  uuid: uuid('ml'),
+  interface_uuid: uuid('if'),
+  /** Lower case, colons. */
+  mac_address: z.string(),
+  segment_uuid: uuid('seg').nullable(),
+  ...stamps,
+});
+
+export const ipLeaseSchema = z.strictObject({
+  kind: z.literal('ip_lease'),
+  uuid: uuid('il'),
+  /** Both null: the address is reserved and unattached. */
+  interface_uuid: uuid('if').nullable(),
+  mac_lease_uuid: uuid('ml').nullable(),
+  network_uuid: uuid('nw'),
+  /** Exactly one of the two is set. */
+  ipv4_address: ipv4.nullable(),
+  ipv6_address: ipv6.nullable(),
+  enable_routing: z.boolean(),
+  ...stamps,
+});
+
+export const routeLinkSchema = z.strictObject({
+  kind: z.literal('route_link'),
+  uuid: uuid('rl'),
+  mac_address: z.string(),
+  /** Names the virtual router this link is, in FIB rows. */
+  router_key: key(32),
+  ...stamps,
+});
+
+export const routeSchema = z.strictObject({
+  kind: z.literal('route'),
+  uuid: uuid('r'),
+  mode: z.literal('gateway'),
+  /** The router's port: a simulated interface with enable_routing. */
+  interface_uuid: uuid('if'),
+  /** The network that port is in. */
+  network_uuid: uuid('nw'),
+  route_link_uuid: uuid('rl'),
+  /** Destination prefix reached through that port. Exactly one family. */
+  ipv4_network: ipv4.nullable(),
+  ipv4_prefix: z.int().min(0).max(32).nullable(),
+  ipv6_network: ipv6.nullable(),
+  ipv6_prefix: z.int().min(0).max(128).nullable(),
+  /** Packets may enter the router from this side / leave it to this side. */
+  ingress: z.boolean(),
+  egress: z.boolean(),
+  /** Path id of the one-hop path that leaves by this route. */
+  route_key: key(32),
+  ...stamps,
+});
+
+export const ruleRemoteSchema = z.union([
+  z.strictObject({ any: z.literal(true) }),
+  z.strictObject({ cidr: z.string() }),
+  z.strictObject({ security_group_uuid: uuid('sg') }),
+]);
+
+export const securityGroupRuleSchema = z.strictObject({
+  uuid: uuid('sgr'),
+  direction: z.enum(['ingress', 'egress']),
+  /** null: both families (decided by the remote when it is a CIDR, by the protocol when it is icmp or icmpv6). */
+  family: z.enum(['ipv4', 'ipv6']).nullable(),
+  protocol: z.enum(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'any']),
+  /** `"22"` or `"8000-8100"`; empty is every port. */
+  ports: z.array(port).max(64),
+  icmp_type: z.int().min(0).max(255).nullable(),
+  icmp_code: z.int().min(0).max(255).nullable(),
+  remote: ruleRemoteSchema,
+  /** Conjunction id and conntrack label of the rule. */
+  rule_key: key(32),
+});
+
+export const securityGroupSchema = z.strictObject({
+  kind: z.literal('security_group'),
+  uuid: uuid('sg'),
+  display_name: z.string().max(255),
+  rules: z.array(securityGroupRuleSchema).max(10_000),
+  ...stamps,
+});
+
+export const networkServiceSchema = z.strictObject({
+  kind: z.literal('network_service'),
+  uuid: uuid('ns'),
+  display_name: z.string().max(255),
+  mode: z.enum(['dhcp', 'dns', 'router']),
+  interface_uuid: uuid('if').nullable(),
+  incoming_port: z.int().min(1).max(65535).nullable(),
+  outgoing_port: z.int().min(1).max(65535).nullable(),
+  ...stamps,
+});
+
+/** A distinct set of security groups that at least one interface has; managed by vnmgr, not visible in REST. uuid is `pc-` and the key. */
+export const policyClassSchema = z.strictObject({
+  kind: z.literal('policy_class'),
+  uuid: uuid('pc'),
+  policy_class_key: key(32),
+  /** Sorted, at least one. */
+  security_group_uuids: z.array(uuid('sg')).min(1),
+});
+
+export const entitySchema = z.discriminatedUnion('kind', [
+  datapathSchema,
+  segmentSchema,
+  networkSchema,
+  interfaceSchema,
+  macLeaseSchema,
+  ipLeaseSchema,
+  routeLinkSchema,
+  routeSchema,
+  securityGroupSchema,
+  networkServiceSchema,
+  policyClassSchema,
+]);
+
+export type Datapath = Readonly<z.infer<typeof datapathSchema>>;
+export type Segment = Readonly<z.infer<typeof segmentSchema>>;
+export type Network = Readonly<z.infer<typeof networkSchema>>;
+export type Interface = Readonly<z.infer<typeof interfaceSchema>>;
+export type MacLease = Readonly<z.infer<typeof macLeaseSchema>>;
+export type IpLease = Readonly<z.infer<typeof ipLeaseSchema>>;
+export type RouteLink = Readonly<z.infer<typeof routeLinkSchema>>;
+export type Route = Readonly<z.infer<typeof routeSchema>>;
+export type RuleRemote = Readonly<z.infer<typeof ruleRemoteSchema>>;
+export type SecurityGroupRule = Readonly<z.infer<typeof securityGroupRuleSchema>>;
+export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
+export type NetworkService = Readonly<z.infer<typeof networkServiceSchema>>;
+export type PolicyClass = Readonly<z.infer<typeof policyClassSchema>>;
+
+export type Entity = Datapath | Segment | Network | Interface | MacLease | IpLease | RouteLink | Route | SecurityGroup | NetworkService | PolicyClass;
+export type EntityKind = Entity['kind'];
+export type EntityOf<K extends EntityKind> = Extract<Entity, { kind: K }>;
+
+/** REST collection name and uuid prefix of every kind a user can create. */
+export const KINDS = {
+  datapath: { collection: 'datapaths', prefix: 'dp' },
+  segment: { collection: 'segments', prefix: 'seg' },
+  network: { collection: 'networks', prefix: 'nw' },
+  interface: { collection: 'interfaces', prefix: 'if' },
+  mac_lease: { collection: 'mac_leases', prefix: 'ml' },
+  ip_lease: { collection: 'ip_leases', prefix: 'il' },
+  route_link: { collection: 'route_links', prefix: 'rl' },
+  route: { collection: 'routes', prefix: 'r' },
+  security_group: { collection: 'security_groups', prefix: 'sg' },
+  network_service: { collection: 'network_services', prefix: 'ns' },
+} as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;
+
+export type UserKind = keyof typeof KINDS;

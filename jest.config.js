@@ -1,0 +1,18 @@
+// Projects: `unit` runs in parallel and starts nothing; `e2e` needs root, Open vSwitch and namespaces, and runs one file at a time.
+const base = {
+  testEnvironment: 'node',
+  transform: {
+    '^.+\\.ts$': ['@swc/jest', { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } }],
+  },
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+};
+
+export default {
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{flows,controller,datapath,webapi,compliance,fuzz,docs}/**/*.test.ts'] },
+    { ...base, displayName: 'codec', testMatch: ['<rootDir>/test/codec/**/*.test.ts'] },
+    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+  ],
+};
