@@ -5,7 +5,11 @@
  * Assumes: per datapath, messages arrive in order or not at all; `seq` is dense, so a gap is seen and answered by a new snapshot.
  * Promises: a slice is the whole desired input of one datapath; nothing else reaches the compiler but the local ports vna sees itself.
  */
+import type { Binding } from '../../flows/model/binding.js';
 import type { Entity } from '../../flows/model/entities.js';
+
+/** What a slice holds: model entities, and bindings of the interfaces it mentions (its own and, where known, its peers'). */
+export type SliceRecord = Entity | Binding;
 
 export const SLICE_SCHEMA_VERSION = 1;
 
@@ -21,7 +25,7 @@ export interface SliceSnapshot {
   readonly datapath_uuid: string;
   readonly seq: number;
   readonly revision: Revision;
-  readonly entities: readonly Entity[];
+  readonly entities: readonly SliceRecord[];
 }
 
 export interface SliceDelta {
@@ -31,7 +35,7 @@ export interface SliceDelta {
   /** One more than the message before it. */
   readonly seq: number;
   readonly revision: Revision;
-  readonly puts: readonly Entity[];
+  readonly puts: readonly SliceRecord[];
   /** uuids. */
   readonly deletes: readonly string[];
 }
@@ -43,13 +47,6 @@ export interface VifObservation {
   /** Stable while the NIC stays plugged: the OVS port name. */
   readonly port_name: string;
   readonly iface_id: string | null;
-}
-
-/** What vnmgr decided about a NIC; sent with the slice as a pseudo-entity so that it travels in the same order. */
-export interface VifReport {
-  readonly datapath_uuid: string;
-  /** The whole set, level-triggered. */
-  readonly vifs: readonly VifObservation[];
 }
 
 /** Sent after the barrier of the change that brought the datapath to `seq`, and whenever the state changes. */
@@ -82,6 +79,7 @@ export interface SliceSource {
 
 export interface SliceAttachment {
   readonly datapath_uuid: string;
+  /** The whole set of NICs seen now, level-triggered. Bindings come back with the slice. */
   reportVifs(vifs: readonly VifObservation[]): void;
   reportApplied(report: AppliedReport): void;
   /** Asks for a new snapshot (after a gap or a broken local copy). */

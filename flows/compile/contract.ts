@@ -5,6 +5,7 @@
  * Promises: the output is a pure function of the input; no history, no clock, no order.
  */
 import type { Flow, Group, Meter } from '../openflow/flow.js';
+import type { Binding } from '../model/binding.js';
 import type { Entity } from '../model/entities.js';
 
 /** A NIC present on this bridge and bound to an interface. What vna sees itself; not part of the slice. */
@@ -18,7 +19,7 @@ export interface LocalPort {
   readonly ct_zone: number;
 }
 
-export type CompileRecord = Entity | LocalPort;
+export type CompileRecord = Entity | Binding | LocalPort;
 
 /** Flow identity (table, priority, match) as canonical text, from openflow/canonical.ts. */
 export type FlowKey = string;

@@ -1,0 +1,67 @@
+/**
+ * Table numbers and drop reasons of the pipeline.
+ *
+ * Owns: the fixed numbers. A number never changes meaning within a PIPELINE_VERSION; gaps leave room.
+ * Promises: docs/pipeline.md is generated from this file.
+ */
+
+/** Changes whenever the meaning of a table, register or cookie changes: an agent that finds another version reprograms. */
+export const PIPELINE_VERSION = 1;
+
+export const TABLES = {
+  CLASSIFY: { id: 0, does: 'ingress port → source port key, conntrack zone, policy class' },
+  PORT_SEC: { id: 4, does: 'source MAC, IP and ARP validation; sets segment and VRF' },
+  ND_SEC: { id: 5, does: 'neighbour discovery validation' },
+  LOCAL: { id: 12, does: 'ARP and ND answered here; DHCP and RS punted' },
+  ND_REPLY: { id: 13, does: 'second half of the ND answer' },
+  EG_CT: { id: 16, does: 'conntrack of the sending port' },
+  EG_STATE: { id: 18, does: 'egress: invalid dropped, replies and related accepted' },
+  EG_ID: { id: 24, does: 'destination address → identity' },
+  EG_POLICY: { id: 28, does: 'egress rules' },
+  EG_COMMIT: { id: 32, does: 'egress: new connections committed with their rule' },
+  L2L3: { id: 36, does: 'addressed to a router port?' },
+  L3_IN: { id: 40, does: "the router's own addresses, TTL of the first hop" },
+  FIB: { id: 48, does: 'longest prefix → path' },
+  HOPS: { id: 52, does: 'TTL of the path; final segment and source MAC' },
+  NEIGH: { id: 56, does: 'destination address → MAC' },
+  L2_LOOKUP: { id: 72, does: 'destination MAC → port, zone, policy class' },
+  IN_CT: { id: 76, does: 'conntrack of the receiving port' },
+  IN_STATE: { id: 78, does: 'ingress: invalid dropped, replies and related accepted' },
+  IN_ID: { id: 80, does: 'source address → identity' },
+  IN_POLICY: { id: 84, does: 'ingress rules' },
+  IN_COMMIT: { id: 88, does: 'ingress: new connections committed with their rule' },
+  OUT_LOCAL: { id: 96, does: 'port key → output' },
+  FLOOD: { id: 104, does: 'broadcast and multicast' },
+  DROP: { id: 250, does: 'every drop ends here, with its reason' },
+  CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
+} as const;
+
+export type TableName = keyof typeof TABLES;
+
+/** The reason a packet reaches DROP with, in reg15[0..15]. */
+export const DROP_REASONS = {
+  no_port: { code: 1, says: 'came in on a port that no interface is bound to' },
+  vlan_tagged: { code: 2, says: 'carries a VLAN tag' },
+  multicast_source: { code: 3, says: 'has a multicast source MAC' },
+  spoof: { code: 4, says: 'source MAC, IP or ARP address is not one of the interface' },
+  nd_spoof: { code: 5, says: 'neighbour discovery claims an address that is not one of the interface' },
+  rogue_server: { code: 6, says: 'DHCP server, router advertisement or redirect from a VM' },
+  own_address: { code: 7, says: 'asks for its own address' },
+  egress_invalid: { code: 8, says: 'conntrack calls it invalid (sender)' },
+  egress_policy: { code: 9, says: 'no egress rule of the sender admits it' },
+  egress_revoked: { code: 10, says: 'the egress rule that admitted the connection is gone' },
+  local_service: { code: 11, says: 'addressed to a router, which offers no such service' },
+  ttl: { code: 12, says: 'TTL expired where no answer is due' },
+  no_route: { code: 13, says: 'the router has no route' },
+  no_neighbor: { code: 14, says: 'no interface has the destination address' },
+  unknown_mac: { code: 15, says: 'no interface of the segment has the destination MAC' },
+  ingress_invalid: { code: 16, says: 'conntrack calls it invalid (receiver)' },
+  ingress_policy: { code: 17, says: 'no ingress rule of the receiver admits it' },
+  ingress_revoked: { code: 18, says: 'the ingress rule that admitted the connection is gone' },
+  no_output: { code: 19, says: 'the destination port is not plugged here' },
+  no_flood: { code: 20, says: 'nobody in the segment may receive it' },
+  unknown_arp: { code: 21, says: 'asks for an address that nobody has' },
+  group_management: { code: 22, says: 'IGMP or MLD: multicast membership is not tracked' },
+} as const;
+
+export type DropReason = keyof typeof DROP_REASONS;
