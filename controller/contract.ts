@@ -6,7 +6,7 @@
  * Promises: `execute` is all or nothing and gets one revision; a refusal is a HotoriError with every reason and changes nothing.
  */
 import type { UserKind } from '../flows/model/entities.js';
-import type { Revision } from './messages/slice.js';
+import type { FlowEntry, Revision } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
 
@@ -77,4 +77,6 @@ export interface Controller {
   waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult>;
   /** Calls `sink` for each commit after `from` (a revision number), in order, until the signal. Throws `compacted` at once if `from` is too old. */
   watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void;
+  /** The flows a datapath's vna wants on its bridge. Throws HotoriError `unknown_uuid`, or `unavailable` when that vna is not attached. */
+  flows?(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
 }

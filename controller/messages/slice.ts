@@ -68,6 +68,24 @@ export interface DatapathHello {
   readonly bridge: string;
 }
 
+/** One flow of a datapath in the user's words. Plain data. */
+export interface FlowEntry {
+  readonly table: number;
+  readonly table_name: string;
+  readonly priority: number;
+  /** Match and instructions as `ovs-ofctl` writes them. */
+  readonly text: string;
+  /** `0x` and 16 hex digits. */
+  readonly cookie: string;
+  /** uuids of the entities the flow was made from. */
+  readonly owners: readonly string[];
+  /** The rule that made it. */
+  readonly rule: string;
+}
+
+/** Answers the flows a vna wants on its bridge, by table and falling priority; with `owner`, only those made from that entity. */
+export type FlowProvider = (owner: string | undefined) => Promise<readonly FlowEntry[]>;
+
 /** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */
 export interface SliceSource {
   /**
@@ -84,6 +102,8 @@ export interface SliceAttachment {
   reportApplied(report: AppliedReport): void;
   /** Asks for a new snapshot (after a gap or a broken local copy). */
   relist(): void;
+  /** Registers who answers questions about this datapath's flows; until then, and after `closed`, they are answered `unavailable`. */
+  serveFlows?(provider: FlowProvider): void;
   /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
   readonly closed: Promise<void>;
 }
