@@ -13,8 +13,20 @@ export type Params = Readonly<Record<string, unknown>>;
 export type Operation =
   | { readonly verb: 'create'; readonly kind: UserKind; readonly params: Params }
   /** Partial: parameters absent stay as they are. `if_match` is the etag the caller saw. */
-  | { readonly verb: 'update'; readonly kind: UserKind; readonly uuid: string; readonly params: Params; readonly if_match?: string | undefined }
-  | { readonly verb: 'delete'; readonly kind: UserKind; readonly uuid: string; readonly cascade?: boolean | undefined; readonly if_match?: string | undefined };
+  | {
+      readonly verb: 'update';
+      readonly kind: UserKind;
+      readonly uuid: string;
+      readonly params: Params;
+      readonly if_match?: string | undefined;
+    }
+  | {
+      readonly verb: 'delete';
+      readonly kind: UserKind;
+      readonly uuid: string;
+      readonly cascade?: boolean | undefined;
+      readonly if_match?: string | undefined;
+    };
 
 /** An entity as REST shows it: the stored record without `kind`, with what OpenVNet adds (leases of an interface, addresses of a lease…). */
 export type View = Readonly<Record<string, unknown>> & { readonly uuid: string };
