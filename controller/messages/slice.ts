@@ -66,6 +66,11 @@ export interface DatapathHello {
   /** `0x` and 16 hex digits. */
   readonly dpid: string;
   readonly bridge: string;
+  /**
+   * The NICs seen when attaching, as if reported before the first snapshot: that snapshot already has their bindings. Without it, a restarted
+   * vna would take a slice without its own ports for complete and remove their flows.
+   */
+  readonly vifs: readonly VifObservation[];
 }
 
 /** One flow of a datapath in the user's words. Plain data. */
