@@ -48,7 +48,11 @@ export interface Channel {
   /** One atomic, ordered ONF bundle, committed and followed by a barrier. Rejects with BundleError (index of the mod that failed and the SwitchError); nothing is applied then. */
   bundle(mods: readonly TableMod[], signal?: AbortSignal): Promise<void>;
   /** Flows whose cookie matches under the mask, streamed by part. */
-  dumpFlows(filter: { cookie: bigint; cookie_mask: bigint; table?: number }, onPart: (flows: readonly Flow[]) => void, signal?: AbortSignal): Promise<void>;
+  dumpFlows(
+    filter: { cookie: bigint; cookie_mask: bigint; table?: number },
+    onPart: (flows: readonly Flow[]) => void,
+    signal?: AbortSignal,
+  ): Promise<void>;
   /** Sum of flows whose cookie matches. */
   countFlows(filter: { cookie: bigint; cookie_mask: bigint }): Promise<number>;
   dumpGroups(signal?: AbortSignal): Promise<readonly Group[]>;
