@@ -1,0 +1,173 @@
+/**
+ * The configuration of a Hotori process, from flags, environment, file and defaults.
+ *
+ * Owns: the precedence (flag, then HOTORI_ variable, then file, then default), the checks, the list of local bridges.
+ * Promises: everything wrong is said at once, each with the place it stands (`--api`, `HOTORI_API`, `hotori.yaml:3`) and the key.
+ */
+import type { z } from 'zod';
+import { hint, readConfigFile, type FileContent, type Placed } from './config-file.js';
+import {
+  flagOf,
+  SETTINGS,
+  VNA_SETTINGS,
+  variableOf,
+  type HostPort,
+  type Setting,
+  type SettingKey,
+  type SettingValues,
+  type VnaConfig,
+  type VnaKey,
+} from './settings.js';
+
+export interface Config {
+  readonly api: HostPort;
+  readonly state_dir: string;
+  readonly auto_register: boolean;
+  readonly overlay: { readonly mode: 'auto' | 'explicit' };
+  /** Seconds. */
+  readonly audit_period: number;
+  /** Bytes. */
+  readonly default_mtu: number;
+  /** Seconds. */
+  readonly dhcp_lease_time: number;
+  readonly log_level: SettingValues['log_level'];
+  /** At least one; no two with the same bridge of the same OVSDB. */
+  readonly vna: readonly VnaConfig[];
+}
+
+/** What was wrong, one line each. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly reasons: readonly string[];
+
+  constructor(reasons: readonly string[]) {
+    super(reasons.join('\n'));
+    this.reasons = reasons;
+  }
+}
+
+export interface ConfigSources {
+  /** By key (`overlay.mode`), the text given on the command line. */
+  readonly flags: Readonly<Record<string, string | undefined>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The file named by --config or HOTORI_CONFIG, already read. */
+  readonly file: { readonly name: string; readonly text: string } | undefined;
+  readonly hostname: string;
+}
+
+/** Variables with our prefix that are not settings: the file's name, and the client's server. */
+const OTHER_VARIABLES = ['HOTORI_CONFIG', 'HOTORI_SERVER'];
+
+/**
+ * @returns the configuration, and what deserves a warning: HOTORI_ variables that mean nothing.
+ * @throws ConfigError
+ */
+export function loadConfig(sources: ConfigSources): { readonly config: Config; readonly warnings: readonly string[] } {
+  const reasons: string[] = [];
+  const complain = (message: string) => void reasons.push(message);
+  const file: FileContent =
+    sources.file === undefined ? { settings: new Map(), vna: undefined } : readConfigFile(sources.file.name, sources.file.text, complain);
+
+  const raw = new Map<string, Placed>(file.settings);
+  const overridden: { key: string; where: string }[] = [];
+  for (const [key, setting] of Object.entries<Setting>(SETTINGS)) {
+    const flag = sources.flags[key];
+    const variable = sources.env[variableOf(key)];
+    const given =
+      flag !== undefined
+        ? { text: flag, where: flagOf(key) }
+        : variable !== undefined
+          ? { text: variable, where: variableOf(key) }
+          : undefined;
+    if (given === undefined) continue;
+    raw.set(key, { value: fromText(setting, given.text), where: given.where });
+    overridden.push({ key, where: given.where });
+  }
+
+  const values: Record<string, unknown> = {};
+  for (const [key, setting] of Object.entries<Setting>(SETTINGS))
+    values[key] = check(key, setting, raw.get(key), sources.hostname, complain);
+
+  const top = values as SettingValues;
+  const vna = file.vna === undefined ? [pickVna(top)] : listVna(file.vna, top, overridden, complain);
+  if (reasons.length > 0) throw new ConfigError(reasons);
+
+  const { api, state_dir, auto_register, audit_period, default_mtu, dhcp_lease_time, log_level } = top;
+  const config = {
+    api,
+    state_dir,
+    auto_register,
+    overlay: { mode: top['overlay.mode'] },
+    audit_period,
+    default_mtu,
+    dhcp_lease_time,
+    log_level,
+    vna,
+  };
+  return { config, warnings: strayVariables(sources.env) };
+}
+
+function listVna(
+  entries: NonNullable<FileContent['vna']>,
+  top: SettingValues,
+  overridden: readonly { key: string; where: string }[],
+  complain: (message: string) => void,
+): VnaConfig[] {
+  for (const { key, where } of overridden)
+    if (key in VNA_SETTINGS && key !== 'node_id')
+      complain(`${where}: not possible together with vna: in the file, which says it for each bridge`);
+  const seen = new Map<string, string>();
+  return entries.map((entry) => {
+    const values: Record<string, unknown> = { ...pickVna(top), openflow: null };
+    for (const [key, setting] of Object.entries<Setting>(VNA_SETTINGS)) {
+      const placed = entry.settings.get(key);
+      if (placed !== undefined) values[key] = check(`vna.${key}`, setting, placed, '', complain);
+    }
+    const one = values as VnaConfig;
+    const identity = `${one.ovsdb} ${one.bridge}`;
+    const other = seen.get(identity);
+    if (other !== undefined) complain(`${entry.where}: vna: bridge ${one.bridge} of ${one.ovsdb} is listed already (${other})`);
+    else seen.set(identity, entry.where);
+    return one;
+  });
+}
+
+function pickVna(values: SettingValues): VnaConfig {
+  return Object.fromEntries((Object.keys(VNA_SETTINGS) as VnaKey[]).map((key) => [key, values[key]])) as VnaConfig;
+}
+
+function check(key: string, setting: Setting, placed: Placed | undefined, hostname: string, complain: (message: string) => void): unknown {
+  const result = setting.value.safeParse(
+    placed === undefined ? (setting.default === undefined ? hostname : setting.default) : placed.value,
+  );
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) complain(`${placed?.where ?? 'default'}: ${key}: ${describe(issue, placed?.value)}`);
+  return undefined;
+}
+
+function describe(issue: z.core.$ZodIssue, value: unknown): string {
+  const shown = value === undefined ? 'nothing' : JSON.stringify(value);
+  if (issue.code === 'custom' || issue.code === 'invalid_format') return `${issue.message}, not ${shown}`;
+  if (issue.code === 'invalid_value')
+    return `must be ${issue.values
+      .map(String)
+      .join(', ')
+      .replace(/, ([^,]*)$/, ' or $1')}, not ${shown}`;
+  if (issue.code === 'too_small') return typeof value === 'string' ? issue.message : `must be at least ${issue.minimum}, not ${shown}`;
+  if (issue.code === 'too_big') return `must be at most ${issue.maximum}, not ${shown}`;
+  if (issue.code === 'invalid_type') return `must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}, not ${shown}`;
+  return `${issue.message}, not ${shown}`;
+}
+
+function fromText(setting: Setting, text: string): unknown {
+  if (setting.text === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
+  if (setting.text === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
+  return text === '' && setting.default === null ? null : text;
+}
+
+function strayVariables(env: ConfigSources['env']): string[] {
+  const known = [...(Object.keys(SETTINGS) as SettingKey[]).map(variableOf), ...OTHER_VARIABLES];
+  return Object.keys(env)
+    .filter((name) => name.startsWith('HOTORI_') && !known.includes(name))
+    .map((name) => `environment variable ${name} means nothing${hint(name, known)}`);
+}

@@ -1,0 +1,161 @@
+/**
+ * The settings of a Hotori process.
+ *
+ * Owns: every key with its default, its text form, its checks and the sentence that explains it; --help, the environment variables, the file and
+ * docs/configuration.md all come from this table.
+ * Promises: keys are dotted paths of the YAML file; the flag is the key with dashes, the variable the key in capitals after `HOTORI_`.
+ */
+import { z } from 'zod';
+
+export interface HostPort {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+}
+
+const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
+
+const hostPort = z.string().transform((text, context): HostPort => {
+  const found = HOST_PORT.exec(text);
+  const port = Number(found?.[3]);
+  if (found === null || port > 65535) {
+    context.addIssue({ code: 'custom', message: 'must be HOST:PORT, an IPv6 address in brackets, such as 127.0.0.1:9090 or [::1]:9090' });
+    return z.NEVER;
+  }
+  return { host: found[1] ?? found[2]!, port };
+});
+
+const endpoint = z
+  .string()
+  .refine(
+    (text) =>
+      text.startsWith('unix:') ? text.length > 'unix:'.length : text.startsWith('tcp:') && HOST_PORT.test(text.slice('tcp:'.length)),
+    'must be unix:PATH or tcp:HOST:PORT',
+  );
+
+const seconds = (min: number, max: number) => z.number().min(min).max(max);
+
+export interface Setting {
+  readonly value: z.ZodType;
+  /** As it would stand in the file. undefined: the host name. */
+  readonly default: string | number | boolean | null | undefined;
+  /** What the text of a flag or a variable is. */
+  readonly text: 'string' | 'number' | 'boolean';
+  /** Stands for the value in --help. */
+  readonly placeholder: string;
+  readonly help: string;
+}
+
+/** What one local bridge needs. Each is also a key of the entries of `vna:`, where the top-level value is the default. */
+export const VNA_SETTINGS = {
+  ovsdb: {
+    value: endpoint,
+    default: 'unix:/var/run/openvswitch/db.sock',
+    text: 'string',
+    placeholder: 'unix:PATH|tcp:HOST:PORT',
+    help: 'the OVSDB server of the local Open vSwitch',
+  },
+  bridge: {
+    value: z.string().regex(/^[A-Za-z0-9._][A-Za-z0-9._-]{0,14}$/, 'must be 1 to 15 of A-Z a-z 0-9 . _ - and not start with a dash'),
+    default: 'br-int',
+    text: 'string',
+    placeholder: 'NAME',
+    help: 'the integration bridge; created, and its settings repaired, when needed',
+  },
+  datapath_type: {
+    value: z.enum(['system', 'netdev']),
+    default: 'system',
+    text: 'string',
+    placeholder: 'system|netdev',
+    help: 'the datapath of the bridge: the kernel module, or userspace',
+  },
+  node_id: {
+    value: z.string().regex(/^[\x21-\x7e]{1,255}$/, 'must be 1 to 255 printable characters without spaces'),
+    default: undefined,
+    text: 'string',
+    placeholder: 'ID',
+    help: 'what this hypervisor is called in the datapath it registers (default: the host name)',
+  },
+  openflow: {
+    value: endpoint.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'unix:PATH|tcp:HOST:PORT',
+    help: "the bridge's OpenFlow socket (default: BRIDGE.mgmt in the directory of the OVSDB socket)",
+  },
+} as const satisfies Record<string, Setting>;
+
+export const SETTINGS = {
+  api: {
+    value: hostPort,
+    default: '127.0.0.1:9090',
+    text: 'string',
+    placeholder: 'HOST:PORT',
+    help: 'where the REST API listens; there is no authentication yet, so keep it on an address you trust',
+  },
+  state_dir: {
+    value: z.string().min(1, 'must name a directory'),
+    default: '/var/lib/hotori',
+    text: 'string',
+    placeholder: 'DIR',
+    help: 'where the network model is kept; must be on a local file system',
+  },
+  ...VNA_SETTINGS,
+  auto_register: {
+    value: z.boolean(),
+    default: true,
+    text: 'boolean',
+    placeholder: 'true|false',
+    help: 'whether a bridge that no datapath describes gets one by itself',
+  },
+  'overlay.mode': {
+    value: z.enum(['auto', 'explicit']),
+    default: 'auto',
+    text: 'string',
+    placeholder: 'auto|explicit',
+    help: 'whether networks reach every hypervisor that needs them, or only those named for them',
+  },
+  audit_period: {
+    value: seconds(0.1, 86400),
+    default: 10,
+    text: 'number',
+    placeholder: 'SECONDS',
+    help: 'how often the flows on a bridge are compared in full with what they should be',
+  },
+  default_mtu: {
+    value: z.int().min(1280).max(65535),
+    default: 1442,
+    text: 'number',
+    placeholder: 'BYTES',
+    help: 'the MTU told to VMs of networks without one; 1442 leaves room for Geneve over an MTU of 1500',
+  },
+  dhcp_lease_time: {
+    value: z.int().min(60).max(4294967295),
+    default: 86400,
+    text: 'number',
+    placeholder: 'SECONDS',
+    help: 'how long a DHCP lease is good for; 4294967295 is for ever',
+  },
+  log_level: {
+    value: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    default: 'info',
+    text: 'string',
+    placeholder: 'LEVEL',
+    help: 'trace, debug, info, warn, error, fatal or silent',
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingKey = keyof typeof SETTINGS;
+export type VnaKey = keyof typeof VNA_SETTINGS;
+export type SettingValues = { readonly [K in SettingKey]: z.output<(typeof SETTINGS)[K]['value']> };
+export type VnaConfig = { readonly [K in VnaKey]: z.output<(typeof VNA_SETTINGS)[K]['value']> };
+
+/** `overlay.mode` → `--overlay-mode`. */
+export function flagOf(key: string): string {
+  return `--${key.replaceAll(/[._]/g, '-')}`;
+}
+
+/** `overlay.mode` → `HOTORI_OVERLAY_MODE`. */
+export function variableOf(key: string): string {
+  return `HOTORI_${key.replaceAll('.', '_').toUpperCase()}`;
+}

@@ -1,0 +1,134 @@
+import { ConfigError, loadConfig, type ConfigSources } from '../../../controller/kernel/config.js';
+
+const load = (sources: Partial<ConfigSources> & { yaml?: string } = {}) =>
+  loadConfig({
+    flags: {},
+    env: {},
+    hostname: 'host-a',
+    ...sources,
+    file: sources.yaml === undefined ? undefined : { name: 'hotori.yaml', text: sources.yaml },
+  });
+
+function reasonsOf(action: () => unknown): readonly string[] {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.reasons;
+    throw error;
+  }
+  return [];
+}
+
+const DEFAULT_VNA = {
+  ovsdb: 'unix:/var/run/openvswitch/db.sock',
+  bridge: 'br-int',
+  datapath_type: 'system',
+  node_id: 'host-a',
+  openflow: null,
+};
+
+describe('configuration', () => {
+  it('is the defaults when nothing is given', () => {
+    expect(load()).toEqual({
+      config: {
+        api: { host: '127.0.0.1', port: 9090 },
+        state_dir: '/var/lib/hotori',
+        auto_register: true,
+        overlay: { mode: 'auto' },
+        audit_period: 10,
+        default_mtu: 1442,
+        dhcp_lease_time: 86400,
+        log_level: 'info',
+        vna: [DEFAULT_VNA],
+      },
+      warnings: [],
+    });
+  });
+
+  it('prefers a flag to a variable, a variable to the file, the file to the default', () => {
+    const yaml = 'state_dir: /file\nbridge: br-file\nnode_id: from-file\nlog_level: debug\n';
+    const { config } = load({
+      yaml,
+      flags: { state_dir: '/flag' },
+      env: { HOTORI_STATE_DIR: '/variable', HOTORI_BRIDGE: 'br-variable', HOTORI_OVERLAY_MODE: 'explicit', HOTORI_AUTO_REGISTER: 'false' },
+    });
+    expect([config.state_dir, config.vna[0]!.bridge, config.vna[0]!.node_id, config.log_level, config.audit_period]).toEqual([
+      '/flag',
+      'br-variable',
+      'from-file',
+      'debug',
+      10,
+    ]);
+    expect([config.overlay.mode, config.auto_register]).toEqual(['explicit', false]);
+  });
+
+  it('takes several bridges, each with the top-level values as its defaults', () => {
+    const yaml =
+      'datapath_type: netdev\nvna:\n  - {ovsdb: "unix:/a/db.sock", node_id: a}\n  - {ovsdb: "tcp:[::1]:6640", bridge: br1, openflow: "tcp:127.0.0.1:6653"}\n';
+    expect(load({ yaml }).config.vna).toEqual([
+      { ovsdb: 'unix:/a/db.sock', bridge: 'br-int', datapath_type: 'netdev', node_id: 'a', openflow: null },
+      { ovsdb: 'tcp:[::1]:6640', bridge: 'br1', datapath_type: 'netdev', node_id: 'host-a', openflow: 'tcp:127.0.0.1:6653' },
+    ]);
+  });
+
+  it('names every wrong key and value with its place', () => {
+    const yaml = [
+      'audit_perod: 3',
+      'audit_period: soon',
+      'overlay: {mode: sideways, more: 1}',
+      'default_mtu: 100',
+      'vna:',
+      '  - bridge: "-x"',
+      '  - brigde: br0',
+    ].join('\n');
+    expect(
+      reasonsOf(() => load({ yaml, flags: { api: 'here' }, env: { HOTORI_DHCP_LEASE_TIME: '1h', HOTORI_AUTO_REGISTER: 'maybe' } })),
+    ).toEqual([
+      'hotori.yaml:1: audit_perod: there is no such key; did you mean audit_period?',
+      'hotori.yaml:3: overlay.more: there is no such key; did you mean overlay.mode?',
+      'hotori.yaml:7: brigde: there is no such key; did you mean bridge?',
+      '--api: api: must be HOST:PORT, an IPv6 address in brackets, such as 127.0.0.1:9090 or [::1]:9090, not "here"',
+      'HOTORI_AUTO_REGISTER: auto_register: must be a boolean, not "maybe"',
+      'hotori.yaml:3: overlay.mode: must be auto or explicit, not "sideways"',
+      'hotori.yaml:2: audit_period: must be a number, not "soon"',
+      'hotori.yaml:4: default_mtu: must be at least 1280, not 100',
+      'HOTORI_DHCP_LEASE_TIME: dhcp_lease_time: must be a number, not "1h"',
+      'hotori.yaml:6: vna.bridge: must be 1 to 15 of A-Z a-z 0-9 . _ - and not start with a dash, not "-x"',
+    ]);
+  });
+
+  it.each([
+    ['a: [1', ['hotori.yaml:1: not YAML: ']],
+    ['- a\n', ['hotori.yaml:1: must be a list of keys and values']],
+    ['overlay: auto', ['hotori.yaml:1: overlay: must hold keys, such as overlay.mode']],
+    ['vna: []', ['hotori.yaml:1: vna: must be a list with at least one entry']],
+    ['\nvna:\n  - br0\n', ['hotori.yaml:3: vna: an entry must hold keys']],
+    [
+      'vna:\n  - {}\n  - {}\n',
+      ['hotori.yaml:3: vna: bridge br-int of unix:/var/run/openvswitch/db.sock is listed already (hotori.yaml:2)'],
+    ],
+    ['api: {}', ['hotori.yaml:1: api: must be a string, not {}']],
+    ['api: 1.2.3.4:70000', ['hotori.yaml:1: api: must be HOST:PORT']],
+    ['ovsdb: /var/run/db.sock', ['hotori.yaml:1: ovsdb: must be unix:PATH or tcp:HOST:PORT, not "/var/run/db.sock"']],
+    ['log_level: 1', ['hotori.yaml:1: log_level: must be trace, debug']],
+  ])('refuses %j', (yaml, expected) => {
+    const reasons = reasonsOf(() => load({ yaml }));
+    expect(reasons.map((reason, i) => reason.slice(0, expected[i]?.length))).toEqual(expected);
+  });
+
+  it('refuses a bridge on the command line when the file lists bridges', () => {
+    expect(reasonsOf(() => load({ yaml: 'vna: [{bridge: br1}]', flags: { bridge: 'br2' }, env: { HOTORI_NODE_ID: 'n' } }))).toEqual([
+      '--bridge: not possible together with vna: in the file, which says it for each bridge',
+    ]);
+  });
+
+  it('warns of a HOTORI_ variable that means nothing', () => {
+    expect(load({ env: { HOTORI_BRIGDE: 'br0', HOTORI_SERVER: 'x', HOME: '/' } }).warnings).toEqual([
+      'environment variable HOTORI_BRIGDE means nothing; did you mean HOTORI_BRIDGE?',
+    ]);
+  });
+
+  it('takes an empty file', () => {
+    expect(load({ yaml: '# nothing\n' }).config.vna).toEqual([DEFAULT_VNA]);
+  });
+});
