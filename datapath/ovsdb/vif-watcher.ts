@@ -1,0 +1,180 @@
+/**
+ * The NICs plugged into the integration bridge.
+ *
+ * Owns: reading them from the Port and Interface rows, telling what changed, and the keys we keep with each of them
+ * (`external_ids:hotori-…` of its Interface row, which live exactly as long as the NIC stays plugged).
+ * Assumes: one vna per bridge writes these keys.
+ * Promises: level-triggered: each report is the whole set, and is made only when something in it differs. While OVSDB is away the last set stands.
+ *
+ * A NIC is first `seen`, without a port number; ovs-vswitchd opens the device and the NIC `has_ofport`; then it is gone. One unplugged and
+ * plugged again between two reports shows as a change of `row_uuid`.
+ */
+import { findBridge } from './bridge-plan.js';
+import { byUuid, setKeys } from './operations.js';
+import { OvsdbError } from './ovsdb-error.js';
+import type { OvsdbClient } from './ovsdb-client.js';
+import type { Row, Tables } from './schema.js';
+
+export interface Vif {
+  readonly port_name: string;
+  readonly row_uuid: string;
+  readonly state: 'seen' | 'has_ofport';
+  /** `external_ids:iface-id`; null when there is none, or it could not be anybody's id. */
+  readonly iface_id: string | null;
+  /** 1–0xfffffeff; null until the device is open, and when it cannot be opened. */
+  readonly ofport: number | null;
+  /** The conntrack zone claimed for it, 1–65535. */
+  readonly ct_zone: number | null;
+  readonly link_up: boolean;
+  /** MAC of the device on the host's side. */
+  readonly mac_in_use: string | null;
+  /** What `external_ids:hotori-installed-revision` says. */
+  readonly installed_revision: string | null;
+}
+
+export interface VifChange {
+  readonly port_name: string;
+  /** undefined: it has just appeared. */
+  readonly before: Vif | undefined;
+  /** undefined: it is gone. */
+  readonly after: Vif | undefined;
+}
+
+export interface VifReport {
+  /** By port name. */
+  readonly vifs: ReadonlyMap<string, Vif>;
+  readonly changes: readonly VifChange[];
+}
+
+export interface VifWatcherOptions {
+  readonly bridge: string;
+  readonly onReport: (report: VifReport) => void;
+}
+
+/** Keys of ours that hypervisor managers may read, as OVN's `ovn-installed`. */
+export interface VifKeys {
+  /** Set once the flows of the NIC's interface are in the switch; null removes it. */
+  readonly installed_revision: string | null;
+}
+
+const IFACE_ID = 'iface-id';
+const CT_ZONE = 'hotori-ct-zone';
+const INSTALLED = 'hotori-installed-revision';
+
+const MAX_OFPORT = 0xfffffeff;
+const MAX_ZONE = 0xffff;
+const IFACE_ID_FORM = /^[^\u0000-\u001f\u007f]{1,255}$/;
+
+/** Types that are part of the network rather than plugged into it. */
+const NOT_NICS = new Set(['patch', 'geneve', 'vxlan', 'gre', 'ip6gre', 'erspan', 'ip6erspan', 'stt', 'lisp', 'gtpu', 'bareudp', 'srv6']);
+
+export class VifWatcher {
+  readonly #client: OvsdbClient;
+  readonly #options: VifWatcherOptions;
+  #vifs: ReadonlyMap<string, Vif> = new Map();
+  #reported = false;
+
+  constructor(client: OvsdbClient, options: VifWatcherOptions) {
+    this.#client = client;
+    this.#options = options;
+  }
+
+  /** By port name. */
+  get vifs(): ReadonlyMap<string, Vif> {
+    return this.#vifs;
+  }
+
+  /** Reports until the signal; resolves then. The first report comes once OVSDB has answered, even if the set is empty. */
+  async run(signal: AbortSignal): Promise<void> {
+    const unsubscribe = this.#client.subscribe(() => this.#look());
+    if (!signal.aborted) {
+      this.#look();
+      await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    }
+    unsubscribe();
+  }
+
+  /**
+   * Writes the NIC's conntrack zone to its row, where the next vna process finds it; whatever zone was there is replaced.
+   * @throws OvsdbError `no_row` when the NIC is gone, or what OvsdbClient.transact throws
+   */
+  claimZone(portName: string, zone: number, signal?: AbortSignal): Promise<void> {
+    if (!Number.isInteger(zone) || zone < 1 || zone > MAX_ZONE) throw new RangeError(`conntrack zone ${zone} is not 1 to ${MAX_ZONE}`);
+    return this.#write(portName, { [CT_ZONE]: String(zone) }, signal);
+  }
+
+  /** As claimZone. Nothing is sent when the row says so already. */
+  async writeBack(portName: string, keys: VifKeys, signal?: AbortSignal): Promise<void> {
+    if (this.#vifs.get(portName)?.installed_revision === keys.installed_revision) return;
+    await this.#write(portName, { [INSTALLED]: keys.installed_revision }, signal);
+  }
+
+  async #write(portName: string, pairs: Readonly<Record<string, string | null>>, signal: AbortSignal | undefined): Promise<void> {
+    const vif = this.#vifs.get(portName);
+    // By row and not by name: a NIC plugged in since then under the same name is another one.
+    const [result] =
+      vif === undefined
+        ? []
+        : await this.#client.transact(
+            [{ op: 'mutate', table: 'Interface', where: byUuid(vif.row_uuid), mutations: setKeys('external_ids', pairs) }],
+            signal,
+          );
+    if (result?.count !== 1) throw new OvsdbError('no_row', `no NIC is plugged in as ${portName}`);
+  }
+
+  #look(): void {
+    const tables = this.#client.tables;
+    if (tables === undefined) return;
+    const before = this.#vifs;
+    const after = readVifs(tables, this.#options.bridge);
+    const changes: VifChange[] = [];
+    for (const name of new Set([...before.keys(), ...after.keys()])) {
+      const change = { port_name: name, before: before.get(name), after: after.get(name) };
+      if (!isSame(change.before, change.after)) changes.push(change);
+    }
+    if (changes.length === 0 && this.#reported) return;
+    this.#reported = true;
+    this.#vifs = after;
+    this.#options.onReport({ vifs: after, changes });
+  }
+}
+
+/** The NICs of a bridge. Bonds are left out: their members are no OpenFlow ports. */
+export function readVifs(tables: Tables, bridgeName: string): ReadonlyMap<string, Vif> {
+  const vifs = new Map<string, Vif>();
+  for (const portUuid of findBridge(tables, bridgeName)?.ports ?? []) {
+    const port = tables.Port.get(portUuid);
+    if (port?.interfaces.size !== 1) continue;
+    const [interfaceUuid] = port.interfaces;
+    const row = tables.Interface.get(interfaceUuid!);
+    if (row === undefined || row.name === bridgeName || NOT_NICS.has(row.type)) continue;
+    vifs.set(row.name, toVif(row));
+  }
+  return vifs;
+}
+
+function toVif(row: Row<'Interface'>): Vif {
+  const ifaceId = row.external_ids.get(IFACE_ID);
+  const ofport = row.ofport !== null && row.ofport >= 1 && row.ofport <= MAX_OFPORT ? row.ofport : null;
+  return {
+    port_name: row.name,
+    row_uuid: row._uuid,
+    state: ofport === null ? 'seen' : 'has_ofport',
+    iface_id: ifaceId !== undefined && IFACE_ID_FORM.test(ifaceId) ? ifaceId : null,
+    ofport,
+    ct_zone: parseZone(row.external_ids.get(CT_ZONE)),
+    link_up: row.link_state === 'up',
+    mac_in_use: row.mac_in_use,
+    installed_revision: row.external_ids.get(INSTALLED) ?? null,
+  };
+}
+
+function parseZone(text: string | undefined): number | null {
+  const zone = text !== undefined && /^[1-9]\d{0,4}$/.test(text) ? Number(text) : 0;
+  return zone >= 1 && zone <= MAX_ZONE ? zone : null;
+}
+
+function isSame(a: Vif | undefined, b: Vif | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return (Object.keys(a) as (keyof Vif)[]).every((key) => a[key] === b[key]);
+}
