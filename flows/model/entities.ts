@@ -11,8 +11,13 @@ import { z } from 'zod';
 
 export const UUID_TAIL = /^[a-z0-9][a-z0-9-]{0,31}$/;
 
-const uuid = (prefix: string) => z.string().regex(new RegExp(`^${prefix}-[a-z0-9][a-z0-9-]{0,31}$`), `must be ${prefix}- and 1 to 32 of a-z 0-9 -`);
-const key = (bits: number) => z.int().min(0).max(2 ** bits - 1);
+const uuid = (prefix: string) =>
+  z.string().regex(new RegExp(`^${prefix}-[a-z0-9][a-z0-9-]{0,31}$`), `must be ${prefix}- and 1 to 32 of a-z 0-9 -`);
+const key = (bits: number) =>
+  z
+    .int()
+    .min(0)
+    .max(2 ** bits - 1);
 const stamps = { created_at: z.string(), updated_at: z.string() };
 const ipv4 = z.string();
 const ipv6 = z.string();
@@ -213,7 +218,8 @@ export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
 export type NetworkService = Readonly<z.infer<typeof networkServiceSchema>>;
 export type PolicyClass = Readonly<z.infer<typeof policyClassSchema>>;
 
-export type Entity = Datapath | Segment | Network | Interface | MacLease | IpLease | RouteLink | Route | SecurityGroup | NetworkService | PolicyClass;
+export type Entity =
+  Datapath | Segment | Network | Interface | MacLease | IpLease | RouteLink | Route | SecurityGroup | NetworkService | PolicyClass;
 export type EntityKind = Entity['kind'];
 export type EntityOf<K extends EntityKind> = Extract<Entity, { kind: K }>;
 

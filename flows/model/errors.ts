@@ -46,7 +46,11 @@ export class HotoriError extends Error {
   /** Extra facts for the answer, such as lagging datapaths. Plain JSON. */
   readonly details: Readonly<Record<string, unknown>>;
 
-  constructor(code: ErrorCode, message: string, options: { reasons?: readonly Reason[]; details?: Record<string, unknown>; cause?: unknown } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { reasons?: readonly Reason[]; details?: Record<string, unknown>; cause?: unknown } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.reasons = options.reasons ?? [];
