@@ -28,7 +28,7 @@ export type Operation =
       readonly if_match?: string | undefined;
     };
 
-/** An entity as REST shows it: the stored record without `kind`, with what OpenVNet adds (leases of an interface, addresses of a lease…). */
+/** An entity as REST shows it: the stored record without `kind` and allocated keys, with what OpenVNet adds; its shape is view-schemas.ts. */
 export type View = Readonly<Record<string, unknown>> & { readonly uuid: string };
 
 export interface ExecuteResult {

@@ -1,0 +1,43 @@
+/**
+ * What REST shows of each kind.
+ *
+ * Owns: the shape of a view: the stored record without `kind` and without the keys vnmgr allocates, and what OpenVNet adds to it.
+ */
+import { z } from 'zod';
+import {
+  datapathSchema,
+  interfaceSchema,
+  ipLeaseSchema,
+  macLeaseSchema,
+  networkSchema,
+  networkServiceSchema,
+  routeLinkSchema,
+  routeSchema,
+  securityGroupRuleSchema,
+  securityGroupSchema,
+  segmentSchema,
+  type UserKind,
+} from '../flows/model/entities.js';
+
+const ipLease = ipLeaseSchema.omit({ kind: true });
+const macLease = macLeaseSchema.omit({ kind: true }).extend({ ip_leases: z.array(ipLease).describe('The addresses on this MAC.') });
+
+export const VIEWS = {
+  datapath: datapathSchema.omit({ kind: true }),
+  segment: segmentSchema.omit({ kind: true, segment_key: true, vrf_key: true }),
+  network: networkSchema.omit({ kind: true, segment_key: true, vrf_key: true }),
+  interface: interfaceSchema.omit({ kind: true, port_key: true, policy_class_key: true }).extend({
+    mac_address: z.string().nullable().describe('Of the first mac_lease.'),
+    network_uuid: z.string().nullable().describe('Of the first ip_lease.'),
+    ipv4_address: z.string().nullable().describe('Of the first ip_lease with one.'),
+    ipv6_address: z.string().nullable().describe('Of the first ip_lease with one.'),
+    mac_leases: z.array(macLease),
+    ip_leases: z.array(ipLease).describe('Of every mac_lease.'),
+  }),
+  mac_lease: macLease,
+  ip_lease: ipLease,
+  route_link: routeLinkSchema.omit({ kind: true, router_key: true }),
+  route: routeSchema.omit({ kind: true, route_key: true }),
+  security_group: securityGroupSchema.omit({ kind: true }).extend({ rules: z.array(securityGroupRuleSchema.omit({ rule_key: true })) }),
+  network_service: networkServiceSchema.omit({ kind: true }),
+} as const satisfies Record<UserKind, z.ZodObject>;
