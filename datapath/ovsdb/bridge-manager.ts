@@ -7,7 +7,7 @@
  * Promises: idempotent; never touches Controller rows, other bridges or ports.
  */
 import { findBridge, planBridge, type BridgeSettings } from './bridge-plan.js';
-import { openflowSocketOf, type Endpoint } from './endpoint.js';
+import { openflowTargetOf, type Endpoint } from './endpoint.js';
 import { OvsdbError, asOvsdbError } from './ovsdb-error.js';
 import type { OvsdbClient, OvsdbLog } from './ovsdb-client.js';
 import type { Row } from './schema.js';
@@ -20,8 +20,8 @@ export interface BridgeStatus {
   readonly phase: 'unknown' | 'configuring' | 'ready';
   /** `0x` and 16 hex digits. */
   readonly dpid: string;
-  /** Path of the socket on which ovs-vswitchd speaks OpenFlow for the bridge. */
-  readonly openflow_socket: string;
+  /** Where ovs-vswitchd speaks OpenFlow for the bridge: `unix:PATH` or `tcp:HOST:PORT`. */
+  readonly openflow_target: string;
   /** uuid of the Bridge row: another one is another bridge, with no flows. */
   readonly row_uuid: string | null;
   /** Why the last repair failed, until one succeeds. */
@@ -30,8 +30,8 @@ export interface BridgeStatus {
 
 export interface BridgeManagerOptions extends BridgeSettings {
   readonly endpoint: Endpoint;
-  /** Needed when OVSDB is reached over TCP; otherwise `<directory of the OVSDB socket>/<bridge>.mgmt`. */
-  readonly openflow_socket?: string | undefined;
+  /** Needed when OVSDB is reached over TCP; otherwise `unix:<directory of the OVSDB socket>/<bridge>.mgmt`. */
+  readonly openflow_target?: string | undefined;
   readonly log: OvsdbLog;
   /** Called on every change of the status. */
   readonly onStatus: (status: BridgeStatus) => void;
@@ -54,18 +54,15 @@ export class BridgeManager {
   #calm: NodeJS.Timeout | undefined;
   #retry: NodeJS.Timeout | undefined;
 
-  /** @throws OvsdbError `bad_endpoint` when the OpenFlow socket can be neither derived nor was given */
+  /** @throws OvsdbError `bad_endpoint` when the OpenFlow target can be neither derived nor was given */
   constructor(client: OvsdbClient, options: BridgeManagerOptions) {
-    const socket = options.openflow_socket ?? openflowSocketOf(options.endpoint, options.name);
-    if (socket === undefined) {
-      throw new OvsdbError(
-        'bad_endpoint',
-        `bridge ${options.name}: with OVSDB over TCP, the OpenFlow socket of the bridge must be configured`,
-      );
+    const target = options.openflow_target ?? openflowTargetOf(options.endpoint, options.name);
+    if (target === undefined) {
+      throw new OvsdbError('bad_endpoint', `bridge ${options.name}: with OVSDB over TCP, its OpenFlow target must be configured`);
     }
     this.#client = client;
     this.#options = options;
-    this.#status = { phase: 'unknown', dpid: `0x${options.datapath_id}`, openflow_socket: socket, row_uuid: null, error: null };
+    this.#status = { phase: 'unknown', dpid: `0x${options.datapath_id}`, openflow_target: target, row_uuid: null, error: null };
   }
 
   get status(): BridgeStatus {

@@ -24,9 +24,9 @@ export function parseEndpoint(text: string): Endpoint {
 }
 
 /**
- * The OpenFlow management socket of a bridge: ovs-vswitchd puts it in its run directory, which is where the OVSDB socket is too.
- * undefined for an OVSDB reached over TCP: the socket must then be configured.
+ * Where ovs-vswitchd speaks OpenFlow for a bridge, as `unix:PATH`: a socket in its run directory, which is where the OVSDB socket is too.
+ * undefined for an OVSDB reached over TCP: the target must then be configured.
  */
-export function openflowSocketOf(endpoint: Endpoint, bridge: string): string | undefined {
-  return endpoint.kind === 'unix' ? path.join(path.dirname(endpoint.path), `${bridge}.mgmt`) : undefined;
+export function openflowTargetOf(endpoint: Endpoint, bridge: string): string | undefined {
+  return endpoint.kind === 'unix' ? `unix:${path.join(path.dirname(endpoint.path), `${bridge}.mgmt`)}` : undefined;
 }

@@ -5,6 +5,7 @@
  * Assumes: users are level-triggered: they look at `tables` whenever they are told something changed.
  * Promises: `tables` is never partial: the copy of the last connection stays until the first answer of the next one replaces it.
  */
+import { Backoff } from '../channel/backoff.js';
 import type { Endpoint } from './endpoint.js';
 import type { Operation } from './operations.js';
 import { OvsdbError, asOvsdbError } from './ovsdb-error.js';
@@ -82,20 +83,25 @@ export class OvsdbClient {
 
   /** Keeps connected until the signal; then resolves, with nothing left open. */
   async run(signal: AbortSignal): Promise<void> {
-    let failures = 0;
+    const backoff = new Backoff({ floor: FIRST_BACKOFF_MS, ceiling: this.#maxBackoffMs, random: this.#options.random });
+    let isNews = true;
+    const onStable = (): void => {
+      backoff.reset();
+      isNews = true;
+    };
     while (!signal.aborted) {
       try {
         const session = await this.#synchronise(signal);
-        this.#lastError = await this.#untilClosed(session, signal, () => (failures = 0));
+        this.#lastError = await this.#untilClosed(session, signal, onStable);
       } catch (error) {
         this.#lastError = asOvsdbError(error);
       }
       this.#session = undefined;
       this.#notify();
       if (isAborted(signal)) return;
-      if (failures === 0) this.#options.log.warn({ error: this.#lastError.message }, 'no OVSDB connection; trying again');
-      await pause(this.#backoff(failures), signal);
-      failures += 1;
+      if (isNews) this.#options.log.warn({ error: this.#lastError.message }, 'no OVSDB connection; trying again');
+      isNews = false;
+      await pause(backoff.next(), signal);
     }
   }
 
@@ -197,11 +203,6 @@ export class OvsdbClient {
 
   #notify(): void {
     for (const listener of [...this.#listeners]) listener();
-  }
-
-  #backoff(failures: number): number {
-    const ceiling = Math.min(this.#maxBackoffMs, FIRST_BACKOFF_MS * 2 ** Math.min(failures, 16));
-    return ceiling * (0.5 + this.#options.random() / 2);
   }
 }
 
