@@ -20,6 +20,7 @@ export const ERROR_CODES = {
   invalid_uuid: { status: 400, legacy: 'InvalidUUID', legacyCode: '101' },
   duplicate_uuid: { status: 400, legacy: 'DuplicateUUID', legacyCode: '102' },
   malformed_body: { status: 400, legacy: 'ArgumentError', legacyCode: '110' },
+  cross_origin: { status: 403, legacy: 'ArgumentError', legacyCode: '110' },
   unknown_uuid: { status: 404, legacy: 'UnknownUUIDResource', legacyCode: '100' },
   unknown_path: { status: 404, legacy: 'UnknownResource', legacyCode: '114' },
   method_not_allowed: { status: 405, legacy: 'ArgumentError', legacyCode: '110' },

@@ -1,0 +1,140 @@
+/**
+ * The express application: endpoints to routes, answers and errors to responses.
+ *
+ * Promises: whatever is asked, the answer is the endpoint's or a problem document with a request id; an unexpected error is logged once, whole, and
+ * shown to nobody.
+ */
+import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import type { Logger } from 'pino';
+import type { Controller } from '../../controller/contract.js';
+import { HotoriError } from '../../flows/model/errors.js';
+import { accessLog, answerForm, sameOrigin, stateOf } from './access.js';
+import { readBody } from './body.js';
+import type { Answer, Endpoint } from './endpoint.js';
+import { BASES, endpointsFor } from './endpoints.js';
+import { mediaTypeOf, render } from './format.js';
+import { ParameterReader } from './params.js';
+import { asHotoriError, PROBLEM_MEDIA_TYPE, problemOf } from './problem.js';
+import type { WatchLimits } from './watch.js';
+
+const BODY_LIMIT = 1024 * 1024;
+
+export interface AppOptions {
+  readonly controller: Controller;
+  readonly logger: Logger;
+  readonly newRequestId: () => string;
+  /** Whether requests can be served: false until the store is loaded, and while stopping. */
+  readonly isReady: () => boolean;
+  /** Aborts what waits when the server stops. */
+  readonly signal: AbortSignal;
+  readonly watchLimits?: WatchLimits;
+}
+
+const WATCH_LIMITS: WatchLimits = { heartbeatMs: 15_000, stallMs: 30_000, maxClients: 256 };
+
+export function createApp(options: AppOptions): Express {
+  const { controller, logger, newRequestId, isReady } = options;
+  const app = express();
+  app.disable('x-powered-by');
+  app.disable('etag');
+  app.enable('case sensitive routing');
+  app.set('query parser', false);
+
+  app.get('/livez', (_request, response) => sendPlain(response, 200, 'ok\n'));
+  app.get('/readyz', (_request, response) => (isReady() ? sendPlain(response, 200, 'ok\n') : sendPlain(response, 503, 'not ready\n')));
+  app.use(accessLog(logger, newRequestId), answerForm, sameOrigin);
+  const router = routerOf(endpointsFor(controller, options.watchLimits ?? WATCH_LIMITS), options.signal);
+  for (const base of BASES) app.use(base, router);
+  app.use((request: Request) => {
+    throw new HotoriError('unknown_path', `there is no path ${request.path}; ${BASES[0]}/openapi.json lists them`);
+  });
+  app.use((thrown: unknown, request: Request, response: Response, next: NextFunction) =>
+    answerError(thrown, logger, request, response, next),
+  );
+  return app;
+}
+
+function routerOf(endpoints: readonly Endpoint[], signal: AbortSignal): express.Router {
+  const router = express.Router({ caseSensitive: true });
+  const methods = new Map<string, string[]>();
+  for (const endpoint of endpoints) {
+    const path = endpoint.path.replace('{uuid}', ':uuid');
+    methods.set(path, [...(methods.get(path) ?? []), endpoint.method]);
+    const serve = serveEndpoint(endpoint, signal);
+    if (endpoint.method === 'GET') router.get(path, serve);
+    else if (endpoint.method === 'POST') router.post(path, serve);
+    else if (endpoint.method === 'PUT') router.put(path, serve);
+    else router.delete(path, serve);
+  }
+  for (const [path, allowed] of methods)
+    router.all(path, (request, response) => {
+      stateOf(response).route = path;
+      response.setHeader('Allow', allowed.join(', '));
+      throw new HotoriError('method_not_allowed', `${request.method} is not possible here; possible: ${allowed.join(', ')}`);
+    });
+  return router;
+}
+
+function serveEndpoint(endpoint: Endpoint, stopping: AbortSignal): RequestHandler {
+  const reader = new ParameterReader(endpoint.controls, endpoint.fields);
+  return async (request, response) => {
+    stateOf(response).route = endpoint.path;
+    const body = endpoint.method === 'GET' ? undefined : await readBody(request, endpoint.body_limit ?? BODY_LIMIT);
+    const mark = request.url.indexOf('?');
+    const query = mark < 0 ? undefined : new URLSearchParams(request.url.slice(mark));
+    const parameters = reader.read(query, body);
+    const uuid = (request.params as { uuid?: string }).uuid ?? '';
+    const answer = await endpoint.handle({ ...parameters, uuid, headers: request.headers, signal: signalOf(response, stopping) });
+    if ('stream' in answer) answer.stream(response);
+    else sendAnswer(response, answer);
+  };
+}
+
+/** Aborts when the client has gone or the server stops. */
+function signalOf(response: Response, stopping: AbortSignal): AbortSignal {
+  const abort = new AbortController();
+  const stop = () => abort.abort();
+  if (stopping.aborted) stop();
+  stopping.addEventListener('abort', stop);
+  response.once('close', () => {
+    stopping.removeEventListener('abort', stop);
+    stop();
+  });
+  return abort.signal;
+}
+
+function sendAnswer(response: Response, { status = 200, headers = {}, body }: Answer): void {
+  const { format } = stateOf(response);
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  if (status === 304) return void response.writeHead(304).end();
+  send(response, status, mediaTypeOf(format), render(body, format));
+}
+
+function send(response: Response, status: number, mediaType: string, text: string): void {
+  response.writeHead(status, {
+    'Content-Type': mediaType,
+    'Content-Length': Buffer.byteLength(text),
+    'Cache-Control': 'no-cache',
+    'X-Content-Type-Options': 'nosniff',
+  });
+  response.end(text);
+}
+
+function sendPlain(response: Response, status: number, text: string): void {
+  send(response, status, 'text/plain; charset=utf-8', text);
+}
+
+// Problems are always JSON, which a reader of YAML reads too.
+function answerError(thrown: unknown, logger: Logger, request: Request, response: Response, next: NextFunction): void {
+  const error = asHotoriError(thrown);
+  const { request_id, route } = stateOf(response);
+  if (error.code === 'internal')
+    logger.error({ request_id, method: request.method, route: route ?? null, err: error.cause ?? error }, 'request failed');
+  if (response.headersSent) return next(thrown);
+  const revision = error.details['revision'];
+  if (error.details['committed'] === true) response.setHeader('Hotori-Revision', String(revision));
+  // The rest of a body that was not read would be taken for the next request.
+  if (!request.readableEnded && !request.complete) response.setHeader('Connection', 'close');
+  const problem = problemOf(error, request_id);
+  send(response, problem.status, PROBLEM_MEDIA_TYPE, JSON.stringify(problem));
+}

@@ -1,0 +1,146 @@
+/**
+ * Many changes as one transaction.
+ *
+ * Owns: `{operations: [{method, path, body}]}`: each operation is what would be a call of its own, its path with or without the base, its parameters
+ * also in the query of the path.
+ * Promises: all or nothing; every complaint points into the body that was sent (`/operations/3/body/ipv4_address`).
+ */
+import { z } from 'zod';
+import type { Controller, ExecuteResult, Operation } from '../../controller/contract.js';
+import { KINDS, type UserKind } from '../../flows/model/entities.js';
+import { HotoriError, type Reason } from '../../flows/model/errors.js';
+import { INPUTS } from '../../flows/model/inputs.js';
+import { checkUuid } from './collections.js';
+import { deleteControls, noControls, writeControls, type WriteControls } from './controls.js';
+import type { Endpoint } from './endpoint.js';
+import { splitSuffix } from './format.js';
+import { ParameterReader, pointerTo } from './params.js';
+import { carryOut } from './write.js';
+
+const MAX_OPERATIONS = 100_000;
+const BODY_LIMIT = 32 * 1024 * 1024;
+const BASE = /^(?:\/?api(?:\/1\.0)?)?\//;
+
+const operationSchema = z.strictObject({
+  method: z.enum(['POST', 'PUT', 'DELETE']),
+  path: z.string().max(1024).describe('Such as /networks or /networks/nw-a.'),
+  body: z.record(z.string(), z.unknown()).optional().describe('The parameters.'),
+});
+const batchFields = z.strictObject({
+  operations: z.array(operationSchema).max(MAX_OPERATIONS).describe('In order; each sees those before it.'),
+});
+
+type BatchOperation = z.output<typeof operationSchema>;
+
+export function batchEndpoint(controller: Controller): Endpoint {
+  const readers = readersByKind();
+  return {
+    method: 'POST',
+    path: '/batch',
+    operation_id: 'batch',
+    summary: 'Carry out many operations as one transaction',
+    tag: 'batch',
+    controls: writeControls,
+    fields: batchFields,
+    answer: z.object({
+      revision: z.int(),
+      changed: z.boolean().describe('False when nothing differed from what there was; the revision is then the current one.'),
+      results: z.array(z.unknown()).describe('One for each operation: what it would have answered alone.'),
+    }),
+    body_limit: BODY_LIMIT,
+    handle: async ({ params, controls, signal }) => {
+      const operations = toOperations(params, readers);
+      const answer = ({ revision, changed, results }: ExecuteResult) => ({
+        revision: revision.number,
+        changed,
+        results: results.map((result, index) =>
+          operations[index]!.verb === 'delete' ? (result as readonly string[]).slice(0, 1) : result,
+        ),
+      });
+      try {
+        return await carryOut(controller, operations, controls as WriteControls, signal, answer);
+      } catch (error) {
+        throw error instanceof HotoriError ? pointIntoBatch(error, operations) : error;
+      }
+    },
+  };
+}
+
+interface Readers {
+  readonly kind: UserKind;
+  readonly POST: ParameterReader;
+  readonly PUT: ParameterReader;
+  readonly DELETE: ParameterReader;
+}
+
+function readersByKind(): ReadonlyMap<string, Readers> {
+  const cascade = deleteControls.pick({ cascade: true });
+  return new Map(
+    (Object.keys(KINDS) as UserKind[]).map((kind) => [
+      KINDS[kind].collection,
+      {
+        kind,
+        POST: new ParameterReader(noControls, INPUTS[kind].create),
+        PUT: new ParameterReader(noControls, INPUTS[kind].update),
+        DELETE: new ParameterReader(cascade, undefined),
+      },
+    ]),
+  );
+}
+
+function toOperations(params: Readonly<Record<string, unknown>>, readers: ReadonlyMap<string, Readers>): Operation[] {
+  const checked = batchFields.safeParse(params);
+  const reasons: Reason[] =
+    checked.error?.issues.map(({ path, message }) => ({ pointer: path.map(pointerTo).join(''), detail: message })) ?? [];
+  const operations: Operation[] = [];
+  for (const [index, operation] of (checked.data?.operations ?? []).entries()) {
+    try {
+      operations.push(toOperation(operation, readers));
+    } catch (error) {
+      if (!(error instanceof HotoriError)) throw error;
+      const at = `/operations/${index}`;
+      if (error.reasons.length === 0) reasons.push({ pointer: `${at}/path`, detail: error.message });
+      for (const reason of error.reasons) reasons.push({ ...reason, pointer: `${at}/body${reason.pointer}` });
+    }
+  }
+  if (reasons.length === 0) return operations;
+  const count = reasons.length === 1 ? '' : ` (and ${reasons.length - 1} more)`;
+  throw new HotoriError('invalid_argument', `${reasons[0]!.pointer}: ${reasons[0]!.detail}${count}`, { reasons });
+}
+
+function toOperation({ method, path, body = {} }: BatchOperation, readers: ReadonlyMap<string, Readers>): Operation {
+  const { url } = splitSuffix(path);
+  const [location = '', query] = url.replace(BASE, '').split('?', 2);
+  const [collection = '', uuid, ...rest] = location.split('/');
+  const found = readers.get(collection);
+  if (found === undefined || rest.length > 0) throw new HotoriError('invalid_argument', `there is no path ${path} to change things at`);
+  const { kind } = found;
+  if ((uuid === undefined) !== (method === 'POST'))
+    throw new HotoriError(
+      'invalid_argument',
+      uuid === undefined ? `${method} needs a uuid after /${collection}` : `POST goes to /${collection}, with the uuid in the body`,
+    );
+  const { params, controls } = found[method].read(query === undefined ? undefined : new URLSearchParams(query), {
+    kind: 'fields',
+    fields: body,
+  });
+  if (uuid === undefined) return { verb: 'create', kind, params };
+  checkUuid(kind, uuid);
+  return method === 'PUT'
+    ? { verb: 'update', kind, uuid, params }
+    : { verb: 'delete', kind, uuid, cascade: controls['cascade'] as boolean };
+}
+
+/** The controller points at `/operations/3/ipv4_address`, or at `/ipv4_address` when there is one operation. */
+function pointIntoBatch(error: HotoriError, operations: readonly Operation[]): HotoriError {
+  const reasons = error.reasons.map((reason) => ({ ...reason, pointer: pointIntoBody(reason.pointer, operations) }));
+  return new HotoriError(error.code, error.message, { reasons, details: error.details, cause: error.cause });
+}
+
+function pointIntoBody(pointer: string, operations: readonly Operation[]): string {
+  const [, index = '0', rest = ''] = /^\/operations\/(\d+)(.*)$/.exec(operations.length === 1 ? `/operations/0${pointer}` : pointer) ?? [];
+  const operation = operations[Number(index)];
+  if (rest === '') return `/operations/${index}`;
+  const inPath = operation?.verb === 'delete' || (operation?.verb === 'update' && rest === '/uuid');
+  return inPath ? `/operations/${index}/path` : `/operations/${index}/body${rest}`;
+}

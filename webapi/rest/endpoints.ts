@@ -1,0 +1,24 @@
+/**
+ * Every endpoint below the base.
+ */
+import type { Controller } from '../../controller/contract.js';
+import { batchEndpoint } from './batch.js';
+import { collectionEndpoints } from './collections.js';
+import type { Endpoint } from './endpoint.js';
+import { describeApi } from './openapi.js';
+import { flowsEndpoint, statusEndpoint } from './status.js';
+import { watchEndpoint, type WatchLimits } from './watch.js';
+
+/** OpenVNet's base, and its alias. */
+export const BASES = ['/api/1.0', '/api'] as const;
+
+export function endpointsFor(controller: Controller, limits: WatchLimits): readonly Endpoint[] {
+  const described = [
+    ...collectionEndpoints(controller),
+    flowsEndpoint(controller),
+    batchEndpoint(controller),
+    statusEndpoint(controller),
+    watchEndpoint(controller, limits),
+  ];
+  return [...described, describeApi(described, () => controller.status().version)];
+}
