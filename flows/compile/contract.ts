@@ -5,21 +5,10 @@
  * Promises: the output is a pure function of the input; no history, no clock, no order.
  */
 import type { Flow, Group, Meter } from '../openflow/flow.js';
-import type { Binding } from '../model/binding.js';
-import type { Entity } from '../model/entities.js';
+import type { InputRecord } from '../pipeline/rule.js';
 
-/** A NIC present on this bridge and bound to an interface. What vna sees itself; not part of the slice. */
-export interface LocalPort {
-  readonly kind: 'local_port';
-  /** `port-<interface uuid>`. */
-  readonly uuid: string;
-  readonly interface_uuid: string;
-  readonly ofport: number;
-  /** Conntrack zone, 1 to 65535, unique on the datapath. */
-  readonly ct_zone: number;
-}
-
-export type CompileRecord = Entity | Binding | LocalPort;
+export type { LocalPort } from '../pipeline/rule.js';
+export type CompileRecord = InputRecord;
 
 /** Flow identity (table, priority, match) as canonical text, from openflow/canonical.ts. */
 export type FlowKey = string;

@@ -31,7 +31,9 @@ export const TABLES = {
   IN_POLICY: { id: 84, does: 'ingress rules' },
   IN_COMMIT: { id: 88, does: 'ingress: new connections committed with their rule' },
   OUT_LOCAL: { id: 96, does: 'port key → output' },
-  FLOOD: { id: 104, does: 'broadcast and multicast' },
+  FLOOD: { id: 104, does: 'broadcast and multicast: who may receive it' },
+  FLOOD_OUT: { id: 106, does: 'one flood set: its chunks' },
+  FLOOD_CHUNK: { id: 108, does: 'one chunk of a flood set: outputs' },
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;

@@ -1,0 +1,90 @@
+/**
+ * The compiler of one datapath: slice and local ports in, flow tables out.
+ *
+ * Owns: the list of rules that make up the pipeline, the constant meters.
+ * Promises: see contract.ts; `tables` is live and changes only inside `update`.
+ */
+import type { Meter } from '../openflow/flow.js';
+import { PUNT_KINDS } from '../pipeline/punt.js';
+import type { Rule } from '../pipeline/rule.js';
+import { nicAddressFlows, routerAddressFlows } from '../pipeline/stages/address.js';
+import { FACT_RULES } from '../pipeline/stages/attachments.js';
+import { fixedFlows } from '../pipeline/stages/fixed.js';
+import { floodChunkFlows, floodSegmentFlows } from '../pipeline/stages/flood.js';
+import { groupRuleFlows, openEgressFlows } from '../pipeline/stages/policy.js';
+import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
+import { routeFlows, routerPortFlows } from '../pipeline/stages/router.js';
+import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
+import type { CompileRecord, Compiler, FlowDelta, Provenance, Tables } from './contract.js';
+import { Engine } from './engine.js';
+
+const FLOW_RULES = [
+  fixedFlows,
+  portFlows,
+  portSecurityFlows,
+  nicAddressFlows,
+  routerAddressFlows,
+  floodSegmentFlows,
+  floodChunkFlows,
+  routerPortFlows,
+  routeFlows,
+  groupRuleFlows,
+  openEgressFlows,
+  dhcpFlows,
+  routerSolicitFlows,
+] as unknown as readonly Rule[];
+
+/** OFPMF_PKTPS | OFPMF_BURST. */
+const PER_PACKET = 0x2 | 0x4;
+
+/** One meter per kind of punt, so that a flood of one kind leaves the others working. */
+const METERS: ReadonlyMap<number, Meter> = new Map(
+  Object.values(PUNT_KINDS).map(({ meter, packetsPerSecond }) => [
+    meter,
+    { meter_id: meter, flags: PER_PACKET, bands: [{ kind: 'drop', rate: packetsPerSecond, burst_size: packetsPerSecond }] },
+  ]),
+);
+
+class PipelineCompiler implements Compiler {
+  readonly #engine = new Engine(FACT_RULES, FLOW_RULES);
+  readonly tables: Tables;
+
+  constructor() {
+    this.#engine.update([{ kind: 'pipeline', uuid: 'pipeline' }], []);
+    this.tables = { flows: this.#engine.flows, groups: this.#engine.groups, meters: METERS };
+  }
+
+  update(puts: readonly CompileRecord[], deletes: readonly string[]): FlowDelta {
+    return this.#engine.update(puts, deletes);
+  }
+
+  *records(): Iterable<CompileRecord> {
+    for (const record of this.#engine.store.values()) {
+      switch (record.kind) {
+        case 'pipeline':
+        case 'nic':
+        case 'router_port':
+        case 'local_class':
+        case 'flood_set':
+        case 'flood_chunk':
+        case 'group_rule':
+          continue;
+        default:
+          yield record;
+      }
+    }
+  }
+
+  provenance(cookie: bigint): Provenance | undefined {
+    return this.#engine.flowSet.provenance.find(cookie);
+  }
+
+  get runs(): number {
+    return this.#engine.runs;
+  }
+}
+
+/** A compiler with nothing in it but the fixed part of the pipeline. `runs` counts rule runs since the start. */
+export function createCompiler(): Compiler & { readonly runs: number } {
+  return new PipelineCompiler();
+}

@@ -1,0 +1,98 @@
+/**
+ * Facts: what the first stratum of rules derives from the slice for the others to look up.
+ *
+ * Owns: the records in between entities and flows.
+ * Promises: a fact is a pure function of the slice and the local ports; two rules that emit the same fact id emit the same content.
+ */
+import type { Ip } from '../net/ip.js';
+import type { SecurityGroupRule } from '../model/entities.js';
+
+/** One address of a NIC or router port. */
+export interface FactAddress {
+  readonly ip: Ip;
+  readonly network_uuid: string;
+  readonly ip_lease_uuid: string;
+}
+
+/** A MAC lease of a locally plugged interface, in its L2 domain. */
+export interface Nic {
+  readonly kind: 'nic';
+  /** `nic-<mac lease uuid>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+  readonly mac_lease_uuid: string;
+  readonly port_key: number;
+  readonly ofport: number;
+  readonly ct_zone: number;
+  /** 0 without security groups. */
+  readonly policy_class_key: number;
+  readonly mac: number;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  /** The segment, or the network when it is its own L2 domain. */
+  readonly domain_uuid: string;
+  readonly addresses: readonly FactAddress[];
+  /** IPv6 is spoken here: the NIC has an IPv6 lease, its network has a prefix, or it has no addresses at all. */
+  readonly ipv6: boolean;
+}
+
+/** A MAC lease of a simulated interface: something the pipeline itself answers for. */
+export interface RouterPort {
+  readonly kind: 'router_port';
+  /** `rp-<mac lease uuid>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+  readonly mac_lease_uuid: string;
+  readonly mac: number;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  /** 0 and null when packets do not enter a router here. */
+  readonly router_key: number;
+  readonly route_link_uuid: string | null;
+  readonly addresses: readonly (FactAddress & { readonly prefix: number })[];
+}
+
+/** A policy class that some local port has: the rules of its groups are enforced here. */
+export interface LocalClass {
+  readonly kind: 'local_class';
+  /** `lc-<policy class key>`. */
+  readonly uuid: string;
+  readonly policy_class_key: number;
+}
+
+/** Ports of one class in one segment; class 0 is without policy, UNKNOWN_HOLDERS those that may have any address. */
+export interface FloodSet {
+  readonly kind: 'flood_set';
+  /** `fs-<segment>-<class>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly policy_class_key: number;
+  readonly domain_uuid: string;
+}
+
+/** A part of a flood set: at most a few dozen ports, so that one more port rewrites little. */
+export interface FloodChunk {
+  readonly kind: 'flood_chunk';
+  /** `fc-<segment>-<class>-<chunk>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly policy_class_key: number;
+  readonly chunk: number;
+}
+
+/** One rule of a security group, on its own so that changing it touches only its flows. */
+export interface GroupRule {
+  readonly kind: 'group_rule';
+  /** The rule's uuid. */
+  readonly uuid: string;
+  readonly security_group_uuid: string;
+  readonly rule: SecurityGroupRule;
+}
+
+export type Fact = Nic | RouterPort | LocalClass | FloodSet | FloodChunk | GroupRule;
+
+/** Pseudo policy class of the ports that may own addresses nobody has leased. */
+export const UNKNOWN_HOLDERS = 0xffff_ffff;
+
+/** Flood sets are cut in this many chunks at most; each is one flow. */
+export const FLOOD_CHUNKS = 32;

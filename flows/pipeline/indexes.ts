@@ -1,0 +1,53 @@
+/**
+ * Indexes the rules look things up by.
+ *
+ * Owns: one constant per question asked. Each is a pure function of one record.
+ */
+import { FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
+import { index } from './rule.js';
+
+export const macLeasesOfInterface = index('mac_lease', (r) => [r.interface_uuid]);
+export const ipLeasesOfMacLease = index('ip_lease', (r) => (r.mac_lease_uuid === null ? [] : [r.mac_lease_uuid]));
+/** Leases attached to an interface and to none of its MACs: they belong to its first MAC. */
+export const ipLeasesOfInterfaceAlone = index('ip_lease', (r) =>
+  r.interface_uuid === null || r.mac_lease_uuid !== null ? [] : [r.interface_uuid],
+);
+export const routesOfInterface = index('route', (r) => [r.interface_uuid]);
+export const servicesOfInterface = index('network_service', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
+export const routesOfRouteLink = index('route', (r) => [r.route_link_uuid]);
+
+export const classesWithGroup = index('policy_class', (r) => r.security_group_uuids);
+/** Groups that some ingress (egress) rule of theirs names as remote. */
+export const groupsNamedByIngress = index('security_group', (r) => remoteGroups(r.rules, 'ingress'));
+export const groupsNamedByEgress = index('security_group', (r) => remoteGroups(r.rules, 'egress'));
+
+export const nicsOfFloodChunk = index('nic', (r) => floodClasses(r).map((c) => floodChunkUuid(r.segment_key, c, chunkOf(r))));
+export const floodSetsOfSegment = index('flood_set', (r) => [String(r.segment_key)]);
+export const floodChunksOfSet = index('flood_chunk', (r) => [floodSetUuid(r.segment_key, r.policy_class_key)]);
+export const routerPortsOfSegment = index('router_port', (r) => [String(r.segment_key)]);
+export const routerPortsOfInterface = index('router_port', (r) => [r.interface_uuid]);
+
+function remoteGroups(rules: readonly { direction: string; remote: object }[], direction: 'ingress' | 'egress'): string[] {
+  const named = rules.flatMap((rule) =>
+    rule.direction === direction && 'security_group_uuid' in rule.remote ? [rule.remote.security_group_uuid as string] : [],
+  );
+  return [...new Set(named)];
+}
+
+/** The flood sets a NIC is in: its policy class's, and the unknown holders' when it has no addresses of its own. */
+export function floodClasses(nic: Pick<Nic, 'policy_class_key' | 'addresses'>): number[] {
+  return nic.addresses.length === 0 ? [nic.policy_class_key, UNKNOWN_HOLDERS] : [nic.policy_class_key];
+}
+
+/** Spreads ports over chunks; neighbours in key order land in different chunks, so that bulk creation fills them evenly. */
+export function chunkOf(nic: Pick<Nic, 'port_key'>): number {
+  return nic.port_key % FLOOD_CHUNKS;
+}
+
+export function floodSetUuid(segmentKey: number, policyClassKey: number): string {
+  return `fs-${segmentKey}-${policyClassKey}`;
+}
+
+export function floodChunkUuid(segmentKey: number, policyClassKey: number, chunk: number): string {
+  return `fc-${segmentKey}-${policyClassKey}-${chunk}`;
+}

@@ -1,0 +1,70 @@
+/**
+ * Registers of the pipeline.
+ *
+ * Owns: which bits of metadata and reg0–reg15 mean what, and the actions and match fields that touch them.
+ * Promises: no two names overlap (REGISTERS is checked by a test); stages never name a register themselves. docs/pipeline.md is generated from here.
+ */
+import type { Action } from '../openflow/action.js';
+import type { FieldName } from '../openflow/fields.js';
+import type { OxmField, Subfield } from '../openflow/match.js';
+
+export const REGISTERS = {
+  segment: { field: 'metadata', offset: 0, bits: 32, means: 'segment key (VNI) the packet is in' },
+  vrf: { field: 'metadata', offset: 32, bits: 32, means: 'routing domain of that segment' },
+  from_router: { field: 'reg0', offset: 0, bits: 1, means: 'the ND answer being built speaks for a router' },
+  multicast: { field: 'reg0', offset: 9, bits: 1, means: 'one branch of a flood' },
+  source_port: { field: 'reg1', offset: 0, bits: 32, means: 'port key of the sender' },
+  destination_port: { field: 'reg2', offset: 0, bits: 32, means: 'port key of the receiver' },
+  source_identity: { field: 'reg3', offset: 0, bits: 32, means: 'policy class that owns the source address' },
+  destination_identity: { field: 'reg4', offset: 0, bits: 32, means: 'policy class that owns the destination address' },
+  ingress_rule: { field: 'reg5', offset: 0, bits: 32, means: 'ingress rule that admitted the packet' },
+  destination_zone: { field: 'reg6', offset: 0, bits: 16, means: 'conntrack zone of the receiving port' },
+  source_zone: { field: 'reg6', offset: 16, bits: 16, means: 'conntrack zone of the sending port' },
+  source_class: { field: 'reg7', offset: 0, bits: 32, means: 'policy class of the sending port, 0 without groups' },
+  destination_class: { field: 'reg8', offset: 0, bits: 32, means: 'policy class of the receiving port or flood set' },
+  egress_rule: { field: 'reg9', offset: 0, bits: 32, means: 'egress rule that admitted the packet' },
+  router: { field: 'reg10', offset: 0, bits: 32, means: 'virtual router the packet is in' },
+  flood_chunk: { field: 'reg11', offset: 0, bits: 32, means: 'chunk of a flood set' },
+  path: { field: 'reg12', offset: 0, bits: 32, means: 'route taken' },
+  drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
+} as const satisfies Record<string, Subfield & { means: string }>;
+
+export type RegisterName = keyof typeof REGISTERS;
+
+const WIDTH: Partial<Record<FieldName, number>> = { metadata: 64 };
+
+function widthOf(field: FieldName): number {
+  return WIDTH[field] ?? 32;
+}
+
+/** The bits of a register as an OXM value and mask; no mask when they are the whole field. */
+function place(name: RegisterName, value: number): OxmField {
+  const { field, offset, bits } = REGISTERS[name];
+  if (widthOf(field) === 64) {
+    return { field, value: BigInt(value) << BigInt(offset), mask: ((1n << BigInt(bits)) - 1n) << BigInt(offset) };
+  }
+  if (bits === 32) return { field, value };
+  return { field, value: (value << offset) >>> 0, mask: ((2 ** bits - 1) << offset) >>> 0 };
+}
+
+/** Matches a register's bits. */
+export function regMatch(name: RegisterName, value: number): OxmField {
+  return place(name, value);
+}
+
+/** Writes a register's bits and leaves the rest of the field alone. */
+export function regLoad(name: RegisterName, value: number): Action {
+  const { field, value: placed, mask } = place(name, value);
+  return mask === undefined ? { kind: 'set_field', field, value: placed } : { kind: 'set_field', field, value: placed, mask };
+}
+
+/** The register as a subfield, for `move` and `ct(zone=…)`. */
+export function regField(name: RegisterName): Subfield {
+  const { field, offset, bits } = REGISTERS[name];
+  return { field, offset, bits };
+}
+
+/** Sets segment and VRF at once: the packet is now in that segment. */
+export function enterSegment(segmentKey: number, vrfKey: number): Action {
+  return { kind: 'set_field', field: 'metadata', value: (BigInt(vrfKey) << 32n) | BigInt(segmentKey) };
+}

@@ -1,0 +1,76 @@
+/**
+ * What a compiler rule is.
+ *
+ * Owns: the shape of a rule (a pure function from one record, plus what it looks up, to flows and facts), the records it can see and the indexes over them.
+ * Assumes: the engine (flows/compile) records every look-up, and runs a rule again when something it looked up changes.
+ * Promises: rules have no other input than their record and the look-ups, and no other output than what they emit.
+ */
+import type { Action, Instruction } from '../openflow/action.js';
+import type { Match } from '../openflow/match.js';
+import type { Group } from '../openflow/flow.js';
+import type { Binding } from '../model/binding.js';
+import type { Entity } from '../model/entities.js';
+import type { Fact } from './facts.js';
+import type { TableName } from './tables.js';
+
+/** A NIC present on this bridge and bound to an interface. What vna sees itself; not part of the slice. */
+export interface LocalPort {
+  readonly kind: 'local_port';
+  /** `port-<interface uuid>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+  readonly ofport: number;
+  /** Conntrack zone, 1 to 65535, unique on the datapath. */
+  readonly ct_zone: number;
+}
+
+/** Root of what is there without any entity: misses, drops, the fixed parts of tables. The compiler holds exactly one. */
+export interface Pipeline {
+  readonly kind: 'pipeline';
+  readonly uuid: 'pipeline';
+}
+
+export type InputRecord = Entity | Binding | LocalPort;
+export type RuleRecord = InputRecord | Pipeline | Fact;
+export type RecordKind = RuleRecord['kind'];
+export type RecordOf<K extends RecordKind> = Extract<RuleRecord, { kind: K }>;
+
+/** An index: for the records of one kind, the keys under which each is found. A pure function of the record. */
+export interface Index<K extends RecordKind = RecordKind> {
+  readonly kind: K;
+  keys(record: RecordOf<K>): readonly string[];
+}
+
+/** Declares an index with its record type inferred. */
+export function index<K extends RecordKind>(kind: K, keys: (record: RecordOf<K>) => readonly string[]): Index<K> {
+  return { kind, keys };
+}
+
+export interface Lookup {
+  get<K extends RecordKind>(kind: K, uuid: string): RecordOf<K> | undefined;
+  /** In uuid order. */
+  all<K extends RecordKind>(index: Index<K>, key: string): readonly RecordOf<K>[];
+}
+
+export interface Emit {
+  /** Who is responsible for the flows emitted from now on; starts as the rule's record alone. */
+  owners(...uuids: readonly string[]): void;
+  flow(table: TableName, priority: number, match: Match, instructions: readonly Instruction[]): void;
+  /** One conjunctive clause; clauses with the same table, priority and match become one flow. */
+  conjunction(table: TableName, priority: number, match: Match, clause: Extract<Action, { kind: 'conjunction' }>): void;
+  group(group: Group): void;
+  fact(fact: Fact): void;
+}
+
+export interface Rule<K extends RecordKind = RecordKind> {
+  /** Stable name, shown in provenance. */
+  readonly name: string;
+  /** One call per record of this kind. */
+  readonly root: K;
+  run(record: RecordOf<K>, look: Lookup, emit: Emit): void;
+}
+
+/** Declares a rule with its record type inferred. */
+export function rule<K extends RecordKind>(name: string, root: K, run: (record: RecordOf<K>, look: Lookup, emit: Emit) => void): Rule<K> {
+  return { name, root, run };
+}

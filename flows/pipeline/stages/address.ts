@@ -1,0 +1,94 @@
+/**
+ * Addresses others ask for and send to.
+ *
+ * Owns: ARP and ND answers, MAC → port, address → MAC, address → identity, for local NICs and router ports.
+ * Promises: an address that is leased is never flooded for: the answer comes from the table, with or without a controller.
+ */
+import { eui64LinkLocal } from '../../net/mac.js';
+import type { Ip } from '../../net/ip.js';
+import type { Action } from '../../openflow/action.js';
+import { apply, copy, fromAddress, goto, is, isArp, isNd, ND, set, toAddress, toInPort } from '../build.js';
+import { groupsNamedByEgress, groupsNamedByIngress, routerPortsOfSegment } from '../indexes.js';
+import { regLoad, regMatch } from '../registers.js';
+import { rule, type Emit, type Lookup } from '../rule.js';
+import type { Nic } from '../facts.js';
+
+const ARP_REPLY = 2;
+
+export const nicAddressFlows = rule('address', 'nic', (nic, look, emit) => {
+  const here = regMatch('segment', nic.segment_key);
+  emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
+  const load = [
+    regLoad('destination_port', nic.port_key),
+    regLoad('destination_zone', nic.ct_zone),
+    regLoad('destination_class', nic.policy_class_key),
+  ];
+  emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', nic.mac)], [apply(...load), goto('IN_CT')]);
+  if (nic.ipv6 && nic.addresses.length > 0)
+    answer({ family: 'ipv6', value: eui64LinkLocal(nic.mac) }, nic.mac, nic.segment_key, false, emit);
+
+  const routed = look.all(routerPortsOfSegment, String(nic.segment_key)).some((port) => port.router_key !== 0);
+  for (const { ip, ip_lease_uuid } of nic.addresses) {
+    emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
+    answer(ip, nic.mac, nic.segment_key, false, emit);
+    if (routed) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('L2_LOOKUP')]);
+    identify(ip, nic, look, emit);
+  }
+});
+
+export const routerAddressFlows = rule('router address', 'router_port', (port, _look, emit) => {
+  emit.owners(port.interface_uuid, port.mac_lease_uuid);
+  if (port.addresses.some((a) => a.ip.family === 'ipv6')) {
+    answer({ family: 'ipv6', value: eui64LinkLocal(port.mac) }, port.mac, port.segment_key, port.router_key !== 0, emit);
+  }
+  for (const { ip, ip_lease_uuid } of port.addresses) {
+    emit.owners(port.interface_uuid, port.mac_lease_uuid, ip_lease_uuid);
+    answer(ip, port.mac, port.segment_key, port.router_key !== 0, emit);
+  }
+});
+
+function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: Emit): void {
+  const here = regMatch('segment', segmentKey);
+  if (ip.family === 'ipv4') {
+    const reply: Action[] = [
+      copy('eth_src', 'eth_dst'),
+      set('eth_src', mac),
+      set('arp_op', ARP_REPLY),
+      copy('arp_sha', 'arp_tha'),
+      set('arp_sha', mac),
+      copy('arp_spa', 'arp_tpa'),
+      set('arp_spa', ip.value),
+      toInPort,
+    ];
+    emit.flow('LOCAL', 100, [here, isArp, is('arp_op', 1), is('arp_tpa', ip.value)], [apply(...reply)]);
+    return;
+  }
+  const turn: Action[] = [
+    copy('eth_src', 'eth_dst'),
+    set('eth_src', mac),
+    copy('ipv6_src', 'ipv6_dst'),
+    set('ipv6_src', ip.value),
+    set('icmpv6_type', ND.neighbor_advert),
+  ];
+  if (router) turn.push(regLoad('from_router', 1));
+  // RFC 4861 §7.1.1: a solicitation that came through a router (hop limit below 255) is not one.
+  emit.flow(
+    'LOCAL',
+    100,
+    [here, ...isNd(ND.neighbor_solicit), is('nw_ttl', 255), is('nd_target', ip.value)],
+    [apply(...turn), goto('ND_REPLY')],
+  );
+}
+
+/** Only addresses that some rule can mean get an identity. */
+function identify(ip: Ip, nic: Nic, look: Lookup, emit: Emit): void {
+  if (nic.policy_class_key === 0) return;
+  const groups = look.get('policy_class', `pc-${nic.policy_class_key}`)?.security_group_uuids ?? [];
+  const domain = regMatch('vrf', nic.vrf_key);
+  if (groups.some((uuid) => look.all(groupsNamedByIngress, uuid).length > 0)) {
+    emit.flow('IN_ID', 100, [domain, ...fromAddress(ip)], [apply(regLoad('source_identity', nic.policy_class_key)), goto('IN_POLICY')]);
+  }
+  if (groups.some((uuid) => look.all(groupsNamedByEgress, uuid).length > 0)) {
+    emit.flow('EG_ID', 100, [domain, ...toAddress(ip)], [apply(regLoad('destination_identity', nic.policy_class_key)), goto('EG_POLICY')]);
+  }
+}

@@ -1,0 +1,54 @@
+/**
+ * Broadcast and multicast.
+ *
+ * Owns: which flood sets a segment has, and their chunks of outputs.
+ * Assumes: Open vSwitch leaves out the port a packet came in on; 4096 resubmits are the limit per packet (goto counts too).
+ * Promises: ports with a policy get only what their class admits, evaluated once per class and not per port; a port more rewrites one chunk.
+ */
+import type { Action } from '../../openflow/action.js';
+import { apply, goto, isArp, isNd, ND, resubmit } from '../build.js';
+import { UNKNOWN_HOLDERS } from '../facts.js';
+import { floodChunksOfSet, floodSetsOfSegment, nicsOfFloodChunk } from '../indexes.js';
+import { regLoad, regMatch } from '../registers.js';
+import { rule } from '../rule.js';
+
+export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) => {
+  const sets = look.all(floodSetsOfSegment, String(set.segment_key));
+  const here = regMatch('segment', set.segment_key);
+  // Every set of the segment emits the same row, so that it stands as long as one of them does.
+  emit.owners(set.domain_uuid);
+  const branches = sets.filter((s) => s.policy_class_key !== UNKNOWN_HOLDERS).map((s) => branch(s.policy_class_key));
+  emit.flow('FLOOD', 100, [here], [apply(...branches)]);
+
+  const chunks = look
+    .all(floodChunksOfSet, set.uuid)
+    .map((c) => c.chunk)
+    .sort((a, b) => a - b);
+  const outputs = chunks.flatMap((chunk): Action[] => [regLoad('flood_chunk', chunk), resubmit('FLOOD_CHUNK')]);
+  emit.flow('FLOOD_OUT', 100, [here, regMatch('destination_class', set.policy_class_key)], [apply(...outputs)]);
+
+  if (set.policy_class_key === UNKNOWN_HOLDERS) {
+    const toHolders = [apply(regLoad('destination_class', UNKNOWN_HOLDERS)), goto('FLOOD_OUT')];
+    emit.flow('FLOOD', 110, [here, isArp], toHolders);
+    for (const type of [ND.neighbor_solicit, ND.neighbor_advert]) emit.flow('FLOOD', 110, [here, ...isNd(type)], toHolders);
+  }
+});
+
+/** One branch of a flood in a clone, so that registers set by one do not reach the next. */
+function branch(policyClassKey: number): Action {
+  const policed = policyClassKey !== 0;
+  const actions = [regLoad('multicast', 1), regLoad('destination_class', policyClassKey), resubmit(policed ? 'IN_ID' : 'FLOOD_OUT')];
+  return { kind: 'clone', actions };
+}
+
+export const floodChunkFlows = rule('flood chunk', 'flood_chunk', (chunk, look, emit) => {
+  const nics = look.all(nicsOfFloodChunk, chunk.uuid);
+  emit.owners(...nics.map((nic) => nic.interface_uuid));
+  const ports = [...new Set(nics.map((nic) => nic.ofport))].sort((a, b) => a - b);
+  emit.flow(
+    'FLOOD_CHUNK',
+    100,
+    [regMatch('segment', chunk.segment_key), regMatch('destination_class', chunk.policy_class_key), regMatch('flood_chunk', chunk.chunk)],
+    [apply(...ports.map((port): Action => ({ kind: 'output', port })))],
+  );
+});

@@ -1,0 +1,113 @@
+/**
+ * Random changes to a small slice: every kind of record comes, changes and goes, also in orders no controller would send.
+ */
+import fc from 'fast-check';
+import type { InputRecord } from '../../../flows/pipeline/rule.js';
+import {
+  dhcp,
+  groupRule,
+  iface,
+  ipLease,
+  localPort,
+  macLease,
+  network,
+  policyClass,
+  route,
+  routeLink,
+  securityGroup,
+  segment,
+} from './slice-builder.js';
+
+const mac = (n: number) => `0a:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
+const small = (max: number) => fc.integer({ min: 1, max });
+
+const NETWORKS = 3;
+const VMS = 5;
+
+const networks = fc.tuple(small(NETWORKS), fc.boolean(), fc.boolean(), fc.boolean()).map(([n, v6, inSegment, joined]) =>
+  network(`n${n}`, n, {
+    ...(v6 ? { ipv6_network: `fd00:${n}::`, ipv6_prefix: 64 } : {}),
+    ...(inSegment ? { segment_uuid: 'seg-s', segment_key: 50, vrf_key: 1050 } : joined ? { vrf_key: 2000 } : {}),
+  }),
+);
+const segments = fc.constant(segment('s', 50));
+const vms = fc
+  .tuple(small(VMS), fc.integer({ min: 0, max: 3 }), fc.string({ maxLength: 3 }))
+  .map(([n, cls, name]) => iface(`vm${n}`, n, { policy_class_key: cls, display_name: name }));
+const routers = fc
+  .tuple(small(NETWORKS), fc.boolean())
+  .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing }));
+const macs = fc.oneof(
+  fc
+    .tuple(small(VMS), fc.boolean(), small(9))
+    .map(([n, seg, m]) => macLease(`vm${n}`, mac(n * 10 + m), seg ? { segment_uuid: 'seg-s' } : {})),
+  small(NETWORKS).map((n) => macLease(`gw${n}`, mac(200 + n))),
+);
+const ips = fc.oneof(
+  fc
+    .tuple(small(VMS), small(NETWORKS), fc.boolean(), fc.boolean())
+    .map(([n, w, v6, alone]) =>
+      ipLease(`vm${n}`, `n${w}`, v6 ? `fd00:${w}::${n}` : `10.0.${w}.${10 + n}`, alone ? { mac_lease_uuid: null } : {}),
+    ),
+  fc.tuple(small(NETWORKS), fc.boolean()).map(([n, v6]) => ipLease(`gw${n}`, `n${n}`, v6 ? `fd00:${n}::ff` : `10.0.${n}.1`)),
+);
+const links = small(2).map((n) => routeLink(`l${n}`, n));
+const routes = fc.tuple(small(NETWORKS), small(2), small(NETWORKS), fc.boolean(), fc.boolean()).map(([n, l, to, ingress, egress]) =>
+  route(`${n}${l}`, n * 10 + l, {
+    interface_uuid: `if-gw${n}`,
+    network_uuid: `nw-n${n}`,
+    route_link_uuid: `rl-l${l}`,
+    ipv4_network: `10.0.${to}.0`,
+    ipv4_prefix: 24,
+    ingress,
+    egress,
+  }),
+);
+const rules = (group: number) =>
+  fc
+    .array(
+      fc
+        .record({
+          n: small(4),
+          direction: fc.constantFrom('ingress' as const, 'egress' as const),
+          protocol: fc.constantFrom('tcp' as const, 'any' as const, 'icmp' as const, 'udp' as const),
+          ports: fc.constantFrom([] as string[], ['22'], ['1000-1999', '80']),
+          remote: fc.oneof(
+            fc.constant({ any: true as const }),
+            fc.constantFrom('10.0.1.0/24', 'fd00:1::/64', '0.0.0.0/0').map((cidr) => ({ cidr })),
+            small(3).map((g) => ({ security_group_uuid: `sg-g${g}` })),
+          ),
+        })
+        .map(({ n, ports, ...over }) =>
+          groupRule(`${group}-${n}`, group * 10 + n, { ...over, ports: over.protocol === 'tcp' ? ports : [] }),
+        ),
+      { maxLength: 4 },
+    )
+    .map((list) => [...new Map(list.map((r) => [r.uuid, r])).values()]);
+const groups = small(3).chain((g) => rules(g).map((list) => securityGroup(`g${g}`, list)));
+const classes = fc.tuple(small(3), fc.subarray(['g1', 'g2', 'g3'], { minLength: 1 })).map(([key, members]) => policyClass(key, members));
+const services = small(NETWORKS).map((n) => dhcp(`d${n}`, `gw${n}`));
+const ports = fc.tuple(small(VMS), small(VMS)).map(([n, ofport]) => localPort(`vm${n}`, n * 10 + ofport));
+
+const record: fc.Arbitrary<InputRecord> = fc.oneof(
+  { weight: 3, arbitrary: networks },
+  segments,
+  { weight: 3, arbitrary: vms },
+  { weight: 2, arbitrary: routers },
+  { weight: 4, arbitrary: macs },
+  { weight: 4, arbitrary: ips },
+  links,
+  { weight: 3, arbitrary: routes },
+  { weight: 3, arbitrary: groups },
+  { weight: 2, arbitrary: classes },
+  services,
+  { weight: 4, arbitrary: ports },
+) as fc.Arbitrary<InputRecord>;
+
+export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };
+
+/** A change puts a record or deletes one of those present (by position, taken modulo their number). */
+export const change: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 4, arbitrary: record.map((put) => ({ put })) },
+  { weight: 1, arbitrary: fc.nat(1000).map((deleteAt) => ({ deleteAt })) },
+);

@@ -1,0 +1,158 @@
+/**
+ * Slice records with all fields filled in, for tests of what is compiled from them.
+ */
+import type {
+  Interface,
+  IpLease,
+  MacLease,
+  Network,
+  NetworkService,
+  PolicyClass,
+  Route,
+  RouteLink,
+  SecurityGroup,
+  SecurityGroupRule,
+  Segment,
+} from '../../../flows/model/entities.js';
+import type { LocalPort } from '../../../flows/pipeline/rule.js';
+
+const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
+
+export function network(name: string, key: number, over: Partial<Network> = {}): Network {
+  return {
+    kind: 'network',
+    uuid: `nw-${name}`,
+    display_name: name,
+    domain_name: name,
+    mode: 'virtual',
+    ipv4_network: `10.0.${key}.0`,
+    ipv4_prefix: 24,
+    ipv6_network: null,
+    ipv6_prefix: null,
+    ipv6_slaac: false,
+    mtu: null,
+    dns_servers: [],
+    segment_uuid: null,
+    segment_key: key,
+    vrf_key: 1000 + key,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function segment(name: string, key: number, over: Partial<Segment> = {}): Segment {
+  return {
+    kind: 'segment',
+    uuid: `seg-${name}`,
+    display_name: name,
+    mode: 'virtual',
+    segment_key: key,
+    vrf_key: 1000 + key,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function iface(name: string, key: number, over: Partial<Interface> = {}): Interface {
+  return {
+    kind: 'interface',
+    uuid: `if-${name}`,
+    display_name: name,
+    mode: 'vif',
+    owner_datapath_uuid: null,
+    port_name: null,
+    enable_routing: false,
+    enable_route_translation: false,
+    enable_filtering: false,
+    security_group_uuids: [],
+    port_key: key,
+    policy_class_key: 0,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function macLease(name: string, mac: string, over: Partial<MacLease> = {}): MacLease {
+  return { kind: 'mac_lease', uuid: `ml-${name}`, interface_uuid: `if-${name}`, mac_address: mac, segment_uuid: null, ...stamps, ...over };
+}
+
+export function ipLease(name: string, networkName: string, address: string, over: Partial<IpLease> = {}): IpLease {
+  const v6 = address.includes(':');
+  return {
+    kind: 'ip_lease',
+    uuid: `il-${name}${v6 ? '-6' : ''}`,
+    interface_uuid: `if-${name}`,
+    mac_lease_uuid: `ml-${name}`,
+    network_uuid: `nw-${networkName}`,
+    ipv4_address: v6 ? null : address,
+    ipv6_address: v6 ? address : null,
+    enable_routing: false,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function routeLink(name: string, key: number): RouteLink {
+  return { kind: 'route_link', uuid: `rl-${name}`, mac_address: '02:00:00:00:00:01', router_key: key, ...stamps };
+}
+
+export function route(
+  name: string,
+  key: number,
+  over: Partial<Route> & Pick<Route, 'interface_uuid' | 'network_uuid' | 'route_link_uuid'>,
+): Route {
+  return {
+    kind: 'route',
+    uuid: `r-${name}`,
+    mode: 'gateway',
+    ipv4_network: null,
+    ipv4_prefix: null,
+    ipv6_network: null,
+    ipv6_prefix: null,
+    ingress: true,
+    egress: true,
+    route_key: key,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function groupRule(name: string, key: number, over: Partial<SecurityGroupRule> = {}): SecurityGroupRule {
+  return {
+    uuid: `sgr-${name}`,
+    direction: 'ingress',
+    family: null,
+    protocol: 'any',
+    ports: [],
+    icmp_type: null,
+    icmp_code: null,
+    remote: { any: true },
+    rule_key: key,
+    ...over,
+  };
+}
+
+export function securityGroup(name: string, rules: SecurityGroupRule[]): SecurityGroup {
+  return { kind: 'security_group', uuid: `sg-${name}`, display_name: name, rules, ...stamps };
+}
+
+export function policyClass(key: number, groups: string[]): PolicyClass {
+  return { kind: 'policy_class', uuid: `pc-${key}`, policy_class_key: key, security_group_uuids: groups.map((g) => `sg-${g}`).sort() };
+}
+
+export function dhcp(name: string, interfaceName: string): NetworkService {
+  return {
+    kind: 'network_service',
+    uuid: `ns-${name}`,
+    display_name: name,
+    mode: 'dhcp',
+    interface_uuid: `if-${interfaceName}`,
+    incoming_port: null,
+    outgoing_port: null,
+    ...stamps,
+  };
+}
+
+export function localPort(name: string, ofport: number): LocalPort {
+  return { kind: 'local_port', uuid: `port-if-${name}`, interface_uuid: `if-${name}`, ofport, ct_zone: 100 + ofport };
+}
