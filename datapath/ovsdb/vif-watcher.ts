@@ -25,6 +25,8 @@ export interface Vif {
   readonly ofport: number | null;
   /** The conntrack zone claimed for it, 1–65535. */
   readonly ct_zone: number | null;
+  /** The interface the zone was claimed for: its connections are not another one's. */
+  readonly zone_interface: string | null;
   readonly link_up: boolean;
   /** MAC of the device on the host's side. */
   readonly mac_in_use: string | null;
@@ -59,6 +61,7 @@ export interface VifKeys {
 
 const IFACE_ID = 'iface-id';
 const CT_ZONE = 'hotori-ct-zone';
+const ZONE_INTERFACE = 'hotori-interface';
 const INSTALLED = 'hotori-installed-revision';
 
 const MAX_OFPORT = 0xfffffeff;
@@ -95,12 +98,12 @@ export class VifWatcher {
   }
 
   /**
-   * Writes the NIC's conntrack zone to its row, where the next vna process finds it; whatever zone was there is replaced.
+   * Writes the NIC's conntrack zone and the interface it serves to its row, where the next vna process finds them; what was there is replaced.
    * @throws OvsdbError `no_row` when the NIC is gone, or what OvsdbClient.transact throws
    */
-  claimZone(portName: string, zone: number, signal?: AbortSignal): Promise<void> {
+  claimZone(portName: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void> {
     if (!Number.isInteger(zone) || zone < 1 || zone > MAX_ZONE) throw new RangeError(`conntrack zone ${zone} is not 1 to ${MAX_ZONE}`);
-    return this.#write(portName, { [CT_ZONE]: String(zone) }, signal);
+    return this.#write(portName, { [CT_ZONE]: String(zone), [ZONE_INTERFACE]: interfaceUuid }, signal);
   }
 
   /** As claimZone. Nothing is sent when the row says so already. */
@@ -163,6 +166,7 @@ function toVif(row: Row<'Interface'>): Vif {
     iface_id: ifaceId !== undefined && IFACE_ID_FORM.test(ifaceId) ? ifaceId : null,
     ofport,
     ct_zone: parseZone(row.external_ids.get(CT_ZONE)),
+    zone_interface: row.external_ids.get(ZONE_INTERFACE) ?? null,
     link_up: row.link_state === 'up',
     mac_in_use: row.mac_in_use,
     installed_revision: row.external_ids.get(INSTALLED) ?? null,
