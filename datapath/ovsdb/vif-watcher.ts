@@ -156,6 +156,16 @@ export function readVifs(tables: Tables, bridgeName: string): ReadonlyMap<string
   return vifs;
 }
 
+/** The conntrack zones claimed on any bridge of this OVSDB, by Interface row: bridges of one datapath type share their conntrack. */
+export function readZones(tables: Tables): ReadonlyMap<string, number> {
+  const zones = new Map<string, number>();
+  for (const row of tables.Interface.values()) {
+    const zone = parseZone(row.external_ids.get(CT_ZONE));
+    if (zone !== null) zones.set(row._uuid, zone);
+  }
+  return zones;
+}
+
 function toVif(row: Row<'Interface'>): Vif {
   const ifaceId = row.external_ids.get(IFACE_ID);
   const ofport = row.ofport !== null && row.ofport >= 1 && row.ofport <= MAX_OFPORT ? row.ofport : null;
