@@ -1,0 +1,113 @@
+/**
+ * What entities can be found by.
+ *
+ * Owns: the index keys of an entity. Set indexes answer "which entities have this key"; ordered indexes keep keys sorted, for pages and neighbours.
+ * Promises: keys are a function of the one entity, so an index changes only where an entity does.
+ */
+import { MAX_IPV4 } from '../net/ip.js';
+import type { Entity, EntityKind, Network, Route, SecurityGroup } from './entities.js';
+import { referrerKeys } from './references.js';
+import { destination, subnets, type Subnet } from './subnets.js';
+
+export const macKey = (mac: string) => `mac:${mac}`;
+export const ipKey = (network: string, address: string) => `ip:${network}|${address}`;
+export const dpidKey = (dpid: string) => `dpid:${dpid}`;
+export const portNameKey = (name: string) => `port:${name}`;
+export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
+export const ruleKey = (rule: string) => `rule:${rule}`;
+/** Networks and segments of a routing domain. */
+export const vrfKey = (vrf: number) => `vrf:${vrf}`;
+/** Interfaces of a policy class. */
+export const classKey = (policyClass: number) => `class:${policyClass}`;
+/** The policy class of a sorted list of groups. */
+export const groupSetKey = (groups: readonly string[]) => `groups:${groups.join()}`;
+
+/** Keys of the set indexes; no key twice. */
+export function setKeys(entity: Entity): string[] {
+  const keys = referrerKeys(entity);
+  switch (entity.kind) {
+    case 'datapath':
+      keys.push(dpidKey(entity.dpid));
+      break;
+    case 'segment':
+    case 'network':
+      if (entity.vrf_key !== 0) keys.push(vrfKey(entity.vrf_key));
+      break;
+    case 'interface':
+      if (entity.port_name !== null) keys.push(portNameKey(entity.port_name));
+      if (entity.policy_class_key !== 0) keys.push(classKey(entity.policy_class_key));
+      break;
+    case 'mac_lease':
+      keys.push(macKey(entity.mac_address));
+      break;
+    case 'ip_lease':
+      keys.push(ipKey(entity.network_uuid, entity.ipv4_address ?? entity.ipv6_address ?? ''));
+      break;
+    case 'route':
+      keys.push(...routeKeys(entity));
+      break;
+    case 'security_group':
+      keys.push(...ruleKeys(entity));
+      break;
+    case 'policy_class':
+      keys.push(groupSetKey(entity.security_group_uuids));
+      break;
+    case 'route_link':
+    case 'network_service':
+      break;
+  }
+  return keys;
+}
+
+function routeKeys(route: Route): string[] {
+  const cidr = destination(route);
+  return cidr === undefined ? [] : [destinationKey(route.route_link_uuid, cidr.text)];
+}
+
+function ruleKeys(group: SecurityGroup): string[] {
+  return [...new Set(group.rules.map((rule) => ruleKey(rule.uuid)))];
+}
+
+export interface OrderedKey {
+  readonly index: string;
+  readonly key: string;
+}
+
+/** All entities of a kind, by uuid. */
+export const kindIndex = (kind: EntityKind) => `kind:${kind}`;
+/** The subnets of a routing domain, by first address. */
+export const subnetIndex = (vrf: number) => `subnets:${vrf}`;
+
+/** Sorts by family, then first address; the uuid of the network follows `|`. */
+export function subnetKey(subnet: Subnet, network: string): string {
+  return `${subnetFrom(subnet)}|${network}`;
+}
+
+/** Sorts before every subnet that starts at or after the first address of `subnet`. */
+export function subnetFrom({ cidr }: Subnet): string {
+  return position(cidr.family, BigInt(cidr.network));
+}
+
+/** Sorts after every subnet that starts at or before the last address of `subnet`. */
+export function subnetTo({ cidr }: Subnet): string {
+  const hosts = cidr.family === 'ipv4' ? BigInt(MAX_IPV4) >> BigInt(cidr.prefix) : ((1n << 128n) - 1n) >> BigInt(cidr.prefix);
+  return `${position(cidr.family, BigInt(cidr.network) | hosts)}~`;
+}
+
+export function networkOfSubnetKey(key: string): string {
+  return key.slice(key.indexOf('|') + 1);
+}
+
+function position(family: 'ipv4' | 'ipv6', address: bigint): string {
+  return `${family}:${address.toString(16).padStart(family === 'ipv4' ? 8 : 32, '0')}`;
+}
+
+export function orderedKeys(entity: Entity): OrderedKey[] {
+  const keys = [{ index: kindIndex(entity.kind), key: entity.uuid }];
+  if (entity.kind === 'network' && entity.vrf_key !== 0) keys.push(...networkKeys(entity));
+  return keys;
+}
+
+function networkKeys(network: Network): OrderedKey[] {
+  return subnets(network).map((subnet) => ({ index: subnetIndex(network.vrf_key), key: subnetKey(subnet, network.uuid) }));
+}

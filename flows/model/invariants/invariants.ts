@@ -1,0 +1,77 @@
+/**
+ * What must hold between entities.
+ *
+ * Owns: the checks of a change, each confined to the changed entity and those next to it.
+ * Assumes: every entity passed its own schema; what was there before was consistent.
+ * Promises: a transaction whose changes all pass leaves a model in which every rule holds. Everything wrong is reported, not only the first.
+ */
+import type { Entity } from '../entities.js';
+import { dpidKey } from '../indexes.js';
+import { referencesFrom, referencesTo } from '../references.js';
+import { referrers } from '../view.js';
+import { complainAbout, few, type Change, type Check } from './check.js';
+import { checkInterface, checkNetworkService } from './interface-checks.js';
+import { checkIpLease, checkMacLease } from './lease-checks.js';
+import { checkNetwork } from './network-checks.js';
+import { checkRoute } from './routing-checks.js';
+import { checkSecurityGroup } from './security-group-checks.js';
+
+/** Checks one changed entity and its neighbourhood. */
+export function checkChange(check: Check, before: Entity | undefined, after: Entity | undefined): void {
+  const entity = after ?? before;
+  if (entity === undefined) return;
+  if (after) checkReferences(check, after);
+  else checkGone(check, entity);
+  const change: Change = { before, after };
+  switch (entity.kind) {
+    case 'datapath':
+      return checkDatapath(check, change as Change<'datapath'>);
+    case 'network':
+      return checkNetwork(check, change as Change<'network'>);
+    case 'interface':
+      return checkInterface(check, change as Change<'interface'>);
+    case 'mac_lease':
+      return checkMacLease(check, change as Change<'mac_lease'>);
+    case 'ip_lease':
+      return checkIpLease(check, change as Change<'ip_lease'>);
+    case 'route':
+      return checkRoute(check, change as Change<'route'>);
+    case 'security_group':
+      return checkSecurityGroup(check, change as Change<'security_group'>);
+    case 'network_service':
+      return checkNetworkService(check, change as Change<'network_service'>);
+    case 'segment':
+    case 'route_link':
+    case 'policy_class':
+      return;
+  }
+}
+
+function checkDatapath(check: Check, { after }: Change<'datapath'>): void {
+  if (after === undefined) return;
+  for (const uuid of check.view.lookup(dpidKey(after.dpid)))
+    if (uuid !== after.uuid) complainAbout(check, after)('dpid', `${after.dpid} is ${uuid}`, 'conflict');
+}
+
+function checkReferences(check: Check, entity: Entity): void {
+  for (const reference of referencesFrom(entity.kind))
+    for (const target of reference.targets(entity))
+      if (check.view.get(target) === undefined)
+        complainAbout(check, entity)(pathOf(entity, reference.field, target), `there is no ${reference.to} ${target}`, 'invalid_reference');
+}
+
+/** Where in the entity the reference stands. */
+function pathOf(entity: Entity, field: string, target: string): readonly (string | number)[] {
+  if (entity.kind === 'security_group') {
+    const rule = entity.rules.findIndex(({ remote }) => 'security_group_uuid' in remote && remote.security_group_uuid === target);
+    return ['rules', rule, 'remote', 'security_group_uuid'];
+  }
+  return field.endsWith('_uuids') ? [field, target] : [field];
+}
+
+function checkGone(check: Check, gone: Entity): void {
+  for (const reference of referencesTo(gone.kind)) {
+    const left = [...referrers(check.view, reference.from, gone.uuid)].map(({ uuid }) => uuid);
+    if (left.length > 0) complainAbout(check, gone)('', `still referred to by ${few(left.sort(), 50)}`, 'still_referenced');
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Who refers to whom.
+ *
+ * Owns: every field that names another entity, and what a delete of the named one means for its referrer.
+ * Assumes: the prefix of a uuid tells its kind, so a reference of the right form is of the right kind.
+ *
+ * A child goes with its owner. Any other referrer refuses the delete, unless it cascades; then the referrer is deleted or lets go.
+ */
+import type { Entity, EntityKind, EntityOf, UserKind } from './entities.js';
+
+export interface ReferenceField<K extends EntityKind = EntityKind> {
+  /** The kind that refers. */
+  readonly from: K;
+  /** The field that does, as users know it. */
+  readonly field: string;
+  /** The kind referred to. */
+  readonly to: UserKind;
+  /** uuids the field names now. */
+  targets(entity: EntityOf<K>): readonly string[];
+  /** What becomes of the referrer when the target is deleted. */
+  readonly on_delete: 'goes_along' | 'refuses';
+  /** The referrer without its reference to `target`, for a delete that cascades; without it the referrer is deleted. */
+  release?(entity: EntityOf<K>, target: string): EntityOf<K>;
+}
+
+const some = (uuid: string | null): readonly string[] => (uuid === null ? [] : [uuid]);
+
+function field<K extends EntityKind>(reference: ReferenceField<K>): ReferenceField {
+  // Each is only asked about entities of its own kind.
+  return reference as unknown as ReferenceField;
+}
+
+const REFERENCES: readonly ReferenceField[] = [
+  field({ from: 'network', field: 'segment_uuid', to: 'segment', targets: (e) => some(e.segment_uuid), on_delete: 'refuses' }),
+  field({
+    from: 'interface',
+    field: 'owner_datapath_uuid',
+    to: 'datapath',
+    targets: (e) => some(e.owner_datapath_uuid),
+    on_delete: 'refuses',
+    release: (e) => ({ ...e, owner_datapath_uuid: null }),
+  }),
+  field({
+    from: 'interface',
+    field: 'security_group_uuids',
+    to: 'security_group',
+    targets: (e) => e.security_group_uuids,
+    on_delete: 'refuses',
+    release: (e, target) => ({ ...e, security_group_uuids: e.security_group_uuids.filter((uuid) => uuid !== target) }),
+  }),
+  field({ from: 'mac_lease', field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),
+  field({ from: 'mac_lease', field: 'segment_uuid', to: 'segment', targets: (e) => some(e.segment_uuid), on_delete: 'refuses' }),
+  field({ from: 'ip_lease', field: 'interface_uuid', to: 'interface', targets: (e) => some(e.interface_uuid), on_delete: 'goes_along' }),
+  field({ from: 'ip_lease', field: 'mac_lease_uuid', to: 'mac_lease', targets: (e) => some(e.mac_lease_uuid), on_delete: 'goes_along' }),
+  field({ from: 'ip_lease', field: 'network_uuid', to: 'network', targets: (e) => [e.network_uuid], on_delete: 'goes_along' }),
+  field({ from: 'route', field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),
+  field({ from: 'route', field: 'network_uuid', to: 'network', targets: (e) => [e.network_uuid], on_delete: 'goes_along' }),
+  field({ from: 'route', field: 'route_link_uuid', to: 'route_link', targets: (e) => [e.route_link_uuid], on_delete: 'goes_along' }),
+  field({
+    from: 'security_group',
+    field: 'rules',
+    to: 'security_group',
+    targets: (e) => [...new Set(e.rules.flatMap(({ remote }) => ('security_group_uuid' in remote ? [remote.security_group_uuid] : [])))],
+    on_delete: 'refuses',
+    release: (e, target) => ({
+      ...e,
+      rules: e.rules.filter(({ remote }) => !('security_group_uuid' in remote && remote.security_group_uuid === target)),
+    }),
+  }),
+  field({
+    from: 'network_service',
+    field: 'interface_uuid',
+    to: 'interface',
+    targets: (e) => some(e.interface_uuid),
+    on_delete: 'goes_along',
+  }),
+];
+
+const BY_REFERRER = group((reference) => reference.from);
+const BY_TARGET = group((reference) => reference.to);
+
+/** The references an entity of this kind makes. */
+export function referencesFrom(kind: EntityKind): readonly ReferenceField[] {
+  return BY_REFERRER.get(kind) ?? [];
+}
+
+/** The references made to an entity of this kind. */
+export function referencesTo(kind: EntityKind): readonly ReferenceField[] {
+  return BY_TARGET.get(kind) ?? [];
+}
+
+/** Index key of the entities of a kind that refer to `target`. */
+export function referrerKey(kind: EntityKind, target: string): string {
+  return `${kind}>${target}`;
+}
+
+export function referrerKeys(entity: Entity): string[] {
+  return referencesFrom(entity.kind).flatMap((reference) => reference.targets(entity).map((target) => referrerKey(entity.kind, target)));
+}
+
+function group(by: (reference: ReferenceField) => EntityKind): ReadonlyMap<EntityKind, readonly ReferenceField[]> {
+  const groups = new Map<EntityKind, ReferenceField[]>();
+  for (const reference of REFERENCES) groups.set(by(reference), [...(groups.get(by(reference)) ?? []), reference]);
+  return groups;
+}
