@@ -2,7 +2,7 @@
  * The description of the API: OpenAPI 3.1, made from the endpoints and their schemas.
  */
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObject } from 'zod-openapi';
+import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
 import type { Endpoint } from './endpoint.js';
 import { noControls } from './controls.js';
 import { PROBLEM_MEDIA_TYPE } from './problem.js';

@@ -1,0 +1,54 @@
+/**
+ * What vnctl prints.
+ *
+ * Owns: tables, JSON and YAML.
+ * Promises: a table leaves out columns that are empty or false in every row, and what has structure of its own; JSON and YAML leave out nothing.
+ */
+import { stringify } from 'yaml';
+import type { Json } from './client.js';
+
+export const FORMATS = ['table', 'json', 'yaml'] as const;
+export type OutputFormat = (typeof FORMATS)[number];
+
+/** Always there, and rarely what one looks for. */
+const NOT_IN_TABLES = ['created_at', 'updated_at'];
+
+export function formatData(data: unknown, format: 'json' | 'yaml'): string {
+  return format === 'json' ? `${JSON.stringify(data, null, 2)}\n` : stringify(data, { compat: 'yaml-1.1', aliasDuplicateObjects: false });
+}
+
+/** Rows with the union of their keys as columns, in order of first appearance. */
+export function formatTable(rows: readonly Json[]): string {
+  const keys = [...new Set(rows.flatMap((row) => Object.keys(row)))].filter(
+    (key) => !NOT_IN_TABLES.includes(key) && rows.some((row) => row[key] !== false && cellOf(row[key]) !== ''),
+  );
+  if (keys.length === 0) return '';
+  const lines = [keys.map((key) => key.toUpperCase()), ...rows.map((row) => keys.map((key) => cellOf(row[key])))];
+  const widths = keys.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  return lines
+    .map(
+      (line) =>
+        `${line
+          .map((cell, column) => cell.padEnd(widths[column]!))
+          .join('  ')
+          .trimEnd()}\n`,
+    )
+    .join('');
+}
+
+/** One entity: a line for each field. */
+export function formatRecord(record: Json): string {
+  const entries = Object.entries(record).map(([key, value]) => [key, isStructured(value) ? JSON.stringify(value) : cellOf(value)] as const);
+  const width = Math.max(...entries.map(([key]) => key.length));
+  return entries.map(([key, text]) => `${key.padEnd(width)}  ${text}`.trimEnd() + '\n').join('');
+}
+
+function cellOf(value: unknown): string {
+  if (value === undefined || value === null || isStructured(value)) return '';
+  if (Array.isArray(value)) return value.join(',');
+  return typeof value === 'string' ? value.replaceAll(/\p{Cc}/gu, '?') : JSON.stringify(value);
+}
+
+function isStructured(value: unknown): boolean {
+  return Array.isArray(value) ? value.some((item) => typeof item === 'object') : value !== null && typeof value === 'object';
+}

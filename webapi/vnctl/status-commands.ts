@@ -1,0 +1,36 @@
+/**
+ * `vnctl status` and `vnctl flows`.
+ */
+import { type Command } from 'commander';
+import type { DatapathStatus } from '../../controller/contract.js';
+import type { FlowEntry } from '../../controller/messages/slice.js';
+import { formatTable } from './output.js';
+import type { Session } from './session.js';
+
+export function addStatusCommands(program: Command, session: () => Session): void {
+  program
+    .command('status')
+    .description('show the version, the revision, and what each datapath has of it')
+    .action(async () => {
+      const status = await session().client.get('/status');
+      session().print(status, () => {
+        const rows = (status['datapaths'] as DatapathStatus[]).map((one) => ({ ...one, connected: one.connected ? 'yes' : 'no' }));
+        return `hotori ${String(status['version'])}, revision ${String(status['revision'])}\n${rows.length === 0 ? 'no datapaths\n' : formatTable(rows)}`;
+      });
+    });
+
+  program
+    .command('flows')
+    .description('show the flows that belong on a datapath, each with the entities and the rule it comes from')
+    .argument('<datapath>')
+    .option('--owner <uuid>', 'only flows made from this entity')
+    .action(async (datapath: string, options: { owner?: string }) => {
+      const path = `/datapaths/${encodeURIComponent(datapath)}/flows`;
+      const answer = await session().client.get(path, options.owner === undefined ? {} : { owner: options.owner });
+      session().print(answer, () => (answer['items'] as FlowEntry[]).map(flowLine).join(''));
+    });
+}
+
+function flowLine({ table, table_name, priority, text, owners, rule }: FlowEntry): string {
+  return `${table}(${table_name}) priority=${priority} ${text}  # ${[rule, ...owners].join(' ')}\n`;
+}

@@ -1,0 +1,121 @@
+/**
+ * What it takes to make the model say what a topology file says.
+ *
+ * Assumes: `current` is what the server answered for each uuid of the file.
+ * Promises: fields that the file leaves out stay as they are; nothing is deleted; what is already as the file says makes no operation, however the
+ * file writes it (`AA:BB:…`, a list in another order).
+ */
+import { z } from 'zod';
+import { KINDS, type UserKind } from '../../flows/model/entities.js';
+import { securityGroupRuleInput } from '../../flows/model/input-fields.js';
+import { INPUTS } from '../../flows/model/inputs.js';
+import type { Json } from './client.js';
+import type { TopologyEntity } from './topology-file.js';
+
+export interface PlannedChange {
+  readonly entity: TopologyEntity;
+  readonly operation: { readonly method: 'POST' | 'PUT'; readonly path: string; readonly body: Json };
+}
+
+export interface Plan {
+  readonly changes: readonly PlannedChange[];
+  readonly unchanged: number;
+  /** What the file wants and cannot be: a line each. */
+  readonly complaints: readonly string[];
+}
+
+export function planTopology(entities: readonly TopologyEntity[], current: ReadonlyMap<string, Json>): Plan {
+  const changes: PlannedChange[] = [];
+  const complaints: string[] = [];
+  for (const entity of entities) {
+    const { kind, uuid, fields } = entity;
+    const now = current.get(uuid);
+    const path = `/${KINDS[kind].collection}`;
+    if (now === undefined) changes.push({ entity, operation: { method: 'POST', path, body: fields } });
+    else {
+      const body = differences(entity, now, complaints);
+      if (Object.keys(body).length > 0) changes.push({ entity, operation: { method: 'PUT', path: `${path}/${uuid}`, body } });
+    }
+  }
+  return { changes, unchanged: entities.length - changes.length, complaints };
+}
+
+function differences(entity: TopologyEntity, now: Json, complaints: string[]): Json {
+  const { kind, uuid, fields } = entity;
+  const { create, update } = INPUTS[kind] as { create: z.ZodObject; update: z.ZodObject };
+  const body: Json = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (name === 'uuid') continue;
+    const schema = (update.shape[name] ?? create.shape[name]) as z.ZodType | undefined;
+    const wanted = schema === undefined ? value : canonical(schema, value);
+    const there = currentValue(kind, name, now);
+    if (name === 'rules' && Array.isArray(wanted) && Array.isArray(there)) {
+      const rules = keepRules(wanted, there as Json[]);
+      if (rules !== undefined) body[name] = rules;
+    } else if (same(wanted, there)) continue;
+    else if (name in update.shape || !(name in create.shape)) body[name] = value;
+    else
+      complaints.push(
+        `${entity.where([name])}: ${uuid} has ${JSON.stringify(there ?? null)}, which cannot be changed after it is created; delete it first`,
+      );
+  }
+  return body;
+}
+
+/** The server's text of a value; the value itself when the server will refuse it. */
+function canonical(schema: z.ZodType, value: unknown): unknown {
+  const result = schema.safeParse(value);
+  return result.success ? result.data : value;
+}
+
+/** What the parameters of a create became in what the server shows. */
+function currentValue(kind: UserKind, name: string, now: Json): unknown {
+  if (kind === 'network' && name === 'network_mode') return now['mode'];
+  if (kind === 'interface' && name === 'segment_uuid') return (now['mac_leases'] as Json[] | undefined)?.[0]?.['segment_uuid'];
+  return now[name];
+}
+
+function same(a: unknown, b: unknown): boolean {
+  return ordered(a) === ordered(b);
+}
+
+/** Text that is equal for equal values; lists of plain texts are sets here. */
+function ordered(value: unknown): string {
+  if (Array.isArray(value)) {
+    const parts = value.map(ordered);
+    return `[${(value.every((item) => typeof item === 'string') ? parts.sort() : parts).join()}]`;
+  }
+  if (value === null || typeof value !== 'object') return JSON.stringify(value ?? null);
+  return `{${Object.entries(value)
+    .map(([key, item]) => `${key}:${ordered(item)}`)
+    .sort()
+    .join()}}`;
+}
+
+/**
+ * Gives rules that have no uuid that of a rule there is which says the same, so that it stays the same rule.
+ * @returns undefined when the list is as it should be.
+ */
+function keepRules(wanted: readonly unknown[], there: readonly Json[]): readonly unknown[] | undefined {
+  const free = new Map(there.map((rule) => [rule['uuid'], rule]));
+  for (const rule of wanted) free.delete((rule as Json)['uuid']);
+  const rules = wanted.map((rule) => {
+    if ((rule as Json)['uuid'] !== undefined) return rule as Json;
+    const kept = [...free.values()].find((one) => sameRule(rule as Json, one));
+    if (kept === undefined) return rule as Json;
+    free.delete(kept['uuid']);
+    return { uuid: kept['uuid'], ...(rule as Json) };
+  });
+  const isAsWanted =
+    rules.length === there.length && rules.every((rule, index) => rule['uuid'] === there[index]!['uuid'] && sameRule(rule, there[index]!));
+  return isAsWanted ? undefined : rules;
+}
+
+/** Fields that a rule leaves out are the defaults, but for the family: that may have been concluded from the rest. */
+function sameRule(wanted: Json, there: Json): boolean {
+  const result = securityGroupRuleInput.safeParse(wanted);
+  if (!result.success) return false;
+  const { family, ports = [], icmp_type = null, icmp_code = null, direction, protocol, remote } = result.data;
+  const full = { direction, protocol, remote, ports, icmp_type, icmp_code, family: family ?? there['family'] };
+  return Object.entries(full).every(([name, value]) => same(value, there[name]));
+}
