@@ -5,7 +5,7 @@
  * Assumes: the Debian packages openvswitch-switch and openvswitch-common are installed; their service need not run.
  * Promises: nothing of the machine's own Open vSwitch is read or written.
  */
-import { mkdir, readFile } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Daemon } from './daemon.js';
 import { eventually } from './eventually.js';
@@ -78,9 +78,8 @@ export class Ovs {
 
   async start(): Promise<void> {
     await mkdir(this.dir, { recursive: true });
-    await run(['ovsdb-tool', 'create', path.join(this.dir, 'conf.db'), SCHEMA]);
+    await this.#createDatabase();
     await this.startOvsdb();
-    await this.vsctl('--no-wait', 'init');
     await this.startVswitchd();
   }
 
@@ -92,6 +91,7 @@ export class Ovs {
       this.#env,
     );
     await this.#untilAnswering('ovsdb-server', this.#ovsdb);
+    await this.vsctl('--no-wait', 'init');
   }
 
   async startVswitchd(): Promise<void> {
@@ -123,6 +123,14 @@ export class Ovs {
 
   async restartOvsdb(): Promise<void> {
     await this.stopOvsdb();
+    await this.startOvsdb();
+  }
+
+  /** Loses all configuration, as when the database file is deleted. */
+  async recreateDatabase(): Promise<void> {
+    await this.stopOvsdb();
+    await rm(path.join(this.dir, 'conf.db'));
+    await this.#createDatabase();
     await this.startOvsdb();
   }
 
@@ -174,6 +182,10 @@ export class Ovs {
       .flatMap((log) => log.split('\n'))
       .filter((line) => /\|(WARN|ERR|EMER)\|/.test(line))
       .filter((line) => ![...EXPECTED_WARNINGS, ...allowed].some((pattern) => pattern.test(line)));
+  }
+
+  async #createDatabase(): Promise<void> {
+    await run(['ovsdb-tool', 'create', path.join(this.dir, 'conf.db'), SCHEMA]);
   }
 
   get #env(): Readonly<Record<string, string>> {
