@@ -1,0 +1,144 @@
+/**
+ * A small world for end-to-end tests: one hypervisor, Hotori, two networks with DHCP, a router, and VMs.
+ *
+ * Owns: what is defined over REST before a test begins. Everything goes through the API, as a user would.
+ * Promises: `destroy` runs the common check first: no unexpected warning in any log, and a restarted Hotori finds nothing to change
+ * (its tables compiled from scratch equal what was built up step by step and what the switch holds).
+ */
+import { eventually } from '../lab/eventually.js';
+import type { Hotori, HotoriOptions } from '../lab/hotori.js';
+import type { Hypervisor } from '../lab/hypervisor.js';
+import { Lab } from '../lab/lab.js';
+import type { Vm } from '../lab/vm.js';
+
+export interface VmPlan {
+  readonly name: string;
+  readonly network: 'a' | 'b';
+  readonly host: number;
+  readonly groups?: readonly string[];
+}
+
+export class World {
+  readonly lab: Lab;
+  readonly hypervisor: Hypervisor;
+  readonly hotori: Hotori;
+
+  private constructor(lab: Lab, hypervisor: Hypervisor, hotori: Hotori) {
+    this.lab = lab;
+    this.hypervisor = hypervisor;
+    this.hotori = hotori;
+  }
+
+  /** Starts switch and controller; defines nothing. */
+  static async start(options: Omit<HotoriOptions, 'dir' | 'ovs'> = {}): Promise<World> {
+    const lab = await Lab.create();
+    try {
+      const hypervisor = await lab.addHypervisor();
+      const hotori = await lab.startHotori({ ovs: hypervisor.ovs, ...options });
+      await hotori.untilInstalled();
+      return new World(lab, hypervisor, hotori);
+    } catch (error) {
+      await lab.destroy();
+      throw error;
+    }
+  }
+
+  /** nw-a 10.1.0.0/24 fd00:1::/64 and nw-b 10.2.0.0/24 fd00:2::/64, DHCP on both, rl-ab between them. */
+  async defineNetworks(): Promise<void> {
+    const operations: { method: string; path: string; body: object }[] = [post('route_links', { uuid: 'rl-ab' })];
+    for (const [name, n] of [
+      ['a', 1],
+      ['b', 2],
+    ] as const) {
+      const subnet = { ipv4_network: `10.${n}.0.0`, ipv4_prefix: 24, ipv6_network: `fd00:${n}::`, ipv6_prefix: 64 };
+      const gateway = { uuid: `if-gw${name}`, mode: 'simulated', enable_routing: true, mac_address: `02:00:00:00:0${n}:01` };
+      operations.push(
+        post('networks', { uuid: `nw-${name}`, display_name: name, dns_servers: [`10.${n}.0.1`], ...subnet }),
+        post('interfaces', { ...gateway, network_uuid: `nw-${name}`, ipv4_address: `10.${n}.0.1`, ipv6_address: `fd00:${n}::1` }),
+        post('network_services', { uuid: `ns-${name}`, mode: 'dhcp', interface_uuid: `if-gw${name}` }),
+      );
+      for (const [family, over] of [
+        ['4', { ipv4_network: subnet.ipv4_network, ipv4_prefix: 24 }],
+        ['6', { ipv6_network: subnet.ipv6_network, ipv6_prefix: 64 }],
+      ] as const) {
+        const place = { interface_uuid: `if-gw${name}`, network_uuid: `nw-${name}`, route_link_uuid: 'rl-ab' };
+        operations.push(post('routes', { uuid: `r-${name}${family}`, ...place, ...over }));
+      }
+    }
+    await this.hotori.post('/batch?wait=installed', { operations });
+  }
+
+  /** Defines interfaces, plugs VMs with those iface-ids, and gives each its addresses; 10.N.0.HOST and fd00:N::HOST. */
+  async addVms(...plans: readonly VmPlan[]): Promise<Vm[]> {
+    const vms: Vm[] = [];
+    for (const plan of plans) vms.push(await this.lab.addVm(this.hypervisor, { name: plan.name, iface_id: `if-${plan.name}` }));
+    await this.hotori.post('/batch', { operations: plans.map((plan, i) => post('interfaces', interfaceOf(plan, vms[i]!.mac))) });
+    await Promise.all(plans.map((plan, i) => configure(vms[i]!, plan)));
+    await this.untilPlugged(...plans.map((plan) => plan.name));
+    return vms;
+  }
+
+  /** Resolves when each VM's port is open in the bridge. */
+  async untilPlugged(...names: readonly string[]): Promise<void> {
+    for (const name of names) {
+      await eventually(`the port of ${name} being open`, async () => {
+        const revision = await this.hypervisor.ovs.vsctl('--if-exists', 'get', 'Interface', name, 'external_ids:hotori-installed-revision');
+        return revision.trim() !== '';
+      });
+    }
+  }
+
+  async destroy(options: { readonly allowedWarnings?: readonly RegExp[]; readonly commonCheck?: boolean } = {}): Promise<void> {
+    try {
+      if (options.commonCheck !== false) await this.commonCheck(options.allowedWarnings);
+    } finally {
+      await this.lab.destroy();
+    }
+  }
+
+  async commonCheck(allowed: readonly RegExp[] = []): Promise<void> {
+    await this.hotori.untilInstalled();
+    const built = await this.hypervisor.ovs.flows();
+    await this.hotori.kill9();
+    await this.hotori.start();
+    await this.hotori.untilInstalled();
+    const mods = await this.flowMods();
+    expect({ flow_mods: mods, flows: await this.hypervisor.ovs.flows() }).toEqual({ flow_mods: 0, flows: built });
+    expect([...this.hotori.unexpectedWarnings(allowed), ...(await this.hypervisor.ovs.unexpectedWarnings(allowed))]).toEqual([]);
+  }
+
+  /** Flow-mods sent to the switch since Hotori started, as it counts them itself. */
+  async flowMods(): Promise<number> {
+    const { datapaths } = await this.hotori.get('/status');
+    return datapaths.reduce((sum: number, datapath: { flow_mods: number }) => sum + datapath.flow_mods, 0);
+  }
+}
+
+export function post(collection: string, body: object): { method: string; path: string; body: object } {
+  return { method: 'POST', path: `/${collection}`, body };
+}
+
+export function address(plan: VmPlan): { ipv4: string; ipv6: string } {
+  const n = plan.network === 'a' ? 1 : 2;
+  return { ipv4: `10.${n}.0.${plan.host}`, ipv6: `fd00:${n}::${plan.host}` };
+}
+
+function interfaceOf(plan: VmPlan, mac: string): object {
+  const { ipv4, ipv6 } = address(plan);
+  return {
+    uuid: `if-${plan.name}`,
+    mode: 'vif',
+    network_uuid: `nw-${plan.network}`,
+    mac_address: mac,
+    ipv4_address: ipv4,
+    ipv6_address: ipv6,
+    security_group_uuids: plan.groups ?? [],
+  };
+}
+
+async function configure(vm: Vm, plan: VmPlan): Promise<void> {
+  const { ipv4, ipv6 } = address(plan);
+  const n = plan.network === 'a' ? 1 : 2;
+  await vm.configure(`${ipv4}/24`, `10.${n}.0.1`);
+  await vm.configure(`${ipv6}/64`, `fd00:${n}::1`);
+}
