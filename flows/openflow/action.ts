@@ -8,12 +8,16 @@
 import type { FieldName } from './fields.js';
 import type { FieldValue, OpaqueOxm, Subfield } from './match.js';
 
-/** Writes `value` (under `mask`, if given) into a field. With a mask it is NXAST_REG_LOAD or REG_LOAD2 on an OpenFlow 1.3 wire. */
+/**
+ * Writes `value` (under `mask`, if given) into a field. With a mask it is NXAST_REG_LOAD or REG_LOAD2 on an OpenFlow 1.3 wire.
+ * `form` says that it came (and goes) as one of those although OFPAT_SET_FIELD would do; it changes the bytes, not the meaning.
+ */
 export interface SetFieldAction {
   readonly kind: 'set_field';
   readonly field: FieldName;
   readonly value: FieldValue;
   readonly mask?: FieldValue | undefined;
+  readonly form?: 'reg_load' | 'reg_load2' | undefined;
 }
 
 /** Address and port ranges of a NAT; all absent with `direction` absent means "apply the connection's NAT". */
@@ -43,7 +47,7 @@ export interface CtAction {
   readonly exec?: readonly Action[] | undefined;
 }
 
-/** Punt with the Nicira extensions (NXAST_CONTROLLER2). */
+/** Punt with the Nicira extensions: NXAST_CONTROLLER2 if it has userdata (even empty), pause or a meter, else NXAST_CONTROLLER. */
 export interface ControllerAction {
   readonly kind: 'controller';
   readonly max_len?: number | undefined;
@@ -66,12 +70,20 @@ export type Action =
   | { readonly kind: 'push_vlan' | 'push_mpls' | 'pop_mpls' | 'push_pbb'; readonly ethertype: number }
   | { readonly kind: 'pop_vlan' | 'pop_pbb' | 'dec_ttl' | 'dec_mpls_ttl' | 'copy_ttl_in' | 'copy_ttl_out' }
   | { readonly kind: 'set_nw_ttl' | 'set_mpls_ttl'; readonly ttl: number }
+  /** NXAST_SET_TUNNEL, or NXAST_SET_TUNNEL64 if `wide`: the old form of set_field tun_id. */
+  | { readonly kind: 'set_tunnel'; readonly tun_id: bigint; readonly wide: boolean }
   | SetFieldAction
   | { readonly kind: 'move'; readonly src: Subfield; readonly dst: Subfield }
-  | { readonly kind: 'resubmit'; readonly in_port?: number | undefined; readonly table?: number | undefined; readonly ct?: boolean | undefined }
+  | {
+      readonly kind: 'resubmit';
+      readonly in_port?: number | undefined;
+      readonly table?: number | undefined;
+      readonly ct?: boolean | undefined;
+    }
   | CtAction
   | NatAction
   | { readonly kind: 'ct_clear' | 'exit' | 'pop_queue' | 'dec_nsh_ttl' }
+  /** NXAST_CONJUNCTION. `clause` counts from 0 as on the wire: conjunction(id, 1/2) is clause 0 of n_clauses 2. */
   | { readonly kind: 'conjunction'; readonly clause: number; readonly n_clauses: number; readonly id: number }
   | { readonly kind: 'clone'; readonly actions: readonly Action[] }
   | { readonly kind: 'note'; readonly data: Uint8Array }
@@ -123,6 +135,10 @@ export type Action =
       readonly direction?: 'ingress' | 'egress' | undefined;
     }
   | { readonly kind: 'fin_timeout'; readonly fin_idle_timeout: number; readonly fin_hard_timeout: number }
+  /** NXAST_ENCAP, NXAST_DECAP: `packet_type` is namespace << 16 | type. */
+  | { readonly kind: 'encap'; readonly header_size: number; readonly packet_type: number; readonly properties: Uint8Array }
+  | { readonly kind: 'decap'; readonly packet_type: number }
+  /** `data` follows the experimenter id. Also known Nicira actions with contents that have no name here. */
   | { readonly kind: 'experimenter'; readonly experimenter: number; readonly data: Uint8Array }
   | { readonly kind: 'unknown'; readonly type: number; readonly data: Uint8Array }
   | { readonly kind: 'set_field_unknown'; readonly oxm: OpaqueOxm };

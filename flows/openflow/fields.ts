@@ -1,216 +1,160 @@
 /**
- * Names of the match fields, in Open vSwitch's spelling (ovs-fields(7)).
+ * Registry of match fields.
+ *
+ * Owns: the names (Open vSwitch's spelling, ovs-fields(7)), the facts of each field, and the numbers they have on the wire.
+ * Promises: `FieldName` is exactly the keys of `FIELDS`.
  */
-export const FIELD_NAMES = [
-  'dp_hash',
-  'recirc_id',
-  'packet_type',
-  'conj_id',
-  'tun_id',
-  'tun_src',
-  'tun_dst',
-  'tun_ipv6_src',
-  'tun_ipv6_dst',
-  'tun_flags',
-  'tun_gbp_id',
-  'tun_gbp_flags',
-  'tun_erspan_idx',
-  'tun_erspan_ver',
-  'tun_erspan_dir',
-  'tun_erspan_hwid',
-  'tun_gtpu_flags',
-  'tun_gtpu_msgtype',
-  'tun_metadata0',
-  'tun_metadata1',
-  'tun_metadata2',
-  'tun_metadata3',
-  'tun_metadata4',
-  'tun_metadata5',
-  'tun_metadata6',
-  'tun_metadata7',
-  'tun_metadata8',
-  'tun_metadata9',
-  'tun_metadata10',
-  'tun_metadata11',
-  'tun_metadata12',
-  'tun_metadata13',
-  'tun_metadata14',
-  'tun_metadata15',
-  'tun_metadata16',
-  'tun_metadata17',
-  'tun_metadata18',
-  'tun_metadata19',
-  'tun_metadata20',
-  'tun_metadata21',
-  'tun_metadata22',
-  'tun_metadata23',
-  'tun_metadata24',
-  'tun_metadata25',
-  'tun_metadata26',
-  'tun_metadata27',
-  'tun_metadata28',
-  'tun_metadata29',
-  'tun_metadata30',
-  'tun_metadata31',
-  'tun_metadata32',
-  'tun_metadata33',
-  'tun_metadata34',
-  'tun_metadata35',
-  'tun_metadata36',
-  'tun_metadata37',
-  'tun_metadata38',
-  'tun_metadata39',
-  'tun_metadata40',
-  'tun_metadata41',
-  'tun_metadata42',
-  'tun_metadata43',
-  'tun_metadata44',
-  'tun_metadata45',
-  'tun_metadata46',
-  'tun_metadata47',
-  'tun_metadata48',
-  'tun_metadata49',
-  'tun_metadata50',
-  'tun_metadata51',
-  'tun_metadata52',
-  'tun_metadata53',
-  'tun_metadata54',
-  'tun_metadata55',
-  'tun_metadata56',
-  'tun_metadata57',
-  'tun_metadata58',
-  'tun_metadata59',
-  'tun_metadata60',
-  'tun_metadata61',
-  'tun_metadata62',
-  'tun_metadata63',
-  'metadata',
-  'in_port',
-  'actset_output',
-  'pkt_mark',
-  'ct_state',
-  'ct_zone',
-  'ct_mark',
-  'ct_label',
-  'ct_nw_proto',
-  'ct_nw_src',
-  'ct_nw_dst',
-  'ct_ipv6_src',
-  'ct_ipv6_dst',
-  'ct_tp_src',
-  'ct_tp_dst',
-  'reg0',
-  'reg1',
-  'reg2',
-  'reg3',
-  'reg4',
-  'reg5',
-  'reg6',
-  'reg7',
-  'reg8',
-  'reg9',
-  'reg10',
-  'reg11',
-  'reg12',
-  'reg13',
-  'reg14',
-  'reg15',
-  'reg16',
-  'reg17',
-  'reg18',
-  'reg19',
-  'reg20',
-  'reg21',
-  'reg22',
-  'reg23',
-  'reg24',
-  'reg25',
-  'reg26',
-  'reg27',
-  'reg28',
-  'reg29',
-  'reg30',
-  'reg31',
-  'xreg0',
-  'xreg1',
-  'xreg2',
-  'xreg3',
-  'xreg4',
-  'xreg5',
-  'xreg6',
-  'xreg7',
-  'xreg8',
-  'xreg9',
-  'xreg10',
-  'xreg11',
-  'xreg12',
-  'xreg13',
-  'xreg14',
-  'xreg15',
-  'xxreg0',
-  'xxreg1',
-  'xxreg2',
-  'xxreg3',
-  'xxreg4',
-  'xxreg5',
-  'xxreg6',
-  'xxreg7',
-  'eth_src',
-  'eth_dst',
-  'eth_type',
-  'vlan_tci',
-  'vlan_vid',
-  'vlan_pcp',
-  'mpls_label',
-  'mpls_tc',
-  'mpls_bos',
-  'mpls_ttl',
-  'ip_src',
-  'ip_dst',
-  'ipv6_src',
-  'ipv6_dst',
-  'ipv6_label',
-  'nw_proto',
-  'nw_tos',
-  'ip_dscp',
-  'nw_ecn',
-  'nw_ttl',
-  'ip_frag',
-  'arp_op',
-  'arp_spa',
-  'arp_tpa',
-  'arp_sha',
-  'arp_tha',
-  'tcp_src',
-  'tcp_dst',
-  'tcp_flags',
-  'udp_src',
-  'udp_dst',
-  'sctp_src',
-  'sctp_dst',
-  'icmp_type',
-  'icmp_code',
-  'icmpv6_type',
-  'icmpv6_code',
-  'nd_target',
-  'nd_sll',
-  'nd_tll',
-  'nd_reserved',
-  'nd_options_type',
-  'nsh_flags',
-  'nsh_mdtype',
-  'nsh_np',
-  'nsh_spi',
-  'nsh_si',
-  'nsh_c1',
-  'nsh_c2',
-  'nsh_c3',
-  'nsh_c4',
-  'nsh_ttl',
-  'in_phy_port',
-  'ipv6_exthdr',
-  'pbb_isid',
-  'pbb_uca',
-] as const;
+import { FIELD_TABLE, type FieldFormat, type FieldRow, type Prereq } from './field-table.js';
 
-export type FieldName = (typeof FIELD_NAMES)[number];
+type Count4 = '0' | '1' | '2' | '3';
+type Count8 = Count4 | '4' | '5' | '6' | '7';
+type Count16 = Count8 | '8' | '9' | '10' | '11' | '12' | '13' | '14' | '15';
+type Count32 = Count16 | '16' | '17' | '18' | '19' | '20' | '21' | '22' | '23' | '24' | '25' | '26' | '27' | '28' | '29' | '30' | '31';
+type Count64 = Count32 | `3${'2' | '3' | '4' | '5' | '6' | '7' | '8' | '9'}` | `${'4' | '5'}${Count8 | '8' | '9'}` | `6${Count4}`;
+
+export type FieldName = keyof typeof FIELD_TABLE | `reg${Count32}` | `xreg${Count16}` | `xxreg${Count8}` | `tun_metadata${Count64}`;
+
+/** One way to write the field on the wire. */
+export interface WireHeader {
+  /** `NXM_NX_REG0` style. */
+  readonly name: string;
+  readonly oxmClass: number;
+  readonly number: number;
+  /** 0 unless the class is 0xffff. */
+  readonly experimenter: number;
+  /** The 32-bit header without mask; for variable-length fields without length. */
+  readonly header: number;
+  readonly headerMasked: number;
+}
+
+export interface FieldInfo {
+  readonly name: FieldName;
+  readonly format: FieldFormat;
+  /** Bytes on the wire without mask; the maximum if `variable`. */
+  readonly bytes: number;
+  /** Significant bits; values above them are not of this field. */
+  readonly bits: number;
+  /** JS type of a value: up to 48 bits a number, above a bigint, variable length bytes. */
+  readonly type: 'number' | 'bigint' | 'bytes';
+  readonly variable: boolean;
+  readonly maskable: boolean;
+  readonly writable: boolean;
+  readonly prereq: Prereq;
+  readonly alias: string;
+  /** In matches and OFPAT_SET_FIELD. */
+  readonly oxm: WireHeader;
+  /** In Nicira actions. */
+  readonly nxm: WireHeader;
+  readonly headers: readonly WireHeader[];
+}
+
+const NXM_CLASSES = new Set([0x0000, 0x0001]);
+
+function describe(name: FieldName, row: FieldRow, variable = false): FieldInfo {
+  const headers = row.headers.map(([oxmClass, number, wireName, experimenter = 0]): WireHeader => {
+    const length = experimenter === 0 ? 0 : 4;
+    const bare = ((oxmClass << 16) | (number << 9)) >>> 0;
+    return {
+      name: wireName,
+      oxmClass,
+      number,
+      experimenter,
+      header: bare + (variable ? 0 : length + row.bytes),
+      headerMasked: bare + 0x100 + (variable ? 0 : length + 2 * row.bytes),
+    };
+  });
+  return {
+    name,
+    format: row.format,
+    bytes: row.bytes,
+    bits: row.bits,
+    type: variable ? 'bytes' : row.bits <= 48 ? 'number' : 'bigint',
+    variable,
+    maskable: row.maskable,
+    writable: row.writable,
+    prereq: row.prereq,
+    alias: row.alias,
+    oxm: headers[0]!,
+    nxm: headers.find((header) => NXM_CLASSES.has(header.oxmClass)) ?? headers[0]!,
+    headers,
+  };
+}
+
+const NICIRA = 0x2320;
+const REGISTER = { format: 'hex', prereq: 'none', maskable: true, writable: true, alias: '' } as const;
+
+function build(): Record<FieldName, FieldInfo> {
+  const fields: Partial<Record<FieldName, FieldInfo>> = {};
+  const add = (name: string, row: FieldRow, variable = false) => {
+    fields[name as FieldName] = describe(name as FieldName, row, variable);
+  };
+  for (const [name, row] of Object.entries(FIELD_TABLE)) add(name, row);
+  for (let n = 0; n < 32; n++) {
+    const header = n < 16 ? ([0x0001, n, `NXM_NX_REG${n}`] as const) : ([0xffff, n + 1, `NXOXM_ET_REG${n}`, NICIRA] as const);
+    add(`reg${n}`, { ...REGISTER, bytes: 4, bits: 32, headers: [header] });
+  }
+  for (let n = 0; n < 16; n++) add(`xreg${n}`, { ...REGISTER, bytes: 8, bits: 64, headers: [[0x8001, n, `OXM_OF_PKT_REG${n}`]] });
+  for (let n = 0; n < 8; n++) {
+    const header = n < 4 ? ([0x0001, n + 111, `NXM_NX_XXREG${n}`] as const) : ([0xffff, n + 29, `NXOXM_ET_XXREG${n}`, NICIRA] as const);
+    add(`xxreg${n}`, { ...REGISTER, bytes: 16, bits: 128, headers: [header] });
+  }
+  for (let n = 0; n < 64; n++) {
+    add(`tun_metadata${n}`, { ...REGISTER, bytes: 124, bits: 992, headers: [[0x0001, n + 40, `NXM_NX_TUN_METADATA${n}`]] }, true);
+  }
+  return fields as Record<FieldName, FieldInfo>;
+}
+
+/** Everything known about each field, by name. */
+export const FIELDS: Readonly<Record<FieldName, FieldInfo>> = build();
+
+export const FIELD_NAMES = Object.keys(FIELDS) as readonly FieldName[];
+
+export function isFieldName(name: string): name is FieldName {
+  return Object.hasOwn(FIELDS, name);
+}
+
+function index(oxmClass: number): readonly (FieldInfo | undefined)[] {
+  const table = new Array<FieldInfo | undefined>(128).fill(undefined);
+  for (const field of Object.values(FIELDS)) {
+    for (const header of field.headers) if (header.oxmClass === oxmClass) table[header.number] = field;
+  }
+  return table;
+}
+
+const OPENFLOW_BASIC = index(0x8000);
+const NXM_0 = index(0x0000);
+const NXM_1 = index(0x0001);
+const PACKET_REGISTERS = index(0x8001);
+const ERICSSON = index(0x1000);
+const EXPERIMENTER: ReadonlyMap<number, FieldInfo> = new Map(
+  Object.values(FIELDS).flatMap((field) =>
+    field.headers
+      .filter((header) => header.oxmClass === 0xffff)
+      .map((header) => [experimenterKey(header.experimenter, header.number), field]),
+  ),
+);
+
+function experimenterKey(experimenter: number, number: number): number {
+  return experimenter * 128 + number;
+}
+
+/** The field with this OXM header (any length and mask bit), or undefined. `experimenter` counts only for class 0xffff. */
+export function fieldByHeader(header: number, experimenter: number): FieldInfo | undefined {
+  const number = (header >>> 9) & 0x7f;
+  switch (header >>> 16) {
+    case 0x8000:
+      return OPENFLOW_BASIC[number];
+    case 0x0001:
+      return NXM_1[number];
+    case 0x0000:
+      return NXM_0[number];
+    case 0x8001:
+      return PACKET_REGISTERS[number];
+    case 0x1000:
+      return ERICSSON[number];
+    case 0xffff:
+      return EXPERIMENTER.get(experimenterKey(experimenter, number));
+    default:
+      return undefined;
+  }
+}

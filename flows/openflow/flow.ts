@@ -37,7 +37,13 @@ export interface Group {
 export type MeterBand =
   | { readonly kind: 'drop'; readonly rate: number; readonly burst_size: number }
   | { readonly kind: 'dscp_remark'; readonly rate: number; readonly burst_size: number; readonly prec_level: number }
-  | { readonly kind: 'experimenter'; readonly rate: number; readonly burst_size: number; readonly experimenter: number; readonly data: Uint8Array }
+  | {
+      readonly kind: 'experimenter';
+      readonly rate: number;
+      readonly burst_size: number;
+      readonly experimenter: number;
+      readonly data: Uint8Array;
+    }
   | { readonly kind: 'unknown'; readonly type: number; readonly rate: number; readonly burst_size: number; readonly data: Uint8Array };
 
 export interface Meter {

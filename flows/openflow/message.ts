@@ -53,7 +53,6 @@ export interface EmptyMessage {
     | 'barrier_request'
     | 'barrier_reply'
     | 'get_async_request'
-    | 'tlv_table_request'
     | 'flow_monitor_paused'
     | 'flow_monitor_resumed';
 }
@@ -211,12 +210,21 @@ export interface RoleMessage {
   readonly generation_id: bigint;
 }
 
-/** OFPT_GET_ASYNC_REPLY, OFPT_SET_ASYNC (§7.3.10) and NXT_SET_ASYNC_CONFIG. First of each pair: master or equal; second: slave. */
-export interface AsyncMessage {
-  readonly kind: 'get_async_reply' | 'set_async' | 'nx_set_async_config';
+/** Which asynchronous messages are wanted, one bit per reason (§7.3.10). First of each pair: master or equal; second: slave. */
+export interface AsyncMasks {
   readonly packet_in_mask: readonly [number, number];
   readonly port_status_mask: readonly [number, number];
   readonly flow_removed_mask: readonly [number, number];
+}
+
+/** OFPT_GET_ASYNC_REPLY, OFPT_SET_ASYNC (§7.3.10). */
+export interface AsyncMessage extends AsyncMasks {
+  readonly kind: 'get_async_reply' | 'set_async';
+}
+
+/** NXT_SET_ASYNC_CONFIG. */
+export interface NxAsyncMessage extends AsyncMasks {
+  readonly kind: 'nx_set_async_config';
 }
 
 /** OFPT_MULTIPART_REQUEST (§7.3.5). */
@@ -235,14 +243,7 @@ export interface MultipartReplyMessage {
 }
 
 export type BundleControlType =
-  | 'open_request'
-  | 'open_reply'
-  | 'close_request'
-  | 'close_reply'
-  | 'commit_request'
-  | 'commit_reply'
-  | 'discard_request'
-  | 'discard_reply';
+  'open_request' | 'open_reply' | 'close_request' | 'close_reply' | 'commit_request' | 'commit_reply' | 'discard_request' | 'discard_reply';
 
 /** ONF EXT-230 ONFT_BUNDLE_CONTROL. */
 export interface BundleControlMessage {
@@ -354,6 +355,11 @@ export interface TlvMapping {
   readonly index: number;
 }
 
+/** NXT_TLV_TABLE_REQUEST. */
+export interface TlvTableRequestMessage {
+  readonly kind: 'tlv_table_request';
+}
+
 /** NXT_TLV_TABLE_MOD. */
 export interface TlvTableModMessage {
   readonly kind: 'tlv_table_mod';
@@ -443,6 +449,7 @@ export type Message =
   | QueueGetConfigReplyMessage
   | RoleMessage
   | AsyncMessage
+  | NxAsyncMessage
   | MultipartRequestMessage
   | MultipartReplyMessage
   | BundleControlMessage
@@ -455,6 +462,7 @@ export type Message =
   | PacketIn2Message
   | NxPacketInMessage
   | FlowModTableIdMessage
+  | TlvTableRequestMessage
   | TlvTableModMessage
   | TlvTableReplyMessage
   | CtFlushZoneMessage

@@ -163,7 +163,13 @@ export type TableFeatureProperty =
   | { readonly kind: 'next_tables'; readonly miss: boolean; readonly tables: readonly number[] }
   | { readonly kind: 'match' | 'wildcards'; readonly oxms: readonly OxmId[] }
   | { readonly kind: 'write_setfield' | 'apply_setfield'; readonly miss: boolean; readonly oxms: readonly OxmId[] }
-  | { readonly kind: 'experimenter'; readonly miss: boolean; readonly experimenter: number; readonly exp_type: number; readonly data: Uint8Array }
+  | {
+      readonly kind: 'experimenter';
+      readonly miss: boolean;
+      readonly experimenter: number;
+      readonly exp_type: number;
+      readonly data: Uint8Array;
+    }
   | { readonly kind: 'unknown'; readonly type: number; readonly data: Uint8Array };
 
 /** §7.3.5.5. */
@@ -253,4 +259,3 @@ export type MultipartReplyBody =
   | { readonly kind: 'ipfix_bridge' | 'ipfix_flow'; readonly stats: readonly IpfixStats[] }
   | { readonly kind: 'experimenter'; readonly experimenter: number; readonly exp_type: number; readonly data: Uint8Array }
   | { readonly kind: 'unknown'; readonly type: number; readonly data: Uint8Array };
-

@@ -1,0 +1,129 @@
+/**
+ * Flow monitoring on the wire: ONF EXT-187 as Open vSwitch speaks it on OpenFlow 1.3 (nicira-ext.h, openflow-1.3.h).
+ */
+import { decodeActions } from './action-decode.js';
+import { encodeActions } from './action-encode.js';
+import { OF_ERRORS } from './errors.js';
+import type { FlowMonitor, FlowUpdate } from './multipart.js';
+import { decodeOxms, encodeOxms } from './oxm.js';
+import { align8, exactly, fail, need, slice } from './read.js';
+import type { Writer } from './writer.js';
+
+const OF = OF_ERRORS.bad_request_len;
+const EVENTS = ['added', 'deleted', 'modified'] as const;
+const ABBREVIATED = 3;
+
+/** Where a match of `length` bytes at `o` ends, padded; the entry ends at `end`. */
+function bareMatchEnd(o: number, end: number, length: number): number {
+  if (align8(length) > end - o) fail('bad_length', o, 'a match that fits its entry', OF_ERRORS.bad_match_len);
+  return o + align8(length);
+}
+
+export function decodeMonitors(view: DataView, start: number, end: number): FlowMonitor[] {
+  const monitors: FlowMonitor[] = [];
+  let o = start;
+  while (o < end) {
+    need(o, end, 16, 'a monitor request', OF);
+    const length = view.getUint16(o + 6);
+    const stop = bareMatchEnd(o + 16, end, length);
+    monitors.push({
+      monitor_id: view.getUint32(o),
+      flags: view.getUint16(o + 4),
+      out_port: view.getUint32(o + 8),
+      table: view.getUint8(o + 12),
+      match: decodeOxms(view, o + 16, o + 16 + length),
+    });
+    o = stop;
+  }
+  return monitors;
+}
+
+export function encodeMonitors(w: Writer, monitors: readonly FlowMonitor[]): void {
+  for (const monitor of monitors) {
+    w.room(24);
+    w.u32(monitor.monitor_id);
+    w.u16(monitor.flags);
+    const length = w.pos;
+    w.u16(0);
+    w.u32(monitor.out_port);
+    w.u8(monitor.table);
+    w.zeros(3);
+    const start = w.pos;
+    encodeOxms(w, monitor.match);
+    w.view.setUint16(length, w.pos - start);
+    w.pad8(start);
+  }
+}
+
+export function decodeUpdates(view: DataView, start: number, end: number): FlowUpdate[] {
+  const updates: FlowUpdate[] = [];
+  let o = start;
+  while (o < end) {
+    need(o, end, 8, 'a flow update', OF);
+    const length = view.getUint16(o);
+    if (length < 8 || length > end - o || (length & 7) !== 0) fail('bad_length', o, 'an update length of 8, 16, … that fits', OF);
+    updates.push(decodeUpdate(view, o, o + length));
+    o += length;
+  }
+  return updates;
+}
+
+function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
+  const event = view.getUint16(o + 2);
+  const kind = EVENTS[event];
+  if (event === ABBREVIATED) {
+    exactly(o, end, 8, 'an abbreviated update', OF);
+    return { kind: 'abbreviated', xid: view.getUint32(o + 4) };
+  }
+  if (kind === undefined) return { kind: 'unknown', event, data: slice(view, o + 4, end) };
+  need(o, end, 24, 'a full update', OF);
+  const length = view.getUint16(o + 12);
+  const actions = bareMatchEnd(o + 24, end, length);
+  return {
+    kind,
+    reason: view.getUint16(o + 4),
+    priority: view.getUint16(o + 6),
+    idle_timeout: view.getUint16(o + 8),
+    hard_timeout: view.getUint16(o + 10),
+    table: view.getUint8(o + 14),
+    cookie: view.getBigUint64(o + 16),
+    match: decodeOxms(view, o + 24, o + 24 + length),
+    actions: decodeActions(view, actions, end),
+  };
+}
+
+export function encodeUpdates(w: Writer, updates: readonly FlowUpdate[]): void {
+  for (const update of updates) {
+    w.room(32);
+    const start = w.pos;
+    w.u16(0);
+    switch (update.kind) {
+      case 'abbreviated':
+        w.u16(ABBREVIATED);
+        w.u32(update.xid);
+        break;
+      case 'unknown':
+        w.u16(update.event);
+        w.bytes(update.data);
+        w.pad8(start);
+        break;
+      default: {
+        w.u16(EVENTS.indexOf(update.kind));
+        w.u16(update.reason);
+        w.u16(update.priority);
+        w.u16(update.idle_timeout);
+        w.u16(update.hard_timeout);
+        w.u16(0);
+        w.u8(update.table);
+        w.u8(0);
+        w.u64(update.cookie);
+        const match = w.pos;
+        encodeOxms(w, update.match);
+        w.view.setUint16(start + 12, w.pos - match);
+        w.pad8(match);
+        encodeActions(w, update.actions);
+      }
+    }
+    w.view.setUint16(start, w.pos - start);
+  }
+}

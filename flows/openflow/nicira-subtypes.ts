@@ -1,0 +1,46 @@
+/**
+ * Numbers of the Nicira and ONF actions (lib/ofp-actions.c of Open vSwitch).
+ */
+export const NXAST = {
+  RESUBMIT: 1,
+  SET_TUNNEL: 2,
+  POP_QUEUE: 5,
+  REG_MOVE: 6,
+  REG_LOAD: 7,
+  NOTE: 8,
+  SET_TUNNEL64: 9,
+  MULTIPATH: 10,
+  BUNDLE: 12,
+  BUNDLE_LOAD: 13,
+  RESUBMIT_TABLE: 14,
+  OUTPUT_REG: 15,
+  LEARN: 16,
+  EXIT: 17,
+  FIN_TIMEOUT: 19,
+  CONTROLLER: 20,
+  DEC_TTL_CNT_IDS: 21,
+  STACK_PUSH: 27,
+  STACK_POP: 28,
+  SAMPLE: 29,
+  OUTPUT_REG2: 32,
+  REG_LOAD2: 33,
+  CONJUNCTION: 34,
+  CT: 35,
+  NAT: 36,
+  CONTROLLER2: 37,
+  SAMPLE2: 38,
+  OUTPUT_TRUNC: 39,
+  SAMPLE3: 41,
+  CLONE: 42,
+  CT_CLEAR: 43,
+  RESUBMIT_TABLE_CT: 44,
+  LEARN2: 45,
+  ENCAP: 46,
+  DECAP: 47,
+  DEC_NSH_TTL: 48,
+  CHECK_PKT_LARGER: 49,
+  DELETE_FIELD: 50,
+} as const;
+
+/** EXT-320. */
+export const ONFACT_COPY_FIELD = 3200;
