@@ -29,6 +29,8 @@ export type ChannelErrorCode =
   /** Too many malformed messages in a minute. */
   | 'malformed'
   | 'request_timeout'
+  /** More waits for this switch already than may. */
+  | 'busy'
   /** A reply of another type than the request's. */
   | 'unexpected_reply'
   /** A multipart reply beyond the limit. */
@@ -37,6 +39,8 @@ export type ChannelErrorCode =
   | 'multipart_stalled'
   /** The receiver of a dump took longer than the switch may be kept waiting. */
   | 'consumer_lagging'
+  /** A receiver threw while it handled a message. */
+  | 'receiver_failed'
   /** The switch has no ONF bundles. */
   | 'bundles_unsupported'
   /** This connection is a slave and may not write. */
