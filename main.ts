@@ -174,7 +174,7 @@ function die(logger: Logger, error: unknown): never {
 function complaintOf(error: unknown): readonly string[] {
   if (error instanceof ConfigError) return error.reasons;
   if (error instanceof ListenError || error instanceof StoreError) return [error.message];
-  if (error instanceof Error && 'syscall' in error) return [systemComplaint(error)];
+  if (error instanceof Error && 'syscall' in error) return [systemComplaint(error as NodeJS.ErrnoException)];
   return [error instanceof Error ? (error.stack ?? error.message) : String(error)];
 }
 
