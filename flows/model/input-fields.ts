@@ -106,10 +106,13 @@ export const securityGroupRuleInput = z.strictObject({
   icmp_type: z.int().min(0).max(255).nullable().optional().describe('Only with icmp and icmpv6.'),
   icmp_code: z.int().min(0).max(255).nullable().optional().describe('Only with icmp_type.'),
   remote: z
-    .union([
-      z.strictObject({ any: z.literal(true) }),
-      z.strictObject({ cidr }),
-      z.strictObject({ security_group_uuid: reference('security_group') }),
-    ])
+    .union(
+      [
+        z.strictObject({ any: z.literal(true) }),
+        z.strictObject({ cidr }),
+        z.strictObject({ security_group_uuid: reference('security_group') }),
+      ],
+      'must be {"any": true}, {"cidr": "…"} or {"security_group_uuid": "…"}',
+    )
     .describe('The other end: any address, a prefix, or the members of a group.'),
 });

@@ -1,0 +1,26 @@
+/**
+ * Deleting entities.
+ *
+ * Promises: children go with their owner; other referrers stay, and refuse the delete at the end of the transaction, unless it cascades.
+ */
+import { referencesTo } from '../../flows/model/references.js';
+import { referrers } from '../../flows/model/view.js';
+import type { Workspace } from './workspace.js';
+
+/** Deletes an entity that exists. @returns the uuids deleted, its own first. */
+export function deleteEntity(work: Workspace, uuid: string, cascade: boolean): string[] {
+  const deleted: string[] = [];
+  const pending = [uuid];
+  for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+    const entity = work.draft.get(next);
+    if (entity === undefined) continue;
+    work.delete(next);
+    deleted.push(next);
+    for (const reference of referencesTo(entity.kind))
+      for (const referrer of [...referrers(work.draft, reference.from, next)]) {
+        if (reference.on_delete === 'goes_along' || (cascade && !reference.release)) pending.push(referrer.uuid);
+        else if (cascade && reference.release) work.put(reference.release(referrer, next));
+      }
+  }
+  return deleted;
+}

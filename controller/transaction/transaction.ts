@@ -1,0 +1,138 @@
+/**
+ * Turning operations into one change of the model.
+ *
+ * Owns: the order of things: apply every operation, derive what follows, keep what differs, check what must hold.
+ * Promises: either everything wrong is thrown as one HotoriError and the draft is as before, or the draft holds the change. Cost follows the
+ * operations, and large batches give way to other work now and then.
+ */
+import type { Draft } from '../../flows/model/draft.js';
+import type { Entity } from '../../flows/model/entities.js';
+import { checkChange } from '../../flows/model/invariants/invariants.js';
+import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
+import { isKey, isStamp, sameValue } from '../../flows/model/same.js';
+import type { Operation, View } from '../contract.js';
+import type { Random } from '../kernel/ambient.js';
+import type { Breath } from '../kernel/breath.js';
+import type { Counters } from '../store/contract.js';
+import { etagMatches, etagOf, isUserEntity, viewOf, type UserEntity } from '../views.js';
+import { createEntity } from './create.js';
+import { deleteEntity } from './delete.js';
+import { derive } from './derive.js';
+import { updateEntity } from './update.js';
+import { Workspace } from './workspace.js';
+
+export interface TransactionContext {
+  readonly random: Random;
+  /** RFC 3339. */
+  readonly now: string;
+  /** Keys handed out so far. */
+  readonly counters: Counters;
+  readonly breath: Breath;
+}
+
+/** One entity that differs; before is undefined when it is new, after when it is gone. */
+export interface EntityChange {
+  readonly uuid: string;
+  readonly before: Entity | undefined;
+  readonly after: Entity | undefined;
+}
+
+export interface TransactionOutcome {
+  /** Empty when nothing differs. */
+  readonly changes: readonly EntityChange[];
+  readonly counters: Counters;
+  /** One per operation, as ExecuteResult has them. */
+  readonly results: readonly (View | readonly string[])[];
+}
+
+/** Applies operations to the draft as one transaction. */
+export async function transact(draft: Draft, operations: readonly Operation[], context: TransactionContext): Promise<TransactionOutcome> {
+  draft.begin();
+  const work = new Workspace(draft, operations, context.counters, context.now, context.random);
+  try {
+    const outcomes: Outcome[] = [];
+    for (const [index, operation] of operations.entries()) {
+      await context.breath.takeIfDue();
+      work.enter(index);
+      outcomes.push(apply(work, operation));
+    }
+    derive(work);
+    settleStamps(draft, work.now);
+    const changes = changesOf(draft);
+    for (const { before, after } of changes) {
+      await context.breath.takeIfDue();
+      checkChange(
+        { view: draft, touched: (uuid) => draft.touched().has(uuid), report: (violation) => work.violated(violation) },
+        before,
+        after,
+      );
+    }
+    if (work.refused) throw work.error();
+    return { changes, counters: work.keys.counters(), results: outcomes.map((outcome) => resultOf(draft, outcome)) };
+  } catch (error) {
+    draft.rollback();
+    throw error;
+  }
+}
+
+/** The uuid created or updated, or the uuids deleted. */
+type Outcome = string | readonly string[];
+
+function apply(work: Workspace, operation: Operation): Outcome {
+  if (operation.verb === 'create') {
+    const params = checked(work, parseCreate(operation.kind, operation.params));
+    return params === undefined ? [] : createEntity(work, operation.kind, params);
+  }
+  const entity = found(work, operation);
+  if (operation.verb === 'delete') return entity ? deleteEntity(work, entity.uuid, operation.cascade ?? false) : [];
+  const params = checked(work, parseUpdate(operation.kind, operation.params));
+  if (entity && params) updateEntity(work, entity.kind, entity, params);
+  return operation.uuid;
+}
+
+function checked<T>(work: Workspace, parsed: Parsed<T>): T | undefined {
+  if (parsed.ok) return parsed.value;
+  for (const { code, pointer, detail } of parsed.reasons) work.refuseAt(code, pointer, detail);
+  return undefined;
+}
+
+function found(work: Workspace, operation: Exclude<Operation, { verb: 'create' }>): UserEntity | undefined {
+  const entity = work.draft.get(operation.uuid);
+  if (entity?.kind !== operation.kind || !isUserEntity(entity)) {
+    work.refuse('unknown_uuid', [], `there is no ${operation.kind} ${operation.uuid}`, operation.uuid);
+    return undefined;
+  }
+  if (operation.if_match !== undefined && !etagMatches(operation.if_match, etagOf(viewOf(work.draft, entity)))) {
+    work.refuse('precondition_failed', [], `${operation.uuid} is no longer what If-Match names`, operation.uuid);
+    return undefined;
+  }
+  return entity;
+}
+
+/** Puts back what does not differ; dates what differs in a user's eyes. */
+function settleStamps(draft: Draft, now: string): void {
+  for (const [uuid, before] of draft.touched()) {
+    const after = draft.get(uuid);
+    if (before === undefined || after === undefined || before === after) continue;
+    if (sameValue(before, after, isStamp)) draft.put(before);
+    else if (after.kind !== 'policy_class' && !sameValue(before, after, (field) => isStamp(field) || isKey(field)))
+      draft.put({ ...after, updated_at: now });
+  }
+}
+
+function changesOf(draft: Draft): EntityChange[] {
+  const changes: EntityChange[] = [];
+  for (const [uuid, before] of draft.touched()) {
+    const after = draft.get(uuid);
+    if (before !== after) changes.push({ uuid, before, after });
+  }
+  return changes;
+}
+
+function resultOf(draft: Draft, outcome: Outcome): View | readonly string[] {
+  if (typeof outcome !== 'string') return outcome;
+  const entity = draft.get(outcome);
+  // A later operation of the batch deleted it.
+  if (entity === undefined || !isUserEntity(entity)) return { uuid: outcome };
+  return viewOf(draft, entity);
+}

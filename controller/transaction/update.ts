@@ -1,0 +1,69 @@
+/**
+ * Changing entities by checked parameters: what is absent stays.
+ */
+import type { EntityOf, UserKind } from '../../flows/model/entities.js';
+import type { UpdateInput } from '../../flows/model/inputs.js';
+import { ipLeasesOf } from '../../flows/model/view.js';
+import { sortedSet } from './create.js';
+import { macLeaseFor } from './leases.js';
+import { rulesFrom } from './rules.js';
+import type { Workspace } from './workspace.js';
+
+type Updaters = { readonly [K in UserKind]: (work: Workspace, entity: EntityOf<K>, params: UpdateInput<K>) => void };
+
+const UPDATERS: Updaters = {
+  datapath: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  segment: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  route_link: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  route: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  network_service: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+
+  network(work, entity, params) {
+    const next = { ...entity, ...given(params) };
+    if (next.ipv4_network !== null) next.ipv4_prefix ??= 24;
+    if (next.ipv6_network !== null) next.ipv6_prefix ??= 64;
+    work.put(next);
+  },
+
+  interface(work, entity, params) {
+    const { security_group_uuids: groups, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(groups ? { security_group_uuids: sortedSet(groups) } : {}) });
+  },
+
+  mac_lease(work, entity, params) {
+    const next = { ...entity, ...given(params) };
+    work.put(next);
+    if (next.interface_uuid === entity.interface_uuid) return;
+    for (const lease of ipLeasesOf(work.draft, entity.uuid)) work.put({ ...lease, interface_uuid: next.interface_uuid });
+  },
+
+  ip_lease(work, entity, params) {
+    const { interface_uuid, mac_lease_uuid, enable_routing = entity.enable_routing } = params;
+    if (interface_uuid === undefined && mac_lease_uuid === undefined) {
+      work.put({ ...entity, enable_routing });
+      return;
+    }
+    const stays = interface_uuid === entity.interface_uuid && (mac_lease_uuid === undefined || mac_lease_uuid === entity.mac_lease_uuid);
+    const wanted = stays ? entity.mac_lease_uuid : (mac_lease_uuid ?? null);
+    const owner = macLeaseFor(work, interface_uuid ?? null, wanted, entity.network_uuid);
+    if (owner === 'refused') return;
+    work.put({ ...entity, enable_routing, interface_uuid: owner?.interface_uuid ?? null, mac_lease_uuid: owner?.uuid ?? null });
+  },
+
+  security_group(work, entity, params) {
+    const { rules, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(rules ? { rules: rulesFrom(rules, entity.rules, work) } : {}) });
+  },
+};
+
+/** Changes an entity; what is wrong is noted in the workspace. */
+export function updateEntity<K extends UserKind>(work: Workspace, kind: K, entity: EntityOf<K>, params: UpdateInput<K>): void {
+  UPDATERS[kind](work, entity, params);
+}
+
+type Given<T> = { [F in keyof T]?: Exclude<T[F], undefined> };
+
+/** The parameters that are there. */
+function given<T extends object>(params: T): Given<T> {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined)) as Given<T>;
+}

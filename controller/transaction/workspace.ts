@@ -1,0 +1,142 @@
+/**
+ * What the operations of one transaction work on.
+ *
+ * Owns: the draft with its keys and made-up names, who touched what, and everything found wrong.
+ */
+import type { Draft } from '../../flows/model/draft.js';
+import { KINDS, type Entity, type UserKind } from '../../flows/model/entities.js';
+import { HotoriError, type ErrorCode, type Reason } from '../../flows/model/errors.js';
+import { INPUTS } from '../../flows/model/inputs.js';
+import type { Violation } from '../../flows/model/invariants/check.js';
+import { pointer } from '../../flows/model/parse-input.js';
+import type { Operation } from '../contract.js';
+import type { Random } from '../kernel/ambient.js';
+import type { Counters } from '../store/contract.js';
+import { KeyRing } from './keys.js';
+import { makeMac, makeUuid } from './names.js';
+
+/** More would not help anybody. */
+const MAX_REASONS = 1000;
+
+/** When reasons of several codes meet, the first of these speaks for all. */
+const RANK: readonly ErrorCode[] = [
+  'unavailable',
+  'invalid_argument',
+  'invalid_uuid',
+  'missing_argument',
+  'unknown_uuid',
+  'precondition_failed',
+  'duplicate_uuid',
+  'still_referenced',
+  'invalid_reference',
+  'invariant_violated',
+  'conflict',
+];
+
+export class Workspace {
+  readonly draft: Draft;
+  readonly keys: KeyRing;
+  /** RFC 3339, the time of the transaction. */
+  readonly now: string;
+  /** mac_leases that get their segment from the network they turn out to be in. */
+  readonly segmentFollowsNetwork = new Set<string>();
+  private readonly random: Random;
+  private readonly operations: readonly Operation[];
+  private current = 0;
+  /** Which operation touched an entity last. */
+  private readonly touchedBy = new Map<string, number>();
+  private readonly reasons: { readonly code: ErrorCode; readonly reason: Reason }[] = [];
+
+  constructor(draft: Draft, operations: readonly Operation[], counters: Counters, now: string, random: Random) {
+    this.draft = draft;
+    this.operations = operations;
+    this.keys = new KeyRing(draft, counters);
+    this.now = now;
+    this.random = random;
+  }
+
+  /** The operation that is being applied. */
+  enter(index: number): void {
+    this.current = index;
+  }
+
+  put(entity: Entity): void {
+    this.touchedBy.set(entity.uuid, this.current);
+    this.draft.put(entity);
+  }
+
+  delete(uuid: string): void {
+    this.touchedBy.set(uuid, this.current);
+    this.draft.delete(uuid);
+  }
+
+  /** The chosen uuid if it is free, else a new one. */
+  uuidFor(kind: UserKind, chosen?: string): string {
+    if (chosen === undefined) return this.newUuid(KINDS[kind].prefix);
+    if (this.draft.get(chosen) !== undefined) this.refuse('duplicate_uuid', ['uuid'], `${chosen} exists already`, chosen);
+    return chosen;
+  }
+
+  newUuid(prefix: string, taken: (uuid: string) => boolean = (uuid) => this.draft.get(uuid) !== undefined): string {
+    return makeUuid(prefix, this.random, taken);
+  }
+
+  newMac(): string {
+    return makeMac(this.random, this.draft);
+  }
+
+  /** Notes something wrong with the current operation. */
+  refuse(code: ErrorCode, path: readonly PropertyKey[], detail: string, uuid?: string): void {
+    this.note(this.current, code, pointer(path), detail, uuid);
+  }
+
+  /** Notes something wrong with the current operation, pointing into its parameters. */
+  refuseAt(code: ErrorCode, at: string, detail: string): void {
+    this.note(this.current, code, at, detail);
+  }
+
+  /** Notes a broken invariant with the operation that touched the entity last. */
+  violated(violation: Violation): void {
+    const index = this.touchedBy.get(violation.uuid) ?? 0;
+    const known = this.draft.original(violation.uuid) !== undefined || this.isNamed(index, violation.uuid);
+    this.note(index, violation.code, this.pointerTo(index, violation.path), violation.detail, known ? violation.uuid : undefined);
+  }
+
+  get refused(): boolean {
+    return this.reasons.length > 0;
+  }
+
+  error(): HotoriError {
+    const code = RANK.find((one) => this.reasons.some((noted) => noted.code === one)) ?? 'internal';
+    const reasons = this.reasons.map(({ reason }) => reason);
+    const [first] = reasons;
+    const message = first ? `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}` : 'refused';
+    return new HotoriError(code, reasons.length > 1 ? `${message} (and ${reasons.length - 1} more)` : message, { reasons });
+  }
+
+  private note(index: number, code: ErrorCode, at: string, detail: string, uuid?: string): void {
+    const where = this.operations.length > 1 ? `/operations/${index}${at}` : at;
+    if (this.reasons.length >= MAX_REASONS) return;
+    if (this.reasons.some(({ reason }) => reason.pointer === where && reason.detail === detail)) return;
+    this.reasons.push({ code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
+  }
+
+  /** Whether the user wrote this uuid in the operation. */
+  private isNamed(index: number, uuid: string): boolean {
+    const operation = this.operations[index];
+    if (operation === undefined) return false;
+    return operation.verb === 'create' ? operation.params['uuid'] === uuid : operation.uuid === uuid;
+  }
+
+  /** The parameter that sets a field of an entity; the whole operation where none does. */
+  private pointerTo(index: number, path: readonly (string | number)[]): string {
+    const operation = this.operations[index];
+    const [field, member] = path;
+    if (operation === undefined || operation.verb === 'delete' || field === undefined) return '';
+    if (!(field in INPUTS[operation.kind][operation.verb].shape)) return '';
+    const given = operation.params[field];
+    // Sets are sorted in the entity, so a member is found by value.
+    if (typeof member === 'string' && Array.isArray(given)) return pointer([field, given.indexOf(member)]);
+    return pointer(path);
+  }
+}

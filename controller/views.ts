@@ -1,0 +1,68 @@
+/**
+ * Entities as REST shows them.
+ *
+ * Owns: making views (their shape is view-schemas.ts) and their etags.
+ */
+import { createHash } from 'node:crypto';
+import type { Entity, Interface, IpLease, MacLease, UserKind } from '../flows/model/entities.js';
+import { ipLeasesOf, macLeasesOf, type ModelView } from '../flows/model/view.js';
+import type { View } from './contract.js';
+
+export type UserEntity = Extract<Entity, { kind: UserKind }>;
+
+export function isUserEntity(entity: Entity): entity is UserEntity {
+  return entity.kind !== 'policy_class';
+}
+
+export function viewOf(view: ModelView, entity: UserEntity): View {
+  switch (entity.kind) {
+    case 'interface':
+      return interfaceView(view, entity);
+    case 'mac_lease':
+      return macLeaseView(view, entity);
+    case 'security_group':
+      return { ...shown(entity), rules: entity.rules.map(shown) };
+    case 'datapath':
+    case 'segment':
+    case 'network':
+    case 'ip_lease':
+    case 'route_link':
+    case 'route':
+    case 'network_service':
+      return shown(entity);
+  }
+}
+
+/** Without `kind` and keys. */
+function shown(entity: { readonly uuid: string }): View {
+  return Object.fromEntries(Object.entries(entity).filter(([field]) => field !== 'kind' && !field.endsWith('_key'))) as View;
+}
+
+function macLeaseView(view: ModelView, lease: MacLease): View & { readonly ip_leases: readonly View[] } {
+  return { ...shown(lease), ip_leases: ipLeasesOf(view, lease.uuid).map(shown) };
+}
+
+function interfaceView(view: ModelView, iface: Interface): View {
+  const macLeases = macLeasesOf(view, iface.uuid);
+  const leaseViews = macLeases.map((lease) => macLeaseView(view, lease));
+  const ipLeases = leaseViews.flatMap((lease) => lease.ip_leases) as unknown as readonly Omit<IpLease, 'kind'>[];
+  return {
+    ...shown(iface),
+    mac_address: macLeases[0]?.mac_address ?? null,
+    network_uuid: ipLeases[0]?.network_uuid ?? null,
+    ipv4_address: ipLeases.find((lease) => lease.ipv4_address !== null)?.ipv4_address ?? null,
+    ipv6_address: ipLeases.find((lease) => lease.ipv6_address !== null)?.ipv6_address ?? null,
+    mac_leases: leaseViews,
+    ip_leases: ipLeases,
+  };
+}
+
+/** A strong entity tag, quotes included: equal for equal views, and only for those. */
+export function etagOf(view: View): string {
+  return `"${createHash('sha256').update(JSON.stringify(view)).digest('base64url').slice(0, 22)}"`;
+}
+
+/** Whether an If-Match header value names this tag (RFC 9110 §13.1.1; weak tags never match). */
+export function etagMatches(header: string, etag: string): boolean {
+  return header.split(',').some((tag) => tag.trim() === '*' || tag.trim() === etag || `"${tag.trim()}"` === etag);
+}
