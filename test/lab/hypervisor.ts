@@ -12,22 +12,20 @@ export class Hypervisor {
   readonly netns: Netns;
   readonly ovs: Ovs;
 
-  private constructor(name: string, netns: Netns, ovs: Ovs) {
+  constructor(name: string, netnsName: string, dir: string) {
     this.name = name;
-    this.netns = netns;
-    this.ovs = ovs;
+    this.netns = new Netns(netnsName);
+    this.ovs = new Ovs({ dir, netns: this.netns });
   }
 
-  static async create(name: string, netnsName: string, dir: string): Promise<Hypervisor> {
-    const netns = await Netns.create(netnsName);
+  async start(): Promise<void> {
+    await this.netns.create();
     // Otherwise the host's ends of the VMs' cables would speak IPv6 to the VMs.
-    await netns.run(['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
-    const ovs = new Ovs({ dir, netns });
-    const hypervisor = new Hypervisor(name, netns, ovs);
-    await ovs.start();
-    return hypervisor;
+    await this.netns.run(['sysctl', '-qw', 'net.ipv6.conf.default.disable_ipv6=1']);
+    await this.ovs.start();
   }
 
+  /** Also where `start` failed half-way. */
   async destroy(): Promise<void> {
     await this.ovs.stop();
     await this.netns.destroy();

@@ -23,7 +23,9 @@ export class Lab {
   readonly #reaper: Reaper;
   /** Undone last to first. */
   readonly #undo: (() => Promise<void>)[] = [];
+  readonly #starting = new Set<Promise<void>>();
   #hotoris = 0;
+  #isClosing = false;
 
   private constructor(prefix: string, dir: string) {
     this.prefix = prefix;
@@ -38,39 +40,45 @@ export class Lab {
 
   /** With a running switch and no bridge. */
   async addHypervisor(name = 'hv1'): Promise<Hypervisor> {
-    const hypervisor = await Hypervisor.create(name, `${this.prefix}-${name}`, path.join(this.dir, name));
-    this.#undo.push(() => hypervisor.destroy());
+    const hypervisor = new Hypervisor(name, `${this.prefix}-${name}`, path.join(this.dir, name));
     this.hypervisors.push(hypervisor);
-    return hypervisor;
+    return this.#start(hypervisor, () => hypervisor.destroy());
   }
 
   /** A running switch whose devices are dummies; needs no namespace. */
   async addDummySwitch(name = 'sw1'): Promise<Ovs> {
     const ovs = new Ovs({ dir: path.join(this.dir, name), dummy: true });
-    this.#undo.push(() => ovs.stop());
-    await ovs.start();
-    return ovs;
+    return this.#start(ovs, () => ovs.stop());
   }
 
   async addVm(hypervisor: Hypervisor, spec: VmSpec): Promise<Vm> {
-    const mac = spec.mac ?? `52:54:00:00:00:${(this.vms.length + 1).toString(16).padStart(2, '0')}`;
-    const vm = await Vm.create(hypervisor, `${this.prefix}-${spec.name}`, path.join(this.dir, spec.name), { ...spec, mac });
-    this.#undo.push(() => vm.destroy());
+    const mac = spec.mac ?? makeMac(this.vms.length + 1);
+    const vm = new Vm(hypervisor, `${this.prefix}-${spec.name}`, path.join(this.dir, spec.name), { ...spec, mac });
     this.vms.push(vm);
-    return vm;
+    return this.#start(vm, () => vm.destroy());
   }
 
   /** A `hotori all`, ready to be asked. Needs `npm run build`. */
   async startHotori(options: Omit<HotoriOptions, 'dir'>): Promise<Hotori> {
     this.#hotoris += 1;
     const hotori = new Hotori({ ...options, dir: path.join(this.dir, `hotori${this.#hotoris}`) });
-    this.#undo.push(() => hotori.stop());
-    await hotori.start();
-    return hotori;
+    return this.#start(hotori, () => hotori.stop());
+  }
+
+  /** What is to be undone is known before anything is done. */
+  async #start<T extends { start(): Promise<void> }>(part: T, undo: () => Promise<void>): Promise<T> {
+    if (this.#isClosing) throw new Error('the lab is being destroyed');
+    this.#undo.push(undo);
+    const starting = part.start();
+    this.#starting.add(starting);
+    await starting.finally(() => this.#starting.delete(starting));
+    return part;
   }
 
   /** Everything, even when part of it fails; throws the first failure at the end. */
   async destroy(): Promise<void> {
+    this.#isClosing = true;
+    await Promise.allSettled(this.#starting);
     const failures: unknown[] = [];
     for (const undo of this.#undo.splice(0).reverse()) await undo().catch((error: unknown) => failures.push(error));
     await rm(this.dir, { recursive: true, force: true });
@@ -78,4 +86,10 @@ export class Lab {
     if (failures.length > 0) throw failures[0];
     this.#reaper.dismiss();
   }
+}
+
+/** The nth of the lab. */
+function makeMac(n: number): string {
+  const digits = n.toString(16).padStart(6, '0');
+  return `52:54:00:${digits.slice(0, 2)}:${digits.slice(2, 4)}:${digits.slice(4)}`;
 }

@@ -12,28 +12,17 @@ import { run, tryRun, type Argv, type RunOptions, type RunResult } from './run.j
 export class Netns {
   readonly name: string;
 
-  private constructor(name: string) {
+  constructor(name: string) {
     this.name = name;
   }
 
-  static async create(name: string): Promise<Netns> {
-    const netns = new Netns(name);
-    await mkdir(netns.etc, { recursive: true });
-    await writeFile(netns.resolvConf, '');
-    await run(['ip', 'netns', 'add', name]);
+  async create(): Promise<void> {
+    await mkdir(this.etc, { recursive: true });
+    await writeFile(this.resolvConf, '');
+    await run(['ip', 'netns', 'add', this.name]);
     // IPv6 addresses from the MAC (EUI-64), as in the VMs that the tests stand for, and the same on every distribution.
-    await run([
-      'ip',
-      'netns',
-      'exec',
-      name,
-      'sysctl',
-      '-qw',
-      'net.ipv6.conf.default.addr_gen_mode=0',
-      'net.ipv6.conf.default.use_tempaddr=0',
-    ]);
-    await run(['ip', '-n', name, 'link', 'set', 'lo', 'up']);
-    return netns;
+    await this.run(['sysctl', '-qw', 'net.ipv6.conf.default.addr_gen_mode=0', 'net.ipv6.conf.default.use_tempaddr=0']);
+    await run(['ip', '-n', this.name, 'link', 'set', 'lo', 'up']);
   }
 
   get etc(): string {
@@ -58,6 +47,7 @@ export class Netns {
     return run(this.argv(argv), options);
   }
 
+  /** Also where `create` failed half-way. */
   async destroy(): Promise<void> {
     const pids = async (): Promise<number[]> => (await run(['ip', 'netns', 'pids', this.name])).split('\n').filter(Boolean).map(Number);
     if ((await tryRun(['ip', 'netns', 'pids', this.name])).code === 0) {

@@ -43,41 +43,42 @@ export class Vm {
   readonly bridge: string;
   readonly netns: Netns;
   readonly dhclient: Dhclient;
+  readonly #spec: VmSpec;
   readonly #hypervisor: Hypervisor;
   readonly #dir: string;
   readonly #daemons = new Set<Daemon>();
   #spawned = 0;
 
-  private constructor(hypervisor: Hypervisor, netns: Netns, dir: string, spec: VmSpec & { mac: string }) {
+  /** @param dir own to this VM. */
+  constructor(hypervisor: Hypervisor, netnsName: string, dir: string, spec: VmSpec & { mac: string }) {
     this.name = spec.name;
     this.mac = spec.mac;
     this.portName = spec.port_name ?? spec.name;
     this.bridge = spec.bridge ?? 'br-int';
-    this.netns = netns;
+    this.netns = new Netns(netnsName);
+    this.#spec = spec;
     this.#hypervisor = hypervisor;
     this.#dir = dir;
     this.dhclient = new Dhclient({
       dir,
       device: DEVICE,
-      resolvConf: netns.resolvConf,
+      resolvConf: this.netns.resolvConf,
       spawn: (argv, name) => this.spawn(argv, name),
     });
   }
 
-  /** @param dir own to this VM. */
-  static async create(hypervisor: Hypervisor, netnsName: string, dir: string, spec: VmSpec & { mac: string }): Promise<Vm> {
-    await mkdir(dir, { recursive: true });
-    const netns = await Netns.create(netnsName);
-    const vm = new Vm(hypervisor, netns, dir, spec);
-    const mtu = String(spec.mtu ?? 1500);
-    const nic = [DEVICE, 'mtu', mtu, 'address', spec.mac, 'netns', netns.name] as const;
-    const port = ['name', vm.portName, 'mtu', mtu, 'netns', hypervisor.netns.name] as const;
+  async start(): Promise<void> {
+    const { mtu = 1500, iface_id, plugged = true } = this.#spec;
+    const hypervisorNetns = this.#hypervisor.netns.name;
+    await mkdir(this.#dir, { recursive: true });
+    await this.netns.create();
+    const nic = [DEVICE, 'mtu', String(mtu), 'address', this.mac, 'netns', this.netns.name] as const;
+    const port = ['name', this.portName, 'mtu', String(mtu), 'netns', hypervisorNetns] as const;
     await run(['ip', 'link', 'add', ...nic, 'type', 'veth', 'peer', ...port]);
-    await netns.run(['ethtool', '-K', DEVICE, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
-    await run(['ip', '-n', hypervisor.netns.name, 'link', 'set', vm.portName, 'up']);
-    if (spec.plugged !== false) await vm.plug(spec.iface_id);
-    await vm.setUp(true);
-    return vm;
+    await this.netns.run(['ethtool', '-K', DEVICE, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
+    await run(['ip', '-n', hypervisorNetns, 'link', 'set', this.portName, 'up']);
+    if (plugged) await this.plug(iface_id);
+    await this.setUp(true);
   }
 
   /** Puts the NIC into the bridge, waiting for the bridge if need be. */
@@ -147,6 +148,7 @@ export class Vm {
     return link.addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`);
   }
 
+  /** Also where `start` failed half-way. */
   async destroy(): Promise<void> {
     for (const daemon of this.#daemons) await daemon.kill9();
     await this.netns.destroy();
