@@ -1,5 +1,6 @@
 /**
- * NXT_CT_FLUSH on the wire (nicira-ext.h of Open vSwitch 3.1): nested properties, addresses always 16 bytes, IPv4 mapped into IPv6.
+ * NXT_CT_FLUSH on the wire (nicira-ext.h of Open vSwitch 3.1): nested properties, addresses always 16 bytes, IPv4 mapped into IPv6,
+ * 16-bit values padded to 4 bytes.
  */
 import { OF_ERRORS } from './errors.js';
 import type { CtFlushMessage, CtTuple, UnknownProperty } from './message.js';
@@ -23,7 +24,7 @@ export function decodeCtFlush(view: DataView, o: number, end: number): CtFlushMe
     if (type === ORIGINAL) message.original = decodeTuple(view, from, to);
     else if (type === REPLY) message.reply = decodeTuple(view, from, to);
     else if (type === ZONE) {
-      exactly(from, to, 2, 'a zone', OF);
+      need(from, to, 2, 'a zone', OF);
       message.zone = view.getUint16(from);
     } else unknown.push({ type, data: slice(view, from, to) });
   });
@@ -48,12 +49,12 @@ function decodeTuple(view: DataView, from: number, to: number): CtTuple {
       case 2:
       case 3:
       case 4:
-        exactly(at, stop, 2, 'a port or ICMP id', OF);
+        need(at, stop, 2, 'a port or ICMP id', OF);
         tuple[type === 2 ? 'src_port' : type === 3 ? 'dst_port' : 'icmp_id'] = view.getUint16(at);
         return;
       case 5:
       case 6:
-        exactly(at, stop, 1, 'an ICMP type or code', OF);
+        need(at, stop, 1, 'an ICMP type or code', OF);
         tuple[type === 5 ? 'icmp_type' : 'icmp_code'] = view.getUint8(at);
         return;
       default:
@@ -69,7 +70,7 @@ export function encodeCtFlush(w: Writer, message: CtFlushMessage): void {
   w.zeros(7);
   if (original !== undefined) property(w, ORIGINAL, () => encodeTuple(w, original));
   if (reply !== undefined) property(w, REPLY, () => encodeTuple(w, reply));
-  if (zone !== undefined) property(w, ZONE, () => w.u16(zone));
+  if (zone !== undefined) property(w, ZONE, () => w.u32((zone << 16) >>> 0));
   unknownProperties(w, message.unknown);
 }
 
@@ -80,7 +81,7 @@ function encodeTuple(w: Writer, tuple: CtTuple): void {
     if (value !== undefined) property(w, type, () => w.u128(value));
   };
   const number = (type: number, size: 1 | 2, value: number | undefined): void => {
-    if (value !== undefined) property(w, type, () => (size === 1 ? w.u8(value) : w.u16(value)));
+    if (value !== undefined) property(w, type, () => (size === 1 ? w.u8(value) : w.u32((value << 16) >>> 0)));
   };
   address(0, tuple.ipv4_src, tuple.ipv6_src);
   address(1, tuple.ipv4_dst, tuple.ipv6_dst);

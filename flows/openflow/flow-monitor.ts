@@ -1,37 +1,32 @@
 /**
  * Flow monitoring on the wire: ONF EXT-187 as Open vSwitch speaks it on OpenFlow 1.3 (nicira-ext.h, openflow-1.3.h).
+ *
+ * Assumes: a match is a `struct ofp_match`, which has its own length; `match_len` in front repeats it and is not needed to decode.
  */
 import { decodeActions } from './action-decode.js';
 import { encodeActions } from './action-encode.js';
 import { OF_ERRORS } from './errors.js';
 import type { FlowMonitor, FlowUpdate } from './multipart.js';
-import { decodeOxms, encodeOxms } from './oxm.js';
-import { align8, exactly, fail, need, slice } from './read.js';
+import { decodeMatch, encodeMatch, matchEnd } from './oxm.js';
+import { exactly, fail, need, slice } from './read.js';
 import type { Writer } from './writer.js';
 
 const OF = OF_ERRORS.bad_request_len;
 const EVENTS = ['added', 'deleted', 'modified'] as const;
 const ABBREVIATED = 3;
 
-/** Where a match of `length` bytes at `o` ends, padded; the entry ends at `end`. */
-function bareMatchEnd(o: number, end: number, length: number): number {
-  if (align8(length) > end - o) fail('bad_length', o, 'a match that fits its entry', OF_ERRORS.bad_match_len);
-  return o + align8(length);
-}
-
 export function decodeMonitors(view: DataView, start: number, end: number): FlowMonitor[] {
   const monitors: FlowMonitor[] = [];
   let o = start;
   while (o < end) {
     need(o, end, 16, 'a monitor request', OF);
-    const length = view.getUint16(o + 6);
-    const stop = bareMatchEnd(o + 16, end, length);
+    const stop = matchEnd(view, o + 16, end);
     monitors.push({
       monitor_id: view.getUint32(o),
       flags: view.getUint16(o + 4),
       out_port: view.getUint32(o + 8),
       table: view.getUint8(o + 12),
-      match: decodeOxms(view, o + 16, o + 16 + length),
+      match: decodeMatch(view, o + 16),
     });
     o = stop;
   }
@@ -48,10 +43,9 @@ export function encodeMonitors(w: Writer, monitors: readonly FlowMonitor[]): voi
     w.u32(monitor.out_port);
     w.u8(monitor.table);
     w.zeros(3);
-    const start = w.pos;
-    encodeOxms(w, monitor.match);
-    w.view.setUint16(length, w.pos - start);
-    w.pad8(start);
+    const match = w.pos;
+    encodeMatch(w, monitor.match);
+    w.view.setUint16(length, w.view.getUint16(match + 2));
   }
 }
 
@@ -77,8 +71,7 @@ function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
   }
   if (kind === undefined) return { kind: 'unknown', event, data: slice(view, o + 4, end) };
   need(o, end, 24, 'a full update', OF);
-  const length = view.getUint16(o + 12);
-  const actions = bareMatchEnd(o + 24, end, length);
+  const actions = matchEnd(view, o + 24, end);
   return {
     kind,
     reason: view.getUint16(o + 4),
@@ -87,7 +80,7 @@ function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
     hard_timeout: view.getUint16(o + 10),
     table: view.getUint8(o + 14),
     cookie: view.getBigUint64(o + 16),
-    match: decodeOxms(view, o + 24, o + 24 + length),
+    match: decodeMatch(view, o + 24),
     actions: decodeActions(view, actions, end),
   };
 }
@@ -118,9 +111,8 @@ export function encodeUpdates(w: Writer, updates: readonly FlowUpdate[]): void {
         w.u8(0);
         w.u64(update.cookie);
         const match = w.pos;
-        encodeOxms(w, update.match);
-        w.view.setUint16(start + 12, w.pos - match);
-        w.pad8(match);
+        encodeMatch(w, update.match);
+        w.view.setUint16(start + 12, w.view.getUint16(match + 2));
         encodeActions(w, update.actions);
       }
     }

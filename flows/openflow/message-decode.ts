@@ -13,6 +13,7 @@ import type {
   ErrorMessage,
   FlowModMessage,
   FlowRemovedMessage,
+  GroupModMessage,
   HelloElement,
   Message,
   PacketInMessage,
@@ -29,6 +30,8 @@ const OF = OF_ERRORS.bad_request_len;
 
 export const FLOW_COMMANDS = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'] as const;
 export const MOD_COMMANDS = ['add', 'modify', 'delete'] as const;
+/** OFPGC_ADD_OR_MOD of Open vSwitch. */
+export const GROUP_ADD_OR_MODIFY = 0x8000;
 export const ROLES = ['nochange', 'equal', 'master', 'slave'] as const;
 export const BUNDLE_CONTROL_TYPES: readonly BundleControlType[] = [
   'open_request',
@@ -101,7 +104,7 @@ export function decodeBody(view: DataView, start: number, end: number, nested: b
       need(o, end, 8, 'a group_mod', OF);
       return {
         kind: 'group_mod',
-        command: MOD_COMMANDS[view.getUint16(o)] ?? fail('bad_value', o, 'a group command of 0 to 2', OF_ERRORS.bad_group_command),
+        command: decodeGroupCommand(view, o),
         group: { group_id: view.getUint32(o + 4), type: decodeGroupType(view, o + 2), buckets: decodeBuckets(view, o + 8, end) },
       };
     case 16:
@@ -158,6 +161,12 @@ export function decodeBody(view: DataView, start: number, end: number, nested: b
     default:
       return { kind: 'unknown', type, data: slice(view, o, end) };
   }
+}
+
+function decodeGroupCommand(view: DataView, o: number): GroupModMessage['command'] {
+  const command = view.getUint16(o);
+  if (command === GROUP_ADD_OR_MODIFY) return 'add_or_modify';
+  return MOD_COMMANDS[command] ?? fail('bad_value', o, 'a group command of 0 to 2', OF_ERRORS.bad_group_command);
 }
 
 type HeaderOnly = 'features_request' | 'get_config_request' | 'barrier_request' | 'barrier_reply' | 'get_async_request';

@@ -8,7 +8,7 @@ import { EXPERIMENTERS, GROUPS, NO_BUFFER, OPENFLOW_VERSION, PORTS } from './con
 import { EncodeError } from './errors.js';
 import { encodeBands, encodeBuckets, groupTypeCode } from './group-meter.js';
 import { encodeInstructions } from './instruction.js';
-import { BUNDLE_CONTROL_TYPES, FLOW_COMMANDS, MOD_COMMANDS, ONFT, ROLES } from './message-decode.js';
+import { BUNDLE_CONTROL_TYPES, FLOW_COMMANDS, GROUP_ADD_OR_MODIFY, MOD_COMMANDS, ONFT, ROLES } from './message-decode.js';
 import type { BundleAddMessage, ErrorMessage, FlowModMessage, HelloMessage, Message, PacketQueue, QueueProperty } from './message.js';
 import { encodePort, encodeReplyBody, encodeRequestBody, multipartType } from './multipart-encode.js';
 import { encodeNiciraMessage } from './nicira-message.js';
@@ -147,7 +147,7 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       return encodePort(w, message.port);
     case 'group_mod':
       open(w, TYPE.group_mod, xid);
-      w.u16(code(MOD_COMMANDS, message.command));
+      w.u16(message.command === 'add_or_modify' ? GROUP_ADD_OR_MODIFY : code(MOD_COMMANDS, message.command));
       w.u8(groupTypeCode(message.group.type));
       w.u8(0);
       w.u32(message.group.group_id);

@@ -147,7 +147,8 @@ export type ModCommand = 'add' | 'modify' | 'delete';
 /** OFPT_GROUP_MOD (§7.3.4.2). A delete ignores type and buckets. */
 export interface GroupModMessage {
   readonly kind: 'group_mod';
-  readonly command: ModCommand;
+  /** `add_or_modify` is an extension of Open vSwitch (`mod-group --may-create`). */
+  readonly command: ModCommand | 'add_or_modify';
   readonly group: Group;
 }
 

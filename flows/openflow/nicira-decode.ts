@@ -144,15 +144,15 @@ function decodeController2(view: DataView, start: number, end: number): Action |
     const stop = o + length;
     switch (view.getUint16(o)) {
       case 0:
-        exactly(o, stop, 6, 'max_len', OF);
+        need(o, stop, 6, 'max_len', OF);
         action.max_len = view.getUint16(o + 4);
         break;
       case 1:
-        exactly(o, stop, 6, 'controller_id', OF);
+        need(o, stop, 6, 'controller_id', OF);
         action.controller_id = view.getUint16(o + 4);
         break;
       case 2:
-        exactly(o, stop, 5, 'reason', OF);
+        need(o, stop, 5, 'reason', OF);
         action.reason = reason(view.getUint8(o + 4));
         break;
       case 3:

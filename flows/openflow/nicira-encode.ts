@@ -112,12 +112,12 @@ function encodeController2(w: Writer, action: ControllerAction): void {
     w.u16(length);
   };
   if (action.max_len !== undefined) {
-    property(0, 6);
+    property(0, 8);
     w.u16(action.max_len);
     w.zeros(2);
   }
   if (action.controller_id !== undefined) {
-    property(1, 6);
+    property(1, 8);
     w.u16(action.controller_id);
     w.zeros(2);
   }

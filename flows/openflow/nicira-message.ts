@@ -150,7 +150,7 @@ function decodePacketIn2(view: DataView, start: number, end: number, kind: Packe
         message.buffer_id = view.getUint32(o + 4);
         break;
       case 3:
-        exactly(o, stop, 5, 'table', OF);
+        need(o, stop, 5, 'table', OF);
         message.table = view.getUint8(o + 4);
         break;
       case 4:
@@ -158,7 +158,7 @@ function decodePacketIn2(view: DataView, start: number, end: number, kind: Packe
         message.cookie = view.getBigUint64(o + 8);
         break;
       case 5:
-        exactly(o, stop, 5, 'reason', OF);
+        need(o, stop, 5, 'reason', OF);
         message.reason = view.getUint8(o + 4);
         break;
       case 6:
@@ -323,8 +323,8 @@ function encodePacketIn2(w: Writer, message: PacketIn2Message): void {
   }
   if (reason !== undefined) property(w, 5, () => w.u8(reason));
   if (metadata !== undefined) property(w, 6, () => encodeOxms(w, metadata));
-  if (userdata !== undefined) property(w, 7, () => w.bytes(userdata));
   if (continuation !== undefined) property(w, 8, () => w.bytes(continuation));
+  if (userdata !== undefined) property(w, 7, () => w.bytes(userdata));
   unknownProperties(w, message.unknown);
 }
 

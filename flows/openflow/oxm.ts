@@ -214,7 +214,7 @@ export function decodeHeader(view: DataView, o: number, size: number): FieldInfo
 
 /** The bare header of a field as Nicira actions write it: 4 bytes, 8 for experimenter fields. */
 export function encodeHeader(w: Writer, field: FieldInfo): void {
-  w.u32(field.nxm.header);
+  w.u32(field.variable ? field.nxm.header + field.bytes : field.nxm.header);
   if (field.nxm.experimenter !== 0) w.u32(field.nxm.experimenter);
 }
 
