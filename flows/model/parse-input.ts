@@ -15,12 +15,12 @@ export interface InputReason extends Reason {
 export type Parsed<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reasons: readonly InputReason[] };
 
 export function parseCreate<K extends UserKind>(kind: K, params: unknown): Parsed<CreateInput<K>> {
-  return parse(INPUTS[kind].create, params, () => `${kind} has no such parameter`) as Parsed<CreateInput<K>>;
+  return parseParameters(INPUTS[kind].create, params, () => `${kind} has no such parameter`) as Parsed<CreateInput<K>>;
 }
 
 export function parseUpdate<K extends UserKind>(kind: K, params: unknown): Parsed<UpdateInput<K>> {
   const fixed = INPUTS[kind].create.shape;
-  return parse(INPUTS[kind].update, params, (key) =>
+  return parseParameters(INPUTS[kind].update, params, (key) =>
     key in fixed ? `is fixed when the ${kind} is created` : `${kind} has no such parameter`,
   ) as Parsed<UpdateInput<K>>;
 }
@@ -32,7 +32,8 @@ export function pointer(path: readonly PropertyKey[]): string {
 
 type Issue = z.core.$ZodIssue;
 
-function parse(schema: z.ZodObject, params: unknown, unknownKey: (key: string) => string): Parsed<unknown> {
+/** @param unknownKey says why a parameter the schema does not have is not possible. */
+export function parseParameters(schema: z.ZodObject, params: unknown, unknownKey: (key: string) => string): Parsed<unknown> {
   const result = schema.safeParse(params);
   if (result.success) return { ok: true, value: result.data };
   const reasons = result.error.issues.flatMap((issue) => reasonsOf(issue, [], params, unknownKey));
