@@ -76,7 +76,7 @@ function routerOf(endpoints: readonly Endpoint[], signal: AbortSignal): express.
 }
 
 function serveEndpoint(endpoint: Endpoint, stopping: AbortSignal): RequestHandler {
-  const reader = new ParameterReader(endpoint.controls, endpoint.fields);
+  const reader = new ParameterReader(endpoint);
   return async (request, response) => {
     stateOf(response).route = endpoint.path;
     const body = endpoint.method === 'GET' ? undefined : await readBody(request, endpoint.body_limit ?? BODY_LIMIT);

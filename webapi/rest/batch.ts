@@ -10,11 +10,12 @@ import type { Controller, ExecuteResult, Operation } from '../../controller/cont
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { parseParameters } from '../../flows/model/parse-input.js';
 import { checkUuid } from './collections.js';
 import { deleteControls, noControls, writeControls, type WriteControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
 import { splitSuffix } from './format.js';
-import { ParameterReader, pointerTo } from './params.js';
+import { ParameterReader, refusal } from './params.js';
 import { carryOut } from './write.js';
 
 const MAX_OPERATIONS = 100_000;
@@ -80,20 +81,20 @@ function readersByKind(): ReadonlyMap<string, Readers> {
       KINDS[kind].collection,
       {
         kind,
-        POST: new ParameterReader(noControls, INPUTS[kind].create),
-        PUT: new ParameterReader(noControls, INPUTS[kind].update),
-        DELETE: new ParameterReader(cascade, undefined),
+        POST: new ParameterReader({ controls: noControls, fields: INPUTS[kind].create }),
+        PUT: new ParameterReader({ controls: noControls, fields: INPUTS[kind].update }),
+        DELETE: new ParameterReader({ controls: cascade }),
       },
     ]),
   );
 }
 
 function toOperations(params: Readonly<Record<string, unknown>>, readers: ReadonlyMap<string, Readers>): Operation[] {
-  const checked = batchFields.safeParse(params);
-  const reasons: Reason[] =
-    checked.error?.issues.map(({ path, message }) => ({ pointer: path.map(pointerTo).join(''), detail: message })) ?? [];
+  const checked = parseParameters(batchFields, params, () => 'a batch has no such parameter');
+  if (!checked.ok) throw refusal(checked.reasons);
+  const reasons: Reason[] = [];
   const operations: Operation[] = [];
-  for (const [index, operation] of (checked.data?.operations ?? []).entries()) {
+  for (const [index, operation] of (checked.value as z.output<typeof batchFields>).operations.entries()) {
     try {
       operations.push(toOperation(operation, readers));
     } catch (error) {
@@ -104,8 +105,7 @@ function toOperations(params: Readonly<Record<string, unknown>>, readers: Readon
     }
   }
   if (reasons.length === 0) return operations;
-  const count = reasons.length === 1 ? '' : ` (and ${reasons.length - 1} more)`;
-  throw new HotoriError('invalid_argument', `${reasons[0]!.pointer}: ${reasons[0]!.detail}${count}`, { reasons });
+  throw refusal(reasons);
 }
 
 function toOperation({ method, path, body = {} }: BatchOperation, readers: ReadonlyMap<string, Readers>): Operation {

@@ -6,8 +6,9 @@
 import { z } from 'zod';
 import type { Controller, ListPage, View } from '../../controller/contract.js';
 import { KINDS, UUID_TAIL, type UserKind } from '../../flows/model/entities.js';
-import { HotoriError } from '../../flows/model/errors.js';
+import { HotoriError, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
 import {
   deleteControls,
   noControls,
@@ -55,6 +56,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       summary: `Create a ${noun}`,
       controls: writeControls,
       fields: INPUTS[kind].create,
+      checkFields: (params) => reasonsOf(parseCreate(kind, params)),
       answer: view,
       handle: ({ params, controls, signal }) =>
         writeOne(kind, controller, { verb: 'create', kind, params }, controls as WriteControls, signal),
@@ -81,6 +83,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       summary: `Change a ${noun}; parameters that are absent stay as they are`,
       controls: writeControls,
       fields: INPUTS[kind].update,
+      checkFields: (params) => reasonsOf(parseUpdate(kind, params)),
       answer: view,
       handle: ({ uuid, params, controls, headers, signal }) => {
         const if_match = pickTag(headers['if-match'], controller.get(kind, checkUuid(kind, uuid))?.etag);
@@ -120,6 +123,10 @@ async function writeOne(
     return view;
   });
   return etag === undefined ? answer : { ...answer, headers: { ...answer.headers, ETag: etag } };
+}
+
+function reasonsOf(parsed: Parsed<unknown>): readonly Reason[] {
+  return parsed.ok ? [] : parsed.reasons;
 }
 
 /** @returns the uuid. Throws HotoriError `invalid_uuid`. */

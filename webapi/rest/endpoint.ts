@@ -7,6 +7,7 @@
 import type { ServerResponse } from 'node:http';
 import type { z } from 'zod';
 import type { Params } from '../../controller/contract.js';
+import type { Reason } from '../../flows/model/errors.js';
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 
@@ -43,7 +44,9 @@ export interface Endpoint {
   /** Parameters about the request itself, accepted wherever fields are. */
   readonly controls: z.ZodObject;
   /** Fields of the body; absent: there are none. */
-  readonly fields?: z.ZodType;
+  readonly fields?: z.ZodObject;
+  /** What is wrong with the fields, in full. */
+  readonly checkFields?: (params: Params) => readonly Reason[];
   /** The body of a good answer. */
   readonly answer: z.ZodType;
   /** Media type of the answer where it is not JSON. */

@@ -4,33 +4,38 @@
  * Owns: merging query and body, and parting what is about the request (`wait`, `limit`…) from the fields of an entity.
  * Promises: a parameter given twice must have one value; every complaint is a reason with its pointer.
  */
-import { z } from 'zod';
 import type { Params } from '../../controller/contract.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
+import { parseParameters, pointer } from '../../flows/model/parse-input.js';
 import type { Body } from './body.js';
+import type { Endpoint } from './endpoint.js';
 import { TextForms } from './text-form.js';
+
+const NO_SUCH_PARAMETER = 'there is no such parameter here';
 
 export interface Parameters {
   readonly params: Params;
   readonly controls: Readonly<Record<string, unknown>>;
 }
 
+/** What of an endpoint says how to read its parameters. */
+export type ParameterSchemas = Pick<Endpoint, 'controls' | 'fields' | 'checkFields'>;
+
 /** Reads the parameters of one endpoint. */
 export class ParameterReader {
-  readonly #controls: z.ZodObject;
-  readonly #hasFields: boolean;
+  readonly #schemas: ParameterSchemas;
   readonly #controlForms: TextForms;
   readonly #fieldForms: TextForms;
 
-  constructor(controls: z.ZodObject, fields: z.ZodType | undefined) {
-    this.#controls = controls;
-    this.#hasFields = fields !== undefined;
-    this.#controlForms = new TextForms(controls);
-    this.#fieldForms = new TextForms(fields);
+  constructor(schemas: ParameterSchemas) {
+    this.#schemas = schemas;
+    this.#controlForms = new TextForms(schemas.controls);
+    this.#fieldForms = new TextForms(schemas.fields);
   }
 
-  /** Throws HotoriError `invalid_argument`. Fields are not checked against their schema here, only refused where there are none. */
+  /** Throws HotoriError `invalid_argument`. Fields are checked only when something else is wrong already, so that everything is said at once. */
   read(query: URLSearchParams | undefined, body: Body | undefined): Parameters {
+    const { controls: controlSchema, fields, checkFields } = this.#schemas;
     const reasons: Reason[] = [];
     const params: Record<string, unknown> = {};
     const controls: Record<string, unknown> = {};
@@ -38,7 +43,7 @@ export class ParameterReader {
       const target = this.#controlForms.has(name) ? controls : params;
       if (!Object.hasOwn(target, name)) define(target, name, value);
       else if (JSON.stringify(target[name]) !== JSON.stringify(value))
-        reasons.push({ pointer: pointerTo(name), detail: 'is given twice with different values' });
+        reasons.push({ pointer: pointer([name]), detail: 'is given twice with different values' });
     };
     const putText = (name: string, text: string) =>
       put(name, (this.#controlForms.has(name) ? this.#controlForms : this.#fieldForms).read(name, text));
@@ -47,26 +52,23 @@ export class ParameterReader {
     if (body?.kind === 'form') for (const [name, text] of body.form) putText(name, text);
     if (query !== undefined) for (const [name, text] of query) putText(name, text);
 
-    if (!this.#hasFields)
-      for (const name of Object.keys(params)) reasons.push({ pointer: pointerTo(name), detail: 'there is no such parameter here' });
-    const checked = this.#controls.safeParse(controls);
-    if (!checked.success)
-      for (const issue of checked.error.issues) reasons.push({ pointer: issue.path.map(pointerTo).join(''), detail: issue.message });
-    if (reasons.length > 0 || !checked.success) throw refusal(reasons);
-    return { params, controls: checked.data };
+    if (fields === undefined) for (const name of Object.keys(params)) reasons.push({ pointer: pointer([name]), detail: NO_SUCH_PARAMETER });
+    const checked = parseParameters(controlSchema, controls, () => NO_SUCH_PARAMETER);
+    if (checked.ok && reasons.length === 0) return { params, controls: checked.value as Record<string, unknown> };
+    if (!checked.ok) reasons.push(...checked.reasons);
+    reasons.push(...(checkFields?.(params) ?? []));
+    throw refusal(reasons);
   }
 }
 
-/** One HotoriError for reasons about parameters; its message names the first. */
+/** One HotoriError for several reasons; its message names the first. */
 export function refusal(reasons: readonly Reason[]): HotoriError {
-  const first = reasons[0]!;
-  const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more)` : '';
-  return new HotoriError('invalid_argument', `${first.pointer.slice(1)}: ${first.detail}${more}`, { reasons });
-}
-
-/** One token of an RFC 6901 pointer. */
-export function pointerTo(name: PropertyKey): string {
-  return `/${String(name).replaceAll('~', '~0').replaceAll('/', '~1')}`;
+  const [first, ...more] = reasons as readonly [Reason, ...Reason[]];
+  const field = first.pointer.slice(1);
+  const message = `${field === '' ? '' : `${field}: `}${first.detail}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
+  return new HotoriError('invalid_argument', message, {
+    reasons: reasons.map(({ pointer: at, detail, uuid }) => ({ pointer: at, detail, uuid })),
+  });
 }
 
 /** Assignment that also takes `__proto__` for the plain name it is. */

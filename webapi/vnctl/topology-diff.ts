@@ -49,11 +49,8 @@ function differences(entity: TopologyEntity, now: Json, complaints: string[]): J
     const schema = (update.shape[name] ?? create.shape[name]) as z.ZodType | undefined;
     const wanted = schema === undefined ? value : canonical(schema, value);
     const there = currentValue(kind, name, now);
-    if (name === 'rules' && Array.isArray(wanted) && Array.isArray(there)) {
-      const rules = keepRules(wanted, there as Json[]);
-      if (rules !== undefined) body[name] = rules;
-    } else if (same(wanted, there)) continue;
-    else if (name in update.shape || !(name in create.shape)) body[name] = value;
+    if (name === 'rules' ? sameRules(wanted, there) : same(wanted, there)) continue;
+    if (name in update.shape || !(name in create.shape)) body[name] = value;
     else
       complaints.push(
         `${entity.where([name])}: ${uuid} has ${JSON.stringify(there ?? null)}, which cannot be changed after it is created; delete it first`,
@@ -92,30 +89,15 @@ function ordered(value: unknown): string {
     .join()}}`;
 }
 
-/**
- * Gives rules that have no uuid that of a rule there is which says the same, so that it stays the same rule.
- * @returns undefined when the list is as it should be.
- */
-function keepRules(wanted: readonly unknown[], there: readonly Json[]): readonly unknown[] | undefined {
-  const free = new Map(there.map((rule) => [rule['uuid'], rule]));
-  for (const rule of wanted) free.delete((rule as Json)['uuid']);
-  const rules = wanted.map((rule) => {
-    if ((rule as Json)['uuid'] !== undefined) return rule as Json;
-    const kept = [...free.values()].find((one) => sameRule(rule as Json, one));
-    if (kept === undefined) return rule as Json;
-    free.delete(kept['uuid']);
-    return { uuid: kept['uuid'], ...(rule as Json) };
-  });
-  const isAsWanted =
-    rules.length === there.length && rules.every((rule, index) => rule['uuid'] === there[index]!['uuid'] && sameRule(rule, there[index]!));
-  return isAsWanted ? undefined : rules;
+/** A rule without a uuid is the one that says the same. */
+function sameRules(wanted: unknown, there: unknown): boolean {
+  if (!Array.isArray(wanted) || !Array.isArray(there) || wanted.length !== there.length) return false;
+  return wanted.every((rule, index) => sameRule(rule, there[index] as Json));
 }
 
-/** Fields that a rule leaves out are the defaults, but for the family: that may have been concluded from the rest. */
-function sameRule(wanted: Json, there: Json): boolean {
+function sameRule(wanted: unknown, there: Json): boolean {
   const result = securityGroupRuleInput.safeParse(wanted);
   if (!result.success) return false;
-  const { family, ports = [], icmp_type = null, icmp_code = null, direction, protocol, remote } = result.data;
-  const full = { direction, protocol, remote, ports, icmp_type, icmp_code, family: family ?? there['family'] };
-  return Object.entries(full).every(([name, value]) => same(value, there[name]));
+  const { uuid = there['uuid'], family = null, ports = [], icmp_type = null, icmp_code = null, direction, protocol, remote } = result.data;
+  return same({ uuid, direction, family, protocol, ports, icmp_type, icmp_code, remote }, there);
 }
