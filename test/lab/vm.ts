@@ -26,6 +26,8 @@ export interface VmSpec {
   readonly bridge?: string;
   /** False: the NIC is there but in no bridge until `plug`. */
   readonly plugged?: boolean;
+  /** False: the NIC stays down until `setUp`, or until a DHCP client takes it up. */
+  readonly up?: boolean;
 }
 
 export interface PingResult {
@@ -68,7 +70,7 @@ export class Vm {
   }
 
   async start(): Promise<void> {
-    const { mtu = 1500, iface_id, plugged = true } = this.#spec;
+    const { mtu = 1500, iface_id, plugged = true, up = true } = this.#spec;
     const hypervisorNetns = this.#hypervisor.netns.name;
     await mkdir(this.#dir, { recursive: true });
     await this.netns.create();
@@ -78,7 +80,7 @@ export class Vm {
     await this.netns.run(['ethtool', '-K', DEVICE, 'tx', 'off', 'tso', 'off', 'gso', 'off', 'gro', 'off']);
     await run(['ip', '-n', hypervisorNetns, 'link', 'set', this.portName, 'up']);
     if (plugged) await this.plug(iface_id);
-    await this.setUp(true);
+    if (up) await this.setUp(true);
   }
 
   /** Puts the NIC into the bridge, waiting for the bridge if need be. */

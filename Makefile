@@ -1,0 +1,59 @@
+# make demo             the whole thing on this machine, to look at (ONESHOT=1: shown once, then removed; API=HOST:PORT)
+# make run              Hotori on this machine's own Open vSwitch (ARGS="--datapath-type netdev …")
+# make test             everything a change has to pass
+# make lint bench soak clean
+#
+# Wants Debian 12, Node >= 20.19 and, but for lint and bench, root.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS += --no-print-directory
+JEST := npm run -s jest --
+
+# COMMAND:PACKAGE
+DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
+	nc:netcat-openbsd ip:iproute2 ethtool:ethtool sysctl:procps
+TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump
+
+.PHONY: demo run test lint bench soak clean build node demo-tools test-tools
+
+demo: demo-tools build
+	@exec node --enable-source-maps dist/test/demo/main.js --api $(or $(API),127.0.0.1:9090) $(if $(ONESHOT),--oneshot)
+
+run: build
+	@exec node --enable-source-maps dist/main.js all $(ARGS)
+
+test: test-tools build lint
+	npm run -s typecheck
+	npm run -s layers
+	$(JEST) --selectProjects unit codec
+	$(JEST) --selectProjects e2e --runInBand
+
+lint: node_modules/.package-lock.json
+	npm run -s lint
+
+# ARGS="NAME --json"
+bench: build
+	node --enable-source-maps dist/test/bench/main.js $(ARGS)
+
+# The end-to-end tests over and over, in another order each time, until one fails or ROUNDS are done.
+soak: test-tools build
+	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; $(JEST) --selectProjects e2e --runInBand --randomize; done
+
+clean:
+	rm -rf dist node_modules/.cache
+
+build: node_modules/.package-lock.json
+	npm run -s build
+
+node_modules/.package-lock.json: package-lock.json | node
+	npm ci --ignore-scripts
+
+node:
+	@node -e 'const [a, b] = process.versions.node.split("."); if (a * 100 + +b < 2019) throw Error("Node >= 20.19 is needed, this is " + process.version)'
+
+demo-tools:
+	@test/lab/install-packages.sh $(DEMO_TOOLS)
+
+test-tools:
+	@test/lab/install-packages.sh $(TEST_TOOLS)
