@@ -5,7 +5,7 @@
  * Promises: a Cidr made here has no host bits set, so equal prefixes are equal values.
  */
 import { AddressError } from './address-error.js';
-import { formatIp, formatIpv4, formatIpv6, MAX_IPV4, MAX_IPV6, parseIp, type Ip } from './ip.js';
+import { formatIp, formatIpv4, formatIpv6, MAX_IPV4, MAX_IPV6, parseIp, type Ip, type Ipv4, type Ipv6 } from './ip.js';
 
 export type Ipv4Cidr = { readonly family: 'ipv4'; readonly network: number; readonly prefix: number };
 export type Ipv6Cidr = { readonly family: 'ipv6'; readonly network: bigint; readonly prefix: number };
@@ -42,6 +42,9 @@ export function ipv6MaskPrefix(mask: bigint): number | undefined {
 }
 
 /** The prefix of `prefix` bits that `ip` is in. @throws RangeError for a prefix longer than the address. */
+export function cidrOf(ip: Ipv4, prefix: number): Ipv4Cidr;
+export function cidrOf(ip: Ipv6, prefix: number): Ipv6Cidr;
+export function cidrOf(ip: Ip, prefix: number): Cidr;
 export function cidrOf(ip: Ip, prefix: number): Cidr {
   return ip.family === 'ipv4'
     ? { family: 'ipv4', network: (ip.value & ipv4Mask(prefix)) >>> 0, prefix }

@@ -7,7 +7,9 @@
  */
 import { AddressError } from './address-error.js';
 
-export type Ip = { readonly family: 'ipv4'; readonly value: number } | { readonly family: 'ipv6'; readonly value: bigint };
+export type Ipv4 = { readonly family: 'ipv4'; readonly value: number };
+export type Ipv6 = { readonly family: 'ipv6'; readonly value: bigint };
+export type Ip = Ipv4 | Ipv6;
 
 export const MAX_IPV4 = 0xffff_ffff;
 export const MAX_IPV6 = (1n << 128n) - 1n;

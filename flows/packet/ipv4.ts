@@ -31,14 +31,16 @@ const DONT_FRAGMENT = 0x4000;
 const MORE_FRAGMENTS = 0x2000;
 const OFFSET_MASK = 0x1fff;
 
-export function decodeIpv4(bytes: Uint8Array): Decoded<Ipv4Packet> {
+/** @param mayBeCut The packet may go on where `bytes` end: `payload` is then what there is of it. */
+export function decodeIpv4(bytes: Uint8Array, { mayBeCut = false }: { mayBeCut?: boolean } = {}): Decoded<Ipv4Packet> {
   if (bytes.length < IPV4_HEADER) return failed('ipv4', 'truncated');
   const view = viewOf(bytes);
   const first = view.getUint8(0);
   if (first >> 4 !== 4) return failed('ipv4', 'bad_version');
   const header = (first & 0x0f) * 4;
   const length = view.getUint16(2);
-  if (header < IPV4_HEADER || length < header || length > bytes.length) return failed('ipv4', 'bad_length');
+  if (header < IPV4_HEADER || header > bytes.length || length < header || (length > bytes.length && !mayBeCut))
+    return failed('ipv4', 'bad_length');
   if (internetChecksum(bytes.subarray(0, header)) !== 0) return failed('ipv4', 'bad_checksum');
   const fragment = view.getUint16(6);
   return decoded({

@@ -39,14 +39,17 @@ export const IPV6_HEADER = 40;
 const MAX_PAYLOAD = 0xffff;
 const FRAGMENT_HEADER = 8;
 
-/** Jumbograms (RFC 2675) are not supported. */
-export function decodeIpv6(bytes: Uint8Array): Decoded<Ipv6Packet> {
+/**
+ * Jumbograms (RFC 2675) are not supported.
+ * @param mayBeCut The packet may go on where `bytes` end: `payload` is then what there is of it.
+ */
+export function decodeIpv6(bytes: Uint8Array, { mayBeCut = false }: { mayBeCut?: boolean } = {}): Decoded<Ipv6Packet> {
   if (bytes.length < IPV6_HEADER) return failed('ipv6', 'truncated');
   const view = viewOf(bytes);
   const first = view.getUint32(0);
   if (first >>> 28 !== 6) return failed('ipv6', 'bad_version');
   const length = view.getUint16(4);
-  if (IPV6_HEADER + length > bytes.length) return failed('ipv6', 'bad_length');
+  if (IPV6_HEADER + length > bytes.length && !mayBeCut) return failed('ipv6', 'bad_length');
   return decoded({
     traffic_class: (first >>> 20) & 0xff,
     flow_label: first & 0xfffff,

@@ -1,0 +1,89 @@
+/**
+ * What a responder is given, what it may ask, and what it answers.
+ *
+ * Owns: the interface between the responders, the slice they ask (slice-context.ts) and the agent that carries packets.
+ * Promises: a responder is a pure function of these; it keeps no state, so any restart between two packets goes unnoticed.
+ */
+import type { Ipv4Cidr, Ipv6Cidr } from '../../flows/net/cidr.js';
+import type { Ip } from '../../flows/net/ip.js';
+import type { Punt } from '../../flows/pipeline/punt.js';
+
+/** A frame the switch handed over. */
+export interface PuntedFrame {
+  readonly punt: Punt;
+  readonly data: Uint8Array;
+  /** Port key of the sender, whose addresses port security has checked. */
+  readonly port_key: number;
+}
+
+/** One address a DHCP client may have, and what it is told with it. */
+export interface DhcpLease {
+  readonly address: number;
+  readonly network: Ipv4Cidr;
+  /** The simulated interface that carries the network's DHCP service. */
+  readonly server_mac: number;
+  readonly server_address: number;
+  readonly router: number | undefined;
+  readonly dns_servers: readonly number[];
+  /** Empty for none. */
+  readonly domain_name: string;
+  readonly mtu: number;
+  readonly lease_seconds: number;
+}
+
+export interface AdvertisedPrefix {
+  readonly prefix: Ipv6Cidr;
+  /** Hosts form addresses in it by themselves. */
+  readonly autonomous: boolean;
+}
+
+/** What one router tells the hosts of a link. */
+export interface Advertisement {
+  /** MAC of the interface that speaks; its link-local address is the source. */
+  readonly mac: number;
+  /** Whether hosts may use it as their default router. */
+  readonly is_router: boolean;
+  readonly mtu: number;
+  readonly prefixes: readonly AdvertisedPrefix[];
+  readonly dns_servers: readonly bigint[];
+}
+
+/** Look-ups in the slice. A port key or MAC that is not known gives nothing. */
+export interface RespondContext {
+  /** Leases of the NIC with this MAC behind the port, in networks that have a DHCP service; lowest address first. */
+  dhcp(portKey: number, mac: number): readonly DhcpLease[];
+  /** For the networks the NIC with this MAC has addresses in: one advertisement per interface that speaks there. */
+  routerAdvertisements(portKey: number, mac: number): readonly Advertisement[];
+  /** MAC of the NIC behind the port that owns the address. */
+  macOf(portKey: number, ip: Ip): number | undefined;
+}
+
+/**
+ * What became of a punted frame. With frames: `offered` … `sent`. Without: `released`, `declined` (noted, nothing is due), `no_lease` (nothing is configured for
+ * the sender), `other_client` (asked on behalf of another NIC), `other_server` (meant for another DHCP server), `not_due` (the RFCs forbid an answer),
+ * `malformed`, `limited` (over its rate).
+ */
+export type Outcome =
+  | 'offered'
+  | 'acknowledged'
+  | 'refused'
+  | 'advertised'
+  | 'sent'
+  | 'released'
+  | 'declined'
+  | 'no_lease'
+  | 'other_client'
+  | 'other_server'
+  | 'not_due'
+  | 'malformed'
+  | 'limited';
+
+export interface Response {
+  readonly outcome: Outcome;
+  /** Whole Ethernet frames, to be sent out of the port the punted frame came in on. */
+  readonly frames: readonly Uint8Array[];
+}
+
+export function answer(outcome: Outcome, ...frames: readonly Uint8Array[]): Response {
+  return { outcome, frames };
+}

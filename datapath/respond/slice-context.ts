@@ -1,0 +1,118 @@
+/**
+ * What responders know of a slice.
+ *
+ * Owns: which server, router and parameters a lease comes with.
+ * Promises: a network's server is the simulated interface there with a dhcp service, its router the one with enable_routing; of several, the one with the lowest
+ * address. Where there is a router, it is the default router, whatever its routes: it alone knows what can be reached, and a VM that learnt more would have to
+ * be told again whenever a route changes. Without a router nothing is said of routes.
+ */
+import type { SliceRecord } from '../../controller/messages/slice.js';
+import type { Network } from '../../flows/model/entities.js';
+import { cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
+import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
+import { eui64LinkLocal } from '../../flows/net/mac.js';
+import type { AdvertisedPrefix, Advertisement, DhcpLease, RespondContext } from './contract.js';
+import { SliceIndex, type Station } from './slice-index.js';
+
+export interface SliceContextOptions {
+  /** MTU told to VMs of networks that have none of their own; 1500 unless told. */
+  readonly default_mtu?: number;
+  /** 3600 unless told. */
+  readonly lease_seconds?: number;
+}
+
+export class SliceContext implements RespondContext {
+  readonly #index = new SliceIndex();
+  readonly #defaultMtu: number;
+  readonly #leaseSeconds: number;
+
+  constructor({ default_mtu = 1500, lease_seconds = 3600 }: SliceContextOptions = {}) {
+    this.#defaultMtu = default_mtu;
+    this.#leaseSeconds = lease_seconds;
+  }
+
+  /** @param deletes uuids. */
+  apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
+    this.#index.apply(puts, deletes);
+  }
+
+  /** The whole slice: what is not in it is forgotten. */
+  replace(records: readonly SliceRecord[]): void {
+    this.#index.replace(records);
+  }
+
+  dhcp(portKey: number, mac: number): readonly DhcpLease[] {
+    const leases = this.#index.attachments(portKey).flatMap((attachment): DhcpLease[] => {
+      if (attachment.mac !== mac || attachment.ip.family !== 'ipv4') return [];
+      const network = this.#index.network(attachment.network_uuid);
+      const prefix = network && ipv4Prefix(network);
+      if (!prefix) return [];
+      const stations = this.#stations(network, 'ipv4');
+      const server = stations.find(({ serves_dhcp }) => serves_dhcp);
+      if (server?.ip.family !== 'ipv4') return [];
+      const router = stations.find(({ is_router }) => is_router);
+      return [
+        {
+          address: attachment.ip.value,
+          network: prefix,
+          server_mac: server.mac,
+          server_address: server.ip.value,
+          router: router?.ip.family === 'ipv4' ? router.ip.value : undefined,
+          dns_servers: network.dns_servers.map(parseIp).flatMap((ip) => (ip.family === 'ipv4' ? [ip.value] : [])),
+          domain_name: network.domain_name,
+          mtu: network.mtu ?? this.#defaultMtu,
+          lease_seconds: this.#leaseSeconds,
+        },
+      ];
+    });
+    return leases.sort((a, b) => a.address - b.address);
+  }
+
+  routerAdvertisements(portKey: number, mac: number): readonly Advertisement[] {
+    const attached = this.#index.attachments(portKey).filter((attachment) => attachment.mac === mac);
+    const bySpeaker = new Map<number, Advertisement>();
+    for (const uuid of new Set(attached.map(({ network_uuid }) => network_uuid))) {
+      const network = this.#index.network(uuid);
+      const prefix = network && advertisedPrefix(network);
+      if (!prefix) continue;
+      const stations = this.#stations(network, 'ipv6');
+      const speaker = stations.find(({ is_router }) => is_router) ?? stations[0];
+      if (!speaker) continue;
+      const other = bySpeaker.get(speaker.mac);
+      const mtu = network.mtu ?? this.#defaultMtu;
+      const resolvers = network.dns_servers.map(parseIp).flatMap((ip) => (ip.family === 'ipv6' ? [ip.value] : []));
+      bySpeaker.set(speaker.mac, {
+        mac: speaker.mac,
+        is_router: speaker.is_router,
+        mtu: Math.min(mtu, other?.mtu ?? mtu),
+        prefixes: [...(other?.prefixes ?? []), prefix],
+        dns_servers: [...new Set([...(other?.dns_servers ?? []), ...resolvers])],
+      });
+    }
+    return [...bySpeaker.values()];
+  }
+
+  macOf(portKey: number, ip: Ip): number | undefined {
+    if (ip.family === 'ipv6' && isLinkLocalIpv6(ip.value)) return this.#index.macs(portKey).find((mac) => eui64LinkLocal(mac) === ip.value);
+    return this.#index.attachments(portKey).find((attachment) => attachment.ip.family === ip.family && attachment.ip.value === ip.value)
+      ?.mac;
+  }
+
+  /** Simulated interfaces with an address of the family in the network, lowest address first. */
+  #stations({ uuid }: Network, family: Ip['family']): readonly Station[] {
+    return this.#index
+      .stations(uuid)
+      .filter(({ ip }) => ip.family === family)
+      .sort((a, b) => (a.ip.value < b.ip.value ? -1 : 1));
+  }
+}
+
+function ipv4Prefix({ ipv4_network, ipv4_prefix }: Network): Ipv4Cidr | undefined {
+  if (ipv4_network === null || ipv4_prefix === null) return undefined;
+  return cidrOf({ family: 'ipv4', value: parseIpv4(ipv4_network) }, ipv4_prefix);
+}
+
+function advertisedPrefix({ ipv6_network, ipv6_prefix, ipv6_slaac }: Network): AdvertisedPrefix | undefined {
+  if (ipv6_network === null || ipv6_prefix === null) return undefined;
+  return { prefix: cidrOf({ family: 'ipv6', value: parseIpv6(ipv6_network) }, ipv6_prefix), autonomous: ipv6_slaac };
+}
