@@ -46,7 +46,7 @@ async function main(api: string, oneshot: boolean): Promise<number> {
   }
   const isGood = isComplete && narrator.failures === 0;
   narrator.say(
-    isGood ? '\nEvery expectation held.' : `\n${narrator.failures} expectations failed${isComplete ? '' : '; not played to the end'}.`,
+    isGood ? '\nEvery expectation held.' : `\nFailed expectations: ${narrator.failures}${isComplete ? '' : '; not played to the end'}.`,
   );
   return isGood ? 0 : 1;
 }
