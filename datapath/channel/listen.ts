@@ -33,6 +33,8 @@ export interface ListenOptions extends ChannelOptions {
   readonly onRefused?: ((reason: Error, peer: Peer | undefined) => void) | undefined;
   /** Sockets without a finished handshake at once; 1,024 when absent. */
   readonly maxStrangers?: number | undefined;
+  /** Milliseconds the holder of a datapath id has to show that it lives when another connection claims the id; 2,000 when absent. */
+  readonly takeoverProbe?: number | undefined;
 }
 
 export interface ChannelListener {
@@ -47,7 +49,6 @@ export interface ChannelListener {
 }
 
 const MAX_STRANGERS = 1_024;
-/** How long the holder of a datapath id has to show that it lives. */
 const TAKEOVER_PROBE_MS = 2_000;
 
 /**
@@ -103,7 +104,8 @@ async function claim(sessions: Map<bigint, OpenFlowChannel>, channel: OpenFlowCh
   if (options.authorize?.(peer) === false) throw new ChannelError('refused', `the peer may not be datapath ${hex(id)}`);
   const holder = sessions.get(id);
   if (holder !== undefined) {
-    if (await isAlive(holder)) throw new ChannelError('refused', `datapath ${hex(id)} is connected already`);
+    if (await isAlive(holder, options.takeoverProbe ?? TAKEOVER_PROBE_MS))
+      throw new ChannelError('refused', `datapath ${hex(id)} is connected already`);
     holder.connection.end(new ChannelError('keepalive_timeout', 'the switch connected anew and its old connection did not answer'));
     if (sessions.get(id) !== holder && sessions.has(id)) throw new ChannelError('refused', `datapath ${hex(id)} has just connected`);
   }
@@ -113,8 +115,8 @@ async function claim(sessions: Map<bigint, OpenFlowChannel>, channel: OpenFlowCh
   });
 }
 
-function isAlive(channel: OpenFlowChannel): Promise<boolean> {
-  return channel.probe(TAKEOVER_PROBE_MS).then(
+function isAlive(channel: OpenFlowChannel, patience: number): Promise<boolean> {
+  return channel.probe(patience).then(
     () => true,
     () => false,
   );

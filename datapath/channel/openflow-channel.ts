@@ -184,9 +184,9 @@ export class OpenFlowChannel implements Channel {
     this.connection.end();
   }
 
-  #write(message: Message): Promise<void> {
+  async #write(message: Message): Promise<void> {
     this.#role.assertWritable();
-    return this.connection.transact([message]);
+    await this.connection.transact([message]);
   }
 
   #receive(message: Message): void {
