@@ -5,7 +5,7 @@
  *  - set_field: its form on the wire does not count; value bits outside the mask are zero; a mask of all bits is no mask, a mask of none no action;
  *    the old set_tunnel is set_field tun_id;
  *  - defaults are not written: max_len of an output to anything but the controller, max_len 65535, controller id 0, reason "action", empty userdata,
- *    alg 0, empty exec, table 255 of a resubmit, limit 0 of a learn, a range of one address or port;
+ *    alg 0, empty exec, table 255 of a resubmit, limit 0 of a learn, no port of a sample, a range of one address or port;
  *  - a note is as long as its padding makes it;
  *  - instructions come in the order of execution; empty apply_actions and write_actions are dropped; metadata bits outside the mask are zero.
  * Promises: the same meaning; idempotent; a value with nothing to change is returned as it is.
@@ -71,6 +71,8 @@ function canonicalAction(action: Action): Action | undefined {
       data.set(action.data);
       return { kind: 'note', data };
     }
+    case 'sample':
+      return action.sampling_port === PORTS.ANY ? { ...action, sampling_port: undefined } : action;
     case 'learn':
       return action.limit === 0 ? { ...action, limit: undefined } : action;
     default:

@@ -189,7 +189,7 @@ export function normalise(oxm: OxmField, rule: MatchRule): OxmField | undefined 
 /** 32-bit registers of an xreg (2) or xxreg (4), the most significant first. */
 function registers(oxm: OxmField, count: 2 | 4, out: Oxm[]): void {
   const first = Number(oxm.field.slice(oxm.field.indexOf('g') + 1)) * count;
-  const value = BigInt(oxm.value as bigint);
+  const value = oxm.value as bigint;
   const mask = oxm.mask as bigint | undefined;
   for (let i = 0; i < count; i++) {
     const shift = BigInt(32 * (count - 1 - i));

@@ -147,7 +147,8 @@ export function groupBody(group: Pick<Group, 'type' | 'buckets'>): string {
   return text;
 }
 
-/** Flags and bands of a meter. */
+/** Flags and bands of a meter. A burst size of 0 is the rate. */
 export function meterBody(meter: Pick<Meter, 'flags' | 'bands'>): string {
-  return `${meter.flags}${meter.bands.map(generic).join('')}`;
+  const bands = meter.bands.map((band) => generic(band.burst_size === 0 ? { ...band, burst_size: band.rate } : band));
+  return `${meter.flags}${bands.join('')}`;
 }

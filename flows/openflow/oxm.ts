@@ -155,7 +155,7 @@ function encodeVariable(w: Writer, field: FieldInfo, value: FieldValue, mask: Fi
 /** Looks a name up and fails typed when a caller without types made it up. */
 export function fieldOf(name: FieldName): FieldInfo {
   const field = FIELDS[name] as FieldInfo | undefined;
-  if (field === undefined) throw new EncodeError('bad_value', `no field ${String(name)}`);
+  if (field === undefined) throw new EncodeError('bad_value', `no field ${name}`);
   return field;
 }
 
