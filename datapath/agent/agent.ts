@@ -1,0 +1,323 @@
+/**
+ * vna for one bridge.
+ *
+ * Owns: the parts and how they meet: OVSDB keeps the bridge and shows the NICs; vnmgr sends the slice; slice and local ports are compiled;
+ * the reconciler brings the flows to the switch over one connection, and punts are answered over another; what is installed is reported back.
+ * Assumes: one agent per bridge.
+ * Promises: until the first complete slice the switch is not touched. Whatever is lost, vnmgr, OVSDB or a connection, what is installed stays and
+ * keeps forwarding; the agent comes back by itself. Stopping leaves all flows in place.
+ */
+import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
+import { createCompiler } from '../../flows/compile/compiler.js';
+import { connectChannel } from '../channel/connect.js';
+import { ChannelError } from '../channel/errors.js';
+import type { OpenFlowChannel } from '../channel/openflow-channel.js';
+import { BridgeManager } from '../ovsdb/bridge-manager.js';
+import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
+import { parseEndpoint } from '../ovsdb/endpoint.js';
+import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
+import { readZones, VifWatcher } from '../ovsdb/vif-watcher.js';
+import { Dispatcher } from '../respond/dispatcher.js';
+import { SliceContext } from '../respond/slice-context.js';
+import { systemClock, type Clock } from './clock.js';
+import { CurrentChannel } from './current-channel.js';
+import { Desired } from './desired.js';
+import { holdConnection } from './hold-connection.js';
+import { listFlows } from './inspect.js';
+import type { AgentLog } from './log.js';
+import { PortNumbers } from './port-numbers.js';
+import { Ports } from './ports.js';
+import { Punts, type PuntCounters } from './punts.js';
+import { Reconciler, type ReconcilerCounters } from './reconciler.js';
+import { SliceFollower } from './slice-follower.js';
+import { unlessAborted } from './unless-aborted.js';
+
+export interface AgentOptions {
+  readonly sliceSource: SliceSource;
+  readonly node_id: string;
+  readonly bridge: string;
+  readonly datapath_type: 'system' | 'netdev';
+  /** `unix:PATH` or `tcp:HOST:PORT`. */
+  readonly ovsdb: string;
+  /** The bridge's OpenFlow target, `unix:PATH` or `tcp:HOST:PORT`; null where it follows from `ovsdb`. */
+  readonly openflow: string | null;
+  readonly auditPeriodMs: number;
+  /** Bytes, for networks without an MTU of their own. */
+  readonly default_mtu: number;
+  /** Seconds. */
+  readonly dhcp_lease_time: number;
+  readonly log: AgentLog;
+  readonly clock?: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+}
+
+export interface AgentCounters {
+  readonly flows: ReconcilerCounters;
+  readonly punts: PuntCounters;
+}
+
+const PORT_NUMBER_POLL_MS = 200;
+const ZONE_RETRY_MS = 50;
+
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #clock: Clock;
+  readonly #random: () => number;
+  readonly #dpid: string;
+  readonly #ovsdb: OvsdbClient;
+  readonly #bridge: BridgeManager;
+  readonly #watcher: VifWatcher;
+  readonly #follower: SliceFollower;
+  readonly #reconciler: Reconciler;
+  readonly #punts: Punts;
+  readonly #ports: Ports;
+  readonly #desired: Desired;
+  readonly #channel = new CurrentChannel();
+  readonly #numbers = new PortNumbers();
+  readonly #stop = new AbortController();
+  /** Resolves once OVSDB has told the NICs for the first time. */
+  readonly #vifsKnown: Promise<void>;
+  #sawVifs!: () => void;
+  #attachment: SliceAttachment | undefined;
+  #reported = '';
+  #reportedVifs = '';
+
+  /** @throws OvsdbError `bad_endpoint` */
+  constructor(options: AgentOptions) {
+    const { log, bridge: name, datapath_type, node_id, default_mtu, dhcp_lease_time } = options;
+    this.#options = options;
+    const clock = (this.#clock = options.clock ?? systemClock);
+    const random = (this.#random = options.random ?? Math.random);
+    const endpoint = parseEndpoint(options.ovsdb);
+    const datapath_id = deriveDatapathId(node_id, name);
+    this.#dpid = `0x${datapath_id}`;
+    this.#vifsKnown = new Promise((resolve) => (this.#sawVifs = resolve));
+    this.#ovsdb = new OvsdbClient({ endpoint, random, log });
+    this.#bridge = new BridgeManager(this.#ovsdb, {
+      name,
+      datapath_id,
+      datapath_type,
+      endpoint,
+      openflow_target: options.openflow ?? undefined,
+      log,
+      onStatus: () => undefined,
+      onDisturbed: () => this.#reconciler.auditSoon(),
+    });
+    this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: () => this.#onVifs() });
+    this.#reconciler = new Reconciler({
+      clock,
+      random,
+      log,
+      auditPeriodMs: options.auditPeriodMs,
+      explain: (cookie) => this.#desired.provenance(cookie),
+      onProgress: () => this.#report(),
+    });
+    const context = new SliceContext({ default_mtu, lease_seconds: dhcp_lease_time });
+    const dispatcher = new Dispatcher({ context, now: () => clock.now() });
+    this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), log });
+    this.#ports = new Ports({
+      store: this.#watcher,
+      claimedZones: () => (this.#ovsdb.tables === undefined ? new Map() : readZones(this.#ovsdb.tables)),
+      flushZone: (zone, signal) => this.#flushZone(zone, signal),
+      apply: (puts, deletes) => this.#desired.applyPorts(puts, deletes),
+      settled: (delta, signal) => this.#reconciler.settled(delta, signal),
+      revision: () => String(this.#desired.revision),
+      onProgress: () => this.#desired.markComplete(),
+      clock,
+      log,
+      signal: this.#stop.signal,
+    });
+    this.#desired = new Desired({
+      createCompiler,
+      reconciler: this.#reconciler,
+      ports: this.#ports,
+      context,
+      vifs: () => this.#numbers.correct(this.#watcher.vifs),
+      onFailure: () => void this.#follower.startOver(this.#stop.signal),
+      log,
+    });
+    this.#follower = new SliceFollower({
+      source: options.sliceSource,
+      hello: () => this.#hello(),
+      onAttaching: () => this.#onAttaching(),
+      onAttached: (attachment) => this.#onAttached(attachment),
+      onDetached: () => (this.#attachment = undefined),
+      onChange: (change) => {
+        if (this.#desired.take(change)) this.#follower.succeeded();
+        this.#report();
+      },
+      onUnsupported: ({ seq, schema_version }) => {
+        this.#desired.refuse(seq, `slice messages of schema ${schema_version} are not understood`);
+        this.#report();
+      },
+      clock,
+      random,
+      log,
+    });
+  }
+
+  /** Works until the signal is aborted; resolves then, with every connection closed and all flows in place. */
+  async run(signal: AbortSignal): Promise<void> {
+    const stop = this.#stop;
+    const end = (): void => stop.abort();
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    const part = async (work: Promise<void>): Promise<void> => {
+      try {
+        await work;
+      } finally {
+        end();
+      }
+    };
+    try {
+      await Promise.all([
+        part(this.#ovsdb.run(stop.signal)),
+        part(this.#bridge.run(stop.signal)),
+        part(this.#watcher.run(stop.signal)),
+        part(this.#hold('flows', (channel, over) => this.#program(channel, over))),
+        part(this.#hold('punts', (channel, over) => this.#punts.attend(channel, over))),
+        part(this.#follow()),
+      ]);
+    } finally {
+      signal.removeEventListener('abort', end);
+    }
+  }
+
+  counters(): AgentCounters {
+    return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+  }
+
+  async #follow(): Promise<void> {
+    const { signal } = this.#stop;
+    await unlessAborted(this.#vifsKnown, signal);
+    await this.#follower.run(signal);
+  }
+
+  #hold(purpose: string, attend: (channel: OpenFlowChannel, signal: AbortSignal) => Promise<void>): Promise<void> {
+    return holdConnection(
+      {
+        purpose,
+        connect: (signal) => this.#connect(signal),
+        attend,
+        clock: this.#clock,
+        random: this.#random,
+        log: this.#options.log,
+      },
+      this.#stop.signal,
+    );
+  }
+
+  async #connect(signal: AbortSignal): Promise<OpenFlowChannel> {
+    const target = this.#bridge.status.openflow_target;
+    const channel = await connectChannel(target, {}, signal);
+    const { datapath_id } = channel.features;
+    if (datapath_id === BigInt(this.#dpid)) return channel;
+    channel.close();
+    throw new Error(`${target} speaks for datapath 0x${datapath_id.toString(16).padStart(16, '0')}, not for ${this.#dpid}`);
+  }
+
+  async #program(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    try {
+      await this.#learnPortNumbers(channel);
+      this.#channel.up(channel);
+      this.#report();
+      void this.#followPortNumbers(channel, over.signal);
+      await this.#reconciler.attend(channel, signal);
+    } finally {
+      over.abort();
+      this.#channel.down();
+      this.#report();
+    }
+  }
+
+  async #learnPortNumbers(channel: OpenFlowChannel): Promise<void> {
+    const told = new Map<string, number>();
+    await channel.connection.multipart({ kind: 'port_desc' }, ({ ports }) => {
+      for (const { name, port_no } of ports) told.set(name, port_no);
+    });
+    this.#numbers.learn(this.#watcher.vifs, told);
+    this.#desired.updatePorts();
+  }
+
+  async #followPortNumbers(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
+    while (this.#numbers.arePending) {
+      await this.#clock.sleep(PORT_NUMBER_POLL_MS, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#learnPortNumbers(channel);
+      } catch {
+        // The connection is over; the next one asks again.
+        return;
+      }
+    }
+  }
+
+  #onVifs(): void {
+    this.#sawVifs();
+    const vifs = this.#observations();
+    const text = JSON.stringify(vifs);
+    if (this.#attachment !== undefined && text !== this.#reportedVifs) {
+      this.#reportedVifs = text;
+      this.#attachment.reportVifs(vifs);
+    }
+    this.#desired.updatePorts();
+  }
+
+  #observations(): VifObservation[] {
+    return [...this.#watcher.vifs.values()]
+      .map(({ port_name, iface_id }) => ({ port_name, iface_id }))
+      .sort((a, b) => (a.port_name < b.port_name ? -1 : 1));
+  }
+
+  #hello(): DatapathHello {
+    const vifs = this.#observations();
+    this.#reportedVifs = JSON.stringify(vifs);
+    return { node_id: this.#options.node_id, dpid: this.#dpid, bridge: this.#options.bridge, vifs };
+  }
+
+  #onAttaching(): void {
+    this.#reported = '';
+    this.#desired.restartSeq();
+  }
+
+  #onAttached(attachment: SliceAttachment): void {
+    this.#attachment = attachment;
+    attachment.serveFlows?.((owner) => listFlows(this.#desired.compiler, owner));
+    // NICs may have come and gone since the hello.
+    this.#onVifs();
+    this.#report();
+  }
+
+  /** Empties a conntrack zone over the connection that is up, or the next one that is. */
+  async #flushZone(zone: number, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const channel = await this.#channel.get(signal);
+      if (channel === undefined) return;
+      try {
+        await channel.ctFlushZone(zone);
+        return;
+      } catch (error) {
+        if (!(error instanceof ChannelError)) throw error;
+        await this.#clock.sleep(ZONE_RETRY_MS, signal);
+      }
+    }
+  }
+
+  #report(): void {
+    if (this.#attachment === undefined) return;
+    const { applied_seq, flow_count, error } = this.#reconciler.status();
+    const report: AppliedReport = {
+      datapath_uuid: this.#attachment.datapath_uuid,
+      connected: this.#channel.isUp,
+      applied_seq,
+      flow_count,
+      error: this.#desired.error ?? error,
+    };
+    const text = JSON.stringify(report);
+    if (text === this.#reported) return;
+    this.#reported = text;
+    this.#attachment.reportApplied(report);
+  }
+}

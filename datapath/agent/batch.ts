@@ -1,0 +1,88 @@
+/**
+ * One ordered set of modifications that brings the switch closer to what is wanted.
+ *
+ * Owns: the choice of the differences that are due, their order, the digest that results.
+ * Promises: a group is there before the flows that use it and goes after them; a flow is there before the ones that lead to it (tables from
+ * last to first) and goes after them. Applied as one bundle the order decides only what the switch can accept; applied in pieces, each prefix is safe.
+ */
+import type { TableMod } from '../channel/contract.js';
+import type { FlowKey } from '../../flows/compile/contract.js';
+import type { Flow, Group } from '../../flows/openflow/flow.js';
+import type { Image } from './image.js';
+import type { Difference, Entry } from './ledger.js';
+
+export type Step = { readonly mod: TableMod; readonly since: number } & (
+  | { readonly on: 'flow'; readonly key: FlowKey; readonly entry: Entry<Flow> | undefined }
+  | { readonly on: 'group'; readonly key: number; readonly entry: Entry<Group> | undefined }
+);
+
+export interface DueOptions {
+  /** Milliseconds of the clock; what was refused waits for its time. */
+  readonly now: number;
+  /** False while deletions are held back. */
+  readonly deletions: boolean;
+}
+
+export function planBatch(image: Image, options: DueOptions): Step[] {
+  const groupPuts: Step[] = [];
+  const groupDeletes: Step[] = [];
+  for (const [key, difference] of image.groups.differences) {
+    const entry = image.groups.wanted.get(key);
+    if (!isDue(difference, entry, options)) continue;
+    if (entry === undefined)
+      groupDeletes.push({ on: 'group', key, entry, since: difference.since, mod: { kind: 'group_delete', group_id: key } });
+    else {
+      const kind = difference.held === undefined ? 'group_add' : 'group_modify';
+      groupPuts.push({ on: 'group', key, entry, since: difference.since, mod: { kind, group: entry.value } });
+    }
+  }
+
+  const flowPuts: (Step & { on: 'flow' })[] = [];
+  const flowDeletes: (Step & { on: 'flow' })[] = [];
+  for (const [key, difference] of image.flows.differences) {
+    const entry = image.flows.wanted.get(key);
+    if (!isDue(difference, entry, options)) continue;
+    if (entry !== undefined)
+      flowPuts.push({ on: 'flow', key, entry, since: difference.since, mod: { kind: 'flow_add', flow: entry.value } });
+    else if (difference.held !== undefined) {
+      const { table, priority, match } = difference.held.value;
+      flowDeletes.push({
+        on: 'flow',
+        key,
+        entry,
+        since: difference.since,
+        mod: { kind: 'flow_delete_strict', flow: { table, priority, match } },
+      });
+    }
+  }
+  flowPuts.sort((a, b) => tableOf(b) - tableOf(a));
+  flowDeletes.sort((a, b) => tableOf(a) - tableOf(b));
+  return [...groupPuts, ...flowPuts, ...flowDeletes, ...groupDeletes];
+}
+
+/** When the next refused difference is due, milliseconds of the clock; Infinity when none waits. */
+export function nextRetry(image: Image): number {
+  let next = Infinity;
+  for (const { refusal } of image.flows.differences.values()) if (refusal !== undefined) next = Math.min(next, refusal.retryAt);
+  for (const { refusal } of image.groups.differences.values()) if (refusal !== undefined) next = Math.min(next, refusal.retryAt);
+  return next;
+}
+
+/** The digest of what the switch holds once these steps are done. */
+export function digestAfter(image: Image, steps: readonly Step[]): bigint {
+  const flows: (readonly [FlowKey, Entry<Flow> | undefined])[] = [];
+  const groups: (readonly [number, Entry<Group> | undefined])[] = [];
+  for (const step of steps) {
+    if (step.on === 'flow') flows.push([step.key, step.entry]);
+    else groups.push([step.key, step.entry]);
+  }
+  return image.flows.digestWith(flows) ^ image.groups.digestWith(groups);
+}
+
+function isDue<V>({ refusal }: Difference<V>, wanted: Entry<V> | undefined, options: DueOptions): boolean {
+  return (refusal === undefined || refusal.retryAt <= options.now) && (wanted !== undefined || options.deletions);
+}
+
+function tableOf(step: Step & { on: 'flow' }): number {
+  return step.mod.kind === 'flow_add' || step.mod.kind === 'flow_delete_strict' ? step.mod.flow.table : 0;
+}

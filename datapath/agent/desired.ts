@@ -1,0 +1,159 @@
+/**
+ * What is wanted on the bridge: the slice and the local ports, compiled.
+ *
+ * Owns: the compiler and its input; what responders know of the slice; which slice messages are wanted completely, their ports included.
+ * Assumes: changes come in order (SliceIntake).
+ * Promises: nothing is wanted before the first snapshot is compiled. When compiling fails, what was wanted stays, the failure is told, and only
+ * a snapshot through a new compiler counts again.
+ */
+import type { AppliedReport } from '../../controller/messages/slice.js';
+import type { CompileRecord, Compiler, FlowDelta, LocalPort, Provenance } from '../../flows/compile/contract.js';
+import type { Binding } from '../../flows/model/binding.js';
+import type { Vif } from '../ovsdb/vif-watcher.js';
+import type { SliceContext } from '../respond/slice-context.js';
+import type { AgentLog } from './log.js';
+import type { Ports } from './ports.js';
+import type { Reconciler } from './reconciler.js';
+import type { SliceChange } from './slice-intake.js';
+
+export interface DesiredOptions {
+  readonly createCompiler: () => Compiler;
+  readonly reconciler: Pick<Reconciler, 'change' | 'replace' | 'begin' | 'suspect' | 'mark' | 'restartSeq'>;
+  readonly ports: Pick<Ports, 'update' | 'live' | 'pendingSince' | 'restartSeq'>;
+  readonly context: Pick<SliceContext, 'apply' | 'replace'>;
+  /** NICs as they are now. */
+  readonly vifs: () => ReadonlyMap<string, Vif>;
+  /** Compiling failed: another snapshot is needed. */
+  readonly onFailure: () => void;
+  readonly log: AgentLog;
+}
+
+const NOTHING: FlowDelta = { flows_put: new Map(), flows_deleted: new Map(), groups_put: new Map(), groups_deleted: new Map() };
+
+export class Desired {
+  readonly #options: DesiredOptions;
+  /** Bindings of this datapath, by uuid. */
+  readonly #bindings = new Map<string, Binding>();
+  #compiler: Compiler;
+  #isCurrent = false;
+  #seq = 0;
+  #marked = 0;
+  #revision = 0;
+  #error: AppliedReport['error'] = null;
+
+  constructor(options: DesiredOptions) {
+    this.#options = options;
+    this.#compiler = options.createCompiler();
+  }
+
+  get compiler(): Compiler {
+    return this.#compiler;
+  }
+
+  /** Number of the revision wanted now. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /** Why the last slice message could not be used. */
+  get error(): AppliedReport['error'] {
+    return this.#error;
+  }
+
+  provenance(cookie: bigint): Provenance | undefined {
+    return this.#compiler.provenance(cookie);
+  }
+
+  /** Another attachment begins: seq starts anew. */
+  restartSeq(): void {
+    this.#seq = 0;
+    this.#error = null;
+    this.#options.reconciler.restartSeq();
+    this.#options.ports.restartSeq();
+  }
+
+  /** A slice message that cannot be used. */
+  refuse(seq: number, message: string): void {
+    this.#error = { seq, message, uuids: [] };
+    this.#options.log.error({ seq, reason: message }, 'a slice message cannot be used');
+  }
+
+  /** @returns false when it could not be used, or is no use before the next snapshot */
+  take(change: SliceChange): boolean {
+    if (!this.#isCurrent && !change.isComplete) return false;
+    const { createCompiler, reconciler, ports, context } = this.#options;
+    const isNew = !this.#isCurrent;
+    if (isNew) this.#compiler = createCompiler();
+    this.#seq = change.seq;
+    this.#revision = change.revision.number;
+    if (change.isComplete) this.#marked = change.firstSeq - 1;
+
+    const deletes = change.isComplete ? this.#absentFrom(change) : change.deletes;
+    const delta = this.#compile(isNew ? [...change.puts, ...ports.live()] : change.puts, deletes);
+    if (delta === undefined) return false;
+    this.#isCurrent = true;
+    if (!isNew) reconciler.change(delta);
+    this.#keepBindings(change, deletes);
+    if (change.isComplete) context.replace(change.puts);
+    else context.apply(change.puts, deletes);
+    this.updatePorts();
+    if (isNew) {
+      reconciler.replace(this.#compiler.tables);
+      reconciler.begin();
+    }
+    if (change.isComplete) reconciler.suspect();
+    this.#error = null;
+    this.markComplete();
+    return true;
+  }
+
+  /** NICs or bindings changed. */
+  updatePorts(): void {
+    if (this.#isCurrent) this.#options.ports.update(this.#options.vifs(), this.#bindings.values(), this.#seq);
+  }
+
+  /** Compiles a change of local ports. */
+  applyPorts(puts: readonly LocalPort[], deletes: readonly string[]): FlowDelta {
+    if (!this.#isCurrent) return NOTHING;
+    const delta = this.#compile(puts, deletes) ?? NOTHING;
+    this.#options.reconciler.change(delta);
+    return delta;
+  }
+
+  /** Tells the reconciler up to which message everything is wanted: one whose ports are still being prepared is not complete. */
+  markComplete(): void {
+    const { ports, reconciler } = this.#options;
+    const complete = ports.pendingSince === undefined ? this.#seq : ports.pendingSince - 1;
+    if (complete <= this.#marked || !this.#isCurrent) return;
+    this.#marked = complete;
+    reconciler.mark(complete);
+  }
+
+  #compile(puts: readonly CompileRecord[], deletes: readonly string[]): FlowDelta | undefined {
+    try {
+      return this.#compiler.update(puts, deletes);
+    } catch (error) {
+      this.#isCurrent = false;
+      this.refuse(this.#seq, `compiling failed: ${error instanceof Error ? error.message : String(error)}`);
+      this.#options.onFailure();
+      return undefined;
+    }
+  }
+
+  #absentFrom({ puts }: SliceChange): string[] {
+    const present = new Set(puts.map((record) => record.uuid));
+    const absent: string[] = [];
+    for (const { kind, uuid } of this.#compiler.records()) if (kind !== 'local_port' && !present.has(uuid)) absent.push(uuid);
+    return absent;
+  }
+
+  #keepBindings({ isComplete, puts, datapath_uuid }: SliceChange, deletes: readonly string[]): void {
+    if (isComplete) this.#bindings.clear();
+    for (const uuid of deletes) this.#bindings.delete(uuid);
+    for (const record of puts) {
+      if (record.kind !== 'binding') continue;
+      if (record.datapath_uuid === datapath_uuid) this.#bindings.set(record.uuid, record);
+      else this.#bindings.delete(record.uuid);
+    }
+  }
+}

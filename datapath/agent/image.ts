@@ -1,0 +1,39 @@
+/**
+ * The tables of one bridge: as wanted, and as the switch holds them.
+ *
+ * Owns: a ledger of flows, one of groups, the canary last known to be on the switch.
+ * Promises: `digest` is what the canary must say for what the switch holds now.
+ */
+import type { FlowKey } from '../../flows/compile/contract.js';
+import { flowBody, groupBody } from '../../flows/openflow/canonical.js';
+import type { Flow, Group } from '../../flows/openflow/flow.js';
+import { Ledger } from './ledger.js';
+
+export class Image {
+  readonly flows = new Ledger<FlowKey, Flow>('flow', (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`);
+  readonly groups = new Ledger<number, Group>('group', groupBody);
+  /** Digest the switch's canary holds; undefined when it has none, or one of another pipeline version. */
+  canary: bigint | undefined;
+
+  /** Of what the switch holds. */
+  get digest(): bigint {
+    return this.flows.digest ^ this.groups.digest;
+  }
+
+  wantedDigest(): bigint {
+    return this.flows.wantedDigest() ^ this.groups.wantedDigest();
+  }
+
+  /** True when the switch holds what is wanted, and its canary says so. */
+  isSettled(): boolean {
+    return this.flows.differences.size === 0 && this.groups.differences.size === 0 && this.canary === this.digest;
+  }
+
+  /** Since which change the switch differs; Infinity when it does not. */
+  oldestDifference(): number {
+    let oldest = Infinity;
+    for (const { since } of this.flows.differences.values()) oldest = Math.min(oldest, since);
+    for (const { since } of this.groups.differences.values()) oldest = Math.min(oldest, since);
+    return oldest;
+  }
+}

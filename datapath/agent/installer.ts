@@ -1,0 +1,147 @@
+/**
+ * Brings the switch to what is wanted, one bundle at a time.
+ *
+ * Owns: sending what differs; setting aside what the switch refuses; holding deletions back when too many come too early.
+ * Assumes: the ledgers say what the switch holds (the connection was adopted); `flush` is not called twice at once.
+ * Promises: a bundle holds everything that is due when it is made, and the canary that goes with it. A modification that is refused does
+ * not keep the others out: it is tried again ever more rarely (1 s to 60 s), or at once when something else is wanted in its place.
+ */
+import { BundleError } from '../channel/errors.js';
+import type { Channel, SwitchError, TableMod } from '../channel/contract.js';
+import { digestAfter, nextRetry, planBatch, type Step } from './batch.js';
+import { canaryFlow } from './canary.js';
+import type { Clock } from './clock.js';
+import type { Image } from './image.js';
+import type { Refusal } from './ledger.js';
+
+export interface InstallerOptions {
+  readonly image: Image;
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  /** After every bundle, applied or refused. */
+  readonly onBundle: (modifications: number) => void;
+  /** The switch refused something: perhaps it does not hold what we believe. */
+  readonly onRefused: (step: Step | undefined, error: SwitchError) => void;
+}
+
+/** The whole batch is tried again this often without what was refused; then what comes before a refusal goes in a bundle of its own. */
+const WHOLE_RETRIES = 4;
+const FIRST_RETRY_MS = 1_000;
+const LAST_RETRY_MS = 60_000;
+
+const NO_STEPS: readonly Step[] = [];
+
+export class Installer {
+  readonly #options: InstallerOptions;
+  #inFlight = NO_STEPS;
+  #stalled: Refusal | undefined;
+  #deletionsFrom = -Infinity;
+
+  constructor(options: InstallerOptions) {
+    this.#options = options;
+  }
+
+  /** What the bundle on its way contains. */
+  get inFlight(): readonly Step[] {
+    return this.#inFlight;
+  }
+
+  /** Why no bundle at all is accepted, if so. */
+  get stalled(): Refusal | undefined {
+    return this.#stalled;
+  }
+
+  /** Nothing is deleted before this time of the clock. */
+  holdDeletions(until: number): void {
+    this.#deletionsFrom = until;
+  }
+
+  /** When there will be something to send again, milliseconds of the clock; Infinity: when something changes. */
+  nextDue(): number {
+    const { image, clock } = this.#options;
+    if (this.#stalled !== undefined) return this.#stalled.retryAt;
+    return Math.min(nextRetry(image), this.#deletionsFrom > clock.now() ? this.#deletionsFrom : Infinity);
+  }
+
+  /** Sends until nothing is due. Rejects with what the channel rejects with, refusals excepted. */
+  async flush(channel: Channel, signal: AbortSignal): Promise<void> {
+    const { image, clock } = this.#options;
+    while (!signal.aborted) {
+      const now = clock.now();
+      if (this.#stalled !== undefined && this.#stalled.retryAt > now) return;
+      const steps = planBatch(image, { now, deletions: this.#deletionsFrom <= now });
+      if (steps.length === 0 && image.canary === image.digest) return;
+      await this.#install(channel, steps, signal);
+    }
+  }
+
+  async #install(channel: Channel, steps: readonly Step[], signal: AbortSignal): Promise<void> {
+    let rest = steps;
+    let refusals = 0;
+    for (;;) {
+      const error = await this.#send(channel, rest, signal);
+      if (error === undefined) return;
+      const failed = rest[error.index];
+      if (failed === undefined) return;
+      const before = rest.slice(0, error.index);
+      const after = rest.slice(error.index + 1);
+      if (++refusals <= WHOLE_RETRIES) rest = [...before, ...after];
+      else {
+        if (before.length > 0) await this.#install(channel, before, signal);
+        rest = after;
+      }
+      if (rest.length === 0) return;
+    }
+  }
+
+  async #send(channel: Channel, steps: readonly Step[], signal: AbortSignal): Promise<BundleError | undefined> {
+    const { image, onBundle } = this.#options;
+    const digest = digestAfter(image, steps);
+    const mods: TableMod[] = steps.map((step) => step.mod);
+    if (digest !== image.canary) mods.push({ kind: 'flow_add', flow: canaryFlow(digest) });
+    for (const step of steps) {
+      if (step.on === 'flow') image.flows.touch(step.key);
+      else image.groups.touch(step.key);
+    }
+    this.#inFlight = steps;
+    try {
+      await channel.bundle(mods, signal);
+      for (const step of steps) {
+        if (step.on === 'flow') image.flows.hold(step.key, step.entry, step.since);
+        else image.groups.hold(step.key, step.entry, step.since);
+      }
+      image.canary = digest;
+      this.#stalled = undefined;
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof BundleError)) throw error;
+      this.#refused(steps[error.index], error);
+      return error;
+    } finally {
+      this.#inFlight = NO_STEPS;
+      onBundle(mods.length);
+    }
+  }
+
+  #refused(step: Step | undefined, { error, message }: BundleError): void {
+    const { image, onRefused } = this.#options;
+    // What has changed since it was sent is not what was refused.
+    if (step === undefined) this.#stalled = this.#refusal(message, this.#stalled);
+    else if (step.on === 'flow') {
+      if (image.flows.wanted.get(step.key) !== step.entry) return;
+      image.flows.refuse(step.key, this.#refusal(error.name, image.flows.differences.get(step.key)?.refusal));
+    } else {
+      if (image.groups.wanted.get(step.key) !== step.entry) return;
+      image.groups.refuse(step.key, this.#refusal(error.name, image.groups.differences.get(step.key)?.refusal));
+    }
+    onRefused(step, error);
+  }
+
+  #refusal(message: string, before: Refusal | undefined): Refusal {
+    const { clock, random } = this.#options;
+    const attempts = (before?.attempts ?? 0) + 1;
+    const wait = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 16));
+    return { message, attempts, retryAt: clock.now() + wait * (0.5 + random() / 2) };
+  }
+}

@@ -1,0 +1,229 @@
+/**
+ * What is wanted of one kind of table entry (flows by key, groups by id), and where the switch is known to differ.
+ *
+ * Owns: the wanted entries; the differences; a digest and a count of what the switch holds; the comparison of a dump with that.
+ * Assumes: two entries are equal when their texts are; the text covers everything but the key. One sweep at a time.
+ * Promises: cost and memory of a change follow the change: where wanted and held agree, an entry is kept once. The digest does not depend on
+ * the order of anything.
+ */
+import { hash } from 'node:crypto';
+
+/** One entry as wanted or as found, with its canonical text. */
+export class Entry<V> {
+  readonly value: V;
+  readonly text: string;
+  /** Number of the last sweep that found the switch to hold exactly this. */
+  sweep = 0;
+  #digest: bigint | undefined;
+
+  constructor(value: V, text: string) {
+    this.value = value;
+    this.text = text;
+  }
+
+  /** 128 bits over kind, key and text. */
+  digest(kind: string, key: string | number): bigint {
+    return (this.#digest ??= BigInt(`0x${hash('sha256', `${kind} ${key}\n${this.text}`).slice(0, 32)}`));
+  }
+}
+
+/** Why the switch does not have an entry as wanted although it was asked to, and when to ask again. */
+export interface Refusal {
+  readonly message: string;
+  readonly attempts: number;
+  /** Milliseconds of the clock. */
+  readonly retryAt: number;
+}
+
+export interface Difference<V> {
+  /** What the switch holds under this key; undefined for nothing. */
+  readonly held: Entry<V> | undefined;
+  /** Number of the change since which the switch differs. */
+  readonly since: number;
+  readonly refusal?: Refusal | undefined;
+}
+
+/** How a dump differed from what the switch was believed to hold. */
+export interface Drift {
+  missing: number;
+  extra: number;
+  changed: number;
+}
+
+interface Sweep<K, V> {
+  readonly number: number;
+  /** Found and not what was believed to be held. */
+  readonly odd: Map<K, Entry<V>>;
+  /** Changed by ourselves while the dump was on its way: it says nothing about them. */
+  readonly touched: Set<K>;
+  matched: number;
+}
+
+/** Entries looked at between two breaths of the event loop. */
+const STRIDE = 2_000;
+
+export class Ledger<K extends string | number, V> {
+  readonly #kind: string;
+  readonly #textOf: (value: V) => string;
+  readonly #wanted = new Map<K, Entry<V>>();
+  readonly #differences = new Map<K, Difference<V>>();
+  #digest = 0n;
+  #count = 0;
+  #sweeps = 0;
+  #sweep: Sweep<K, V> | undefined;
+
+  constructor(kind: string, textOf: (value: V) => string) {
+    this.#kind = kind;
+    this.#textOf = textOf;
+  }
+
+  get wanted(): ReadonlyMap<K, Entry<V>> {
+    return this.#wanted;
+  }
+
+  get differences(): ReadonlyMap<K, Difference<V>> {
+    return this.#differences;
+  }
+
+  /** Of what the switch holds. */
+  get digest(): bigint {
+    return this.#digest;
+  }
+
+  /** Entries the switch holds. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** What `digest` will be once the switch holds what is wanted. */
+  wantedDigest(): bigint {
+    let digest = 0n;
+    for (const [key, entry] of this.#wanted) digest ^= entry.digest(this.#kind, key);
+    return digest;
+  }
+
+  /** What `digest` becomes when each of these entries (undefined: nothing) takes the place of what is held. */
+  digestWith(changes: Iterable<readonly [K, Entry<V> | undefined]>): bigint {
+    let digest = this.#digest;
+    for (const [key, entry] of changes) digest ^= this.#digestOf(key, this.held(key)) ^ this.#digestOf(key, entry);
+    return digest;
+  }
+
+  held(key: K): Entry<V> | undefined {
+    const difference = this.#differences.get(key);
+    return difference === undefined ? this.#wanted.get(key) : difference.held;
+  }
+
+  /** Wants `value` under `key`, or nothing. A refusal of the value wanted before is forgotten. */
+  want(key: K, value: V | undefined, change: number): void {
+    const before = this.#wanted.get(key);
+    const text = value === undefined ? undefined : this.#textOf(value);
+    if (before?.text === text) return;
+    const difference = this.#differences.get(key);
+    const held = difference === undefined ? before : difference.held;
+    if (value === undefined || text === undefined) this.#wanted.delete(key);
+    else this.#wanted.set(key, held?.text === text ? held : new Entry(value, text));
+    if (held?.text === text) this.#differences.delete(key);
+    else this.#differences.set(key, { held, since: difference?.since ?? change });
+  }
+
+  /** The switch is now known to hold `entry` under `key`, or nothing. */
+  hold(key: K, entry: Entry<V> | undefined, change: number): void {
+    const before = this.held(key);
+    this.#digest ^= this.#digestOf(key, before) ^ this.#digestOf(key, entry);
+    this.#count += (entry === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
+    const wanted = this.#wanted.get(key);
+    if (wanted?.text === entry?.text) {
+      this.#differences.delete(key);
+      return;
+    }
+    const difference = this.#differences.get(key);
+    this.#differences.set(key, { held: entry, since: difference?.since ?? change, refusal: difference?.refusal });
+  }
+
+  /** The switch is known to hold exactly what is wanted. */
+  holdAll(): void {
+    this.#differences.clear();
+    this.#digest = this.wantedDigest();
+    this.#count = this.#wanted.size;
+  }
+
+  /** The switch refused what is wanted under `key`. */
+  refuse(key: K, refusal: Refusal): void {
+    const difference = this.#differences.get(key);
+    if (difference !== undefined) this.#differences.set(key, { ...difference, refusal });
+  }
+
+  /** Begins the comparison of a dump; one under way is given up. */
+  beginSweep(): void {
+    this.#sweep = { number: ++this.#sweeps, odd: new Map(), touched: new Set(), matched: 0 };
+  }
+
+  /** The dump has `value` under `key`. */
+  see(key: K, value: V): void {
+    const sweep = this.#sweep;
+    if (sweep === undefined) return;
+    const text = this.#textOf(value);
+    const held = this.held(key);
+    if (held?.text === text) {
+      held.sweep = sweep.number;
+      sweep.matched++;
+    } else sweep.odd.set(key, new Entry(value, text));
+  }
+
+  /** Our own change of `key` is on its way to the switch. */
+  touch(key: K): void {
+    this.#sweep?.touched.add(key);
+  }
+
+  /** Found by the sweep under way and not believed to be held. */
+  *extras(): Iterable<readonly [K, V]> {
+    if (this.#sweep === undefined) return;
+    for (const [key, entry] of this.#sweep.odd) if (this.held(key) === undefined) yield [key, entry.value];
+  }
+
+  /** Leaves an extra of the sweep under way alone: it is not ours. */
+  disown(key: K): void {
+    this.#sweep?.odd.delete(key);
+  }
+
+  /**
+   * Ends the sweep: what the dump said is what the switch holds. Yields between strides so that the caller can let others run; changes in
+   * between are minded.
+   */
+  *endSweep(change: number): Generator<undefined, Drift> {
+    const drift: Drift = { missing: 0, extra: 0, changed: 0 };
+    const sweep = this.#sweep;
+    if (sweep === undefined) return drift;
+    if (sweep.touched.size > 0 || sweep.odd.size > 0 || sweep.matched !== this.#count) {
+      let looked = 0;
+      for (const keys of [this.#wanted.keys(), [...this.#differences.keys()], [...sweep.odd.keys()]]) {
+        for (const key of keys) {
+          if (++looked % STRIDE === 0) yield;
+          this.#settle(sweep, key, drift, change);
+        }
+      }
+    }
+    this.#sweep = undefined;
+    return drift;
+  }
+
+  #settle(sweep: Sweep<K, V>, key: K, drift: Drift, change: number): void {
+    if (sweep.touched.has(key)) return;
+    const believed = this.held(key);
+    if (believed?.sweep === sweep.number) return;
+    const found = sweep.odd.get(key);
+    if (believed === found) return;
+    if (found === undefined) drift.missing++;
+    else if (believed === undefined) drift.extra++;
+    else drift.changed++;
+    this.hold(key, found, change);
+    // From here on it is what is believed, so a second look at the same key finds nothing.
+    const now = this.held(key);
+    if (now !== undefined) now.sweep = sweep.number;
+  }
+
+  #digestOf(key: K, entry: Entry<V> | undefined): bigint {
+    return entry === undefined ? 0n : entry.digest(this.#kind, key);
+  }
+}

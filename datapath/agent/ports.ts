@@ -1,0 +1,253 @@
+/**
+ * The local ports: NICs of this bridge that are bound to an interface.
+ *
+ * Owns: joining the NICs that OVSDB shows with the bindings of the slice; the conntrack zone of each port; telling the compiler of a port only
+ * when its zone is claimed and empty, and emptying the zone after a port's flows are gone.
+ * Assumes: the pipeline drops what comes from a port it does not know, so that a NIC that is not yet a local port reaches nobody.
+ * Promises: a port that was live before a restart of this process is live again at once and keeps its zone and its connections. A NIC that
+ * comes back, or serves another interface, starts with an empty zone. Failures are tried again until they succeed or the NIC is gone.
+ */
+import type { FlowDelta, LocalPort } from '../../flows/compile/contract.js';
+import type { Binding } from '../../flows/model/binding.js';
+import { OvsdbError } from '../ovsdb/ovsdb-error.js';
+import type { Vif } from '../ovsdb/vif-watcher.js';
+import type { Clock } from './clock.js';
+import type { AgentLog } from './log.js';
+import { Zones } from './zones.js';
+
+/** What is kept with the NICs themselves. */
+export interface VifStore {
+  claimZone(portName: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void>;
+  writeBack(portName: string, keys: { readonly installed_revision: string | null }, signal?: AbortSignal): Promise<void>;
+}
+
+export interface PortsOptions {
+  readonly store: VifStore;
+  /** Zones claimed on this switch now, by row. */
+  readonly claimedZones: () => ReadonlyMap<string, number>;
+  /** Empties a conntrack zone; waits for a connection. Resolves without having done so only when the signal is aborted. */
+  readonly flushZone: (zone: number, signal: AbortSignal) => Promise<void>;
+  /** Gives local ports to the compiler and its flows to the reconciler. */
+  readonly apply: (puts: readonly LocalPort[], deletes: readonly string[]) => FlowDelta;
+  /** Resolves once the switch has the flows of `delta`. */
+  readonly settled: (delta: FlowDelta, signal: AbortSignal) => Promise<void>;
+  /** Number of the revision that is installed now, for whoever waits for a NIC. */
+  readonly revision: () => string;
+  /** A port came nearer to being live: `pendingSince` may have changed. */
+  readonly onProgress: () => void;
+  readonly clock: Clock;
+  readonly log: AgentLog;
+  readonly signal: AbortSignal;
+}
+
+/** A NIC that an interface is bound to, with its port number known. */
+interface Plug {
+  readonly interface_uuid: string;
+  readonly vif: Vif;
+  readonly ofport: number;
+}
+
+interface Port {
+  readonly row_uuid: string;
+  readonly port_name: string;
+  readonly zone: number;
+  /** As the compiler has it; undefined while it does not. */
+  local: LocalPort | undefined;
+}
+
+interface Job {
+  readonly kind: 'claim' | 'leave';
+  readonly seq: number;
+}
+
+const RETRY_MS = 500;
+const CLAIM_ATTEMPTS = 8;
+
+export class Ports {
+  readonly #options: PortsOptions;
+  readonly #zones: Zones;
+  /** By interface. */
+  readonly #ports = new Map<string, Port>();
+  /** Interfaces whose port is being prepared or taken down, with the slice message that asked for it. */
+  readonly #busy = new Map<string, Job>();
+  #vifs: ReadonlyMap<string, Vif> = new Map();
+  #plugs: ReadonlyMap<string, Plug> = new Map();
+
+  constructor(options: PortsOptions) {
+    this.#options = options;
+    this.#zones = new Zones(options.claimedZones);
+  }
+
+  /** The oldest slice message that some port still being prepared belongs to; undefined when there is none. */
+  get pendingSince(): number | undefined {
+    let oldest: number | undefined;
+    for (const [uuid, { kind, seq }] of this.#busy) {
+      if ((kind === 'claim' || this.#plugs.has(uuid)) && (oldest === undefined || seq < oldest)) oldest = seq;
+    }
+    return oldest;
+  }
+
+  /** Local ports by port number. */
+  *live(): Iterable<LocalPort> {
+    for (const { local } of this.#ports.values()) if (local !== undefined) yield local;
+  }
+
+  /**
+   * The NICs and the bindings of this datapath as they are now.
+   * @param seq the last slice message
+   */
+  update(vifs: ReadonlyMap<string, Vif>, bindings: Iterable<Binding>, seq: number): void {
+    const plugs = new Map<string, Plug>();
+    for (const { interface_uuid, port_name } of bindings) {
+      const vif = vifs.get(port_name);
+      if (vif !== undefined && vif.ofport !== null) plugs.set(interface_uuid, { interface_uuid, vif, ofport: vif.ofport });
+    }
+    this.#vifs = vifs;
+    this.#plugs = plugs;
+    this.#look(seq);
+  }
+
+  /** Every message so far is from an attachment that is over; what is pending belongs to the first of the next. */
+  restartSeq(): void {
+    for (const [uuid, { kind }] of this.#busy) this.#busy.set(uuid, { kind, seq: 0 });
+  }
+
+  /**
+   * Level-triggered: compares what is plugged with what is live, and starts what is missing.
+   * @param seq the slice message that asked for it
+   */
+  #look(seq: number): void {
+    const { apply } = this.#options;
+    const puts: LocalPort[] = [];
+    const gone: string[] = [];
+    for (const [uuid, port] of this.#ports) {
+      if (this.#busy.has(uuid)) continue;
+      const plug = this.#plugs.get(uuid);
+      if (plug?.vif.row_uuid !== port.row_uuid) gone.push(uuid);
+      else if (port.local?.ofport !== plug.ofport) puts.push((port.local = localPort(uuid, plug.ofport, port.zone)));
+    }
+    const unclaimed: Plug[] = [];
+    for (const [uuid, plug] of this.#plugs) {
+      if (this.#ports.has(uuid) || this.#busy.has(uuid)) continue;
+      const zone = this.#keptZone(plug);
+      if (zone === undefined) unclaimed.push(plug);
+      else puts.push(this.#admit(plug, zone));
+    }
+    const removed = gone.map((uuid) => ({ uuid, port: this.#ports.get(uuid)! }));
+    for (const { uuid } of removed) this.#ports.delete(uuid);
+    if (puts.length > 0 || removed.length > 0) {
+      const deletes = removed.filter(({ port }) => port.local !== undefined).map(({ port }) => port.local!.uuid);
+      const delta = apply(puts, deletes);
+      for (const { uuid, port } of removed) this.#run(uuid, { kind: 'leave', seq }, port.row_uuid, () => this.#leave(port, delta));
+      this.#announce(puts, delta);
+    }
+    // Only now: the zones of ports that were live before are taken first.
+    for (const plug of unclaimed) {
+      this.#run(plug.interface_uuid, { kind: 'claim', seq }, plug.vif.row_uuid, () => this.#claim(plug));
+    }
+  }
+
+  /** The zone a port had when it was live under an earlier process: its connections go on. */
+  #keptZone({ interface_uuid, vif }: Plug): number | undefined {
+    if (vif.ct_zone === null || vif.zone_interface !== interface_uuid || vif.installed_revision === null) return undefined;
+    return this.#zones.take(vif.ct_zone, vif.row_uuid) ? vif.ct_zone : undefined;
+  }
+
+  #admit({ interface_uuid, vif, ofport }: Plug, zone: number): LocalPort {
+    const local = localPort(interface_uuid, ofport, zone);
+    this.#ports.set(interface_uuid, { row_uuid: vif.row_uuid, port_name: vif.port_name, zone, local });
+    return local;
+  }
+
+  #run(uuid: string, job: Job, row: string, work: () => Promise<void>): void {
+    const { log, clock, signal, onProgress } = this.#options;
+    this.#busy.set(uuid, job);
+    const isPointless = (): boolean => signal.aborted || (job.kind === 'claim' && this.#plugs.get(uuid)?.vif.row_uuid !== row);
+    const persist = async (): Promise<void> => {
+      for (let failures = 0; !isPointless(); failures++) {
+        try {
+          return await work();
+        } catch (error) {
+          if (isPointless()) return;
+          if (failures === 0) log.warn({ interface: uuid, error: String(error) }, `a port cannot ${job.kind} its zone; trying again`);
+          await clock.sleep(RETRY_MS, signal);
+        }
+      }
+    };
+    void persist().then(() => {
+      if (signal.aborted) return;
+      const { seq } = this.#busy.get(uuid) ?? job;
+      this.#busy.delete(uuid);
+      this.#look(seq);
+      onProgress();
+    });
+  }
+
+  async #claim({ interface_uuid, vif }: Plug): Promise<void> {
+    const { flushZone, signal } = this.#options;
+    const zone = await this.#claimZone(interface_uuid, vif);
+    try {
+      await flushZone(zone, signal);
+    } catch (error) {
+      this.#zones.release(zone);
+      throw error;
+    }
+    this.#ports.set(interface_uuid, { row_uuid: vif.row_uuid, port_name: vif.port_name, zone, local: undefined });
+  }
+
+  async #claimZone(interfaceUuid: string, vif: Vif): Promise<number> {
+    const { store, signal } = this.#options;
+    for (let attempt = 1; attempt <= CLAIM_ATTEMPTS; attempt++) {
+      const own = vif.ct_zone !== null && this.#zones.take(vif.ct_zone, vif.row_uuid) ? vif.ct_zone : undefined;
+      const zone = own ?? this.#zones.pick();
+      if (zone === undefined) throw new RangeError('all 65,535 conntrack zones are taken');
+      try {
+        await store.claimZone(vif.port_name, zone, interfaceUuid, signal);
+      } catch (error) {
+        this.#zones.release(zone);
+        throw error;
+      }
+      if (!this.#zones.isShared(zone, vif.row_uuid)) return zone;
+      this.#zones.release(zone);
+    }
+    throw new RangeError('other agents of this switch keep claiming the same conntrack zones');
+  }
+
+  async #leave(port: Port, delta: FlowDelta): Promise<void> {
+    const { settled, flushZone, signal } = this.#options;
+    if (port.local !== undefined) await settled(delta, signal);
+    await flushZone(port.zone, signal);
+    // Still plugged, only not bound any more: whoever waits for the NIC must not take the old mark for the new one's.
+    if (this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(port.port_name, null);
+    this.#zones.release(port.zone);
+  }
+
+  /** Writes to the NICs that their flows are in place, once they are. */
+  #announce(puts: readonly LocalPort[], delta: FlowDelta): void {
+    if (puts.length === 0) return;
+    const { settled, revision, signal } = this.#options;
+    void settled(delta, signal).then(async () => {
+      for (const put of puts) {
+        const port = this.#ports.get(put.interface_uuid);
+        if (port?.local !== put || signal.aborted) continue;
+        // The first revision stays: it says since when, and a row rewritten at every change would wake all who watch it.
+        if (this.#vifs.get(port.port_name)?.installed_revision === null) await this.#mark(port.port_name, revision());
+      }
+    });
+  }
+
+  async #mark(portName: string, installed_revision: string | null): Promise<void> {
+    const { store, signal, log } = this.#options;
+    try {
+      await store.writeBack(portName, { installed_revision }, signal);
+    } catch (error) {
+      const isGone = error instanceof OvsdbError && error.code === 'no_row';
+      if (!isGone && !signal.aborted)
+        log.warn({ port: portName, error: String(error) }, 'cannot write to a NIC whether its flows are installed');
+    }
+  }
+}
+
+function localPort(interfaceUuid: string, ofport: number, zone: number): LocalPort {
+  return { kind: 'local_port', uuid: `port-${interfaceUuid}`, interface_uuid: interfaceUuid, ofport, ct_zone: zone };
+}

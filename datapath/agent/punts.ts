@@ -1,0 +1,135 @@
+/**
+ * Packets the switch hands to us.
+ *
+ * Owns: the punt connection; a bounded queue between it and whoever answers.
+ * Assumes: the switch meters each kind of punt, and whoever answers limits each port; an answer takes microseconds.
+ * Promises: packets never stall the connection: a few are answered per turn of the event loop, echo requests in between. When more come than
+ * can be answered, the oldest are dropped. What is not ours, or of no port, is dropped. All of it is counted.
+ */
+import { PORTS } from '../../flows/openflow/constants.js';
+import type { FieldName } from '../../flows/openflow/fields.js';
+import { decodePunt, PUNT_CONTROLLER_ID } from '../../flows/pipeline/punt.js';
+import { REGISTERS } from '../../flows/pipeline/registers.js';
+import type { Channel, PacketIn } from '../channel/contract.js';
+import type { PuntedFrame } from '../respond/contract.js';
+import type { AgentLog } from './log.js';
+import { unlessAborted } from './unless-aborted.js';
+
+export interface PuntsOptions {
+  /** Frames to send out of the port the frame came in on. */
+  readonly answer: (frame: PuntedFrame) => readonly Uint8Array[];
+  readonly log: AgentLog;
+}
+
+export interface PuntCounters {
+  received: number;
+  /** Frames sent. */
+  sent: number;
+  /** Without userdata of ours, or without a port. */
+  foreign: number;
+  /** Dropped because newer ones came faster than they were answered. */
+  overflowed: number;
+  /** Answering threw. */
+  failed: number;
+}
+
+interface Waiting {
+  readonly frame: PuntedFrame;
+  readonly inPort: number;
+}
+
+const QUEUE_LENGTH = 1_024;
+const PER_TURN = 16;
+
+export class Punts {
+  readonly counters: PuntCounters = { received: 0, sent: 0, foreign: 0, overflowed: 0, failed: 0 };
+  readonly #options: PuntsOptions;
+  /** The oldest is overwritten when the ring is full. */
+  readonly #ring: (Waiting | undefined)[] = new Array<undefined>(QUEUE_LENGTH).fill(undefined);
+  #first = 0;
+  #length = 0;
+  #scheduled = false;
+  #channel: Channel | undefined;
+
+  constructor(options: PuntsOptions) {
+    this.#options = options;
+  }
+
+  /** Serves one connection until it is over or the signal is aborted. */
+  async attend(channel: Channel, signal: AbortSignal): Promise<void> {
+    this.#channel = channel;
+    try {
+      await channel.enablePunts(PUNT_CONTROLLER_ID, (packet) => this.#receive(packet));
+      await unlessAborted(channel.closed, signal);
+    } finally {
+      this.#channel = undefined;
+      this.#length = 0;
+      this.#ring.fill(undefined);
+    }
+  }
+
+  #receive(packet: PacketIn): void {
+    const { counters } = this;
+    counters.received++;
+    const punt = decodePunt(packet.userdata);
+    const portKey = fieldOf(packet, REGISTERS.source_port.field);
+    const inPort = fieldOf(packet, 'in_port');
+    if (punt === undefined || portKey === undefined || inPort === undefined) {
+      counters.foreign++;
+      return;
+    }
+    if (this.#length === QUEUE_LENGTH) {
+      this.#take();
+      counters.overflowed++;
+    }
+    this.#ring[(this.#first + this.#length++) % QUEUE_LENGTH] = { frame: { punt, data: packet.data, port_key: portKey }, inPort };
+    this.#schedule();
+  }
+
+  #take(): Waiting | undefined {
+    if (this.#length === 0) return undefined;
+    const waiting = this.#ring[this.#first];
+    this.#ring[this.#first] = undefined;
+    this.#first = (this.#first + 1) % QUEUE_LENGTH;
+    this.#length--;
+    return waiting;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => {
+      this.#scheduled = false;
+      for (let i = 0; i < PER_TURN; i++) {
+        const waiting = this.#take();
+        if (waiting === undefined) return;
+        this.#answer(waiting);
+      }
+      if (this.#length > 0) this.#schedule();
+    });
+  }
+
+  #answer({ frame, inPort }: Waiting): void {
+    const { counters } = this;
+    try {
+      for (const data of this.#options.answer(frame)) {
+        // From the controller and not from the port: a switch does not send a packet back to where it is said to come from.
+        this.#channel?.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: inPort, max_len: 0 }]);
+        counters.sent++;
+      }
+    } catch (error) {
+      // A frame is anybody's bytes: whatever it does to a responder, the next one is answered. Once is enough for the log.
+      if (counters.failed++ === 0) {
+        this.#options.log.error(
+          { punt: frame.punt.kind, port_key: frame.port_key, error: String(error) },
+          'a punted frame could not be answered',
+        );
+      }
+    }
+  }
+}
+
+function fieldOf(packet: PacketIn, field: FieldName): number | undefined {
+  for (const oxm of packet.metadata) if (oxm.field === field && typeof oxm.value === 'number') return oxm.value;
+  return undefined;
+}

@@ -1,0 +1,364 @@
+/**
+ * Keeps the tables of one bridge as the compiler wants them.
+ *
+ * Owns: what is wanted, what the switch is known to hold, which slice messages it has confirmed; the sessions with the switch.
+ * Assumes: nothing is sent before the first complete set of tables is wanted (`begin`), so that a deletion is never a guess.
+ * Promises: never clears. A new connection is adopted by its canary: when that says what is wanted, nothing is sent and an audit follows in the
+ * background; else the tables are read and the difference goes out as one bundle. Changes that come while a bundle is on its way are merged,
+ * the later per flow, into the next. Every audit period the switch is read and what drifted is put back.
+ */
+import type { FlowDelta, Provenance, Tables } from '../../flows/compile/contract.js';
+import type { Flow, Meter } from '../../flows/openflow/flow.js';
+import { PIPELINE_VERSION } from '../../flows/pipeline/tables.js';
+import type { Channel, SwitchError } from '../channel/contract.js';
+import { findCanary, putMeters, takeStock } from './auditor.js';
+import type { Step } from './batch.js';
+import type { Clock } from './clock.js';
+import { Image } from './image.js';
+import { Installer } from './installer.js';
+import type { Drift } from './ledger.js';
+import type { AgentLog } from './log.js';
+import { Progress } from './progress.js';
+import { isAborted, unlessAborted } from './unless-aborted.js';
+import { Wakeup } from './wakeup.js';
+
+export interface ReconcilerOptions {
+  readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
+  readonly log: AgentLog;
+  readonly auditPeriodMs: number;
+  /** Who made the flow with this cookie. */
+  readonly explain: (cookie: bigint) => Provenance | undefined;
+  /** `status` may have changed. */
+  readonly onProgress: () => void;
+}
+
+export interface ReconcilerStatus {
+  /** The switch is connected and what it holds is known. */
+  readonly isAdopted: boolean;
+  readonly applied_seq: number | null;
+  /** Flows of ours the switch holds, the canary among them. */
+  readonly flow_count: number;
+  readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
+}
+
+export interface ReconcilerCounters {
+  bundles: number;
+  modifications: number;
+  refusals: number;
+  audits: number;
+  readonly drift: Drift;
+}
+
+interface Waiter {
+  readonly keys: readonly string[];
+  readonly resolve: () => void;
+}
+
+/** In a first snapshot, or one that comes this soon after it, a mass deletion is held back until this time is over. */
+const GRACE_MS = 10_000;
+const MASS_DELETION = 50;
+
+export class Reconciler {
+  readonly counters: ReconcilerCounters = {
+    bundles: 0,
+    modifications: 0,
+    refusals: 0,
+    audits: 0,
+    drift: { missing: 0, extra: 0, changed: 0 },
+  };
+  readonly #options: ReconcilerOptions;
+  readonly #image = new Image();
+  readonly #progress = new Progress();
+  readonly #installer: Installer;
+  readonly #work: Wakeup;
+  readonly #audit: Wakeup;
+  readonly #begun: Promise<void>;
+  #resolveBegun!: () => void;
+  #isBegun = false;
+  #graceEnds = -Infinity;
+  #meters: ReadonlyMap<number, Meter> = new Map();
+  #adopted = false;
+  #refusedMeters: readonly string[] = [];
+  #waiters: Waiter[] = [];
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+    this.#begun = new Promise((resolve) => (this.#resolveBegun = resolve));
+    this.#work = new Wakeup(options.clock);
+    this.#audit = new Wakeup(options.clock);
+    this.#installer = new Installer({
+      image: this.#image,
+      clock: options.clock,
+      random: options.random,
+      onBundle: (modifications) => this.#onBundle(modifications),
+      onRefused: (step, error) => this.#onRefused(step, error),
+    });
+  }
+
+  /** The tables wanted are complete from now on: the switch may be changed. */
+  begin(): void {
+    if (this.#isBegun) return;
+    this.#isBegun = true;
+    this.#graceEnds = this.#options.clock.now() + GRACE_MS;
+    this.#resolveBegun();
+  }
+
+  /** Changes what is wanted. */
+  change(delta: FlowDelta): void {
+    const change = this.#progress.nextChange();
+    const { flows, groups } = this.#image;
+    for (const [key, flow] of delta.flows_put) flows.want(key, flow, change);
+    for (const key of delta.flows_deleted.keys()) flows.want(key, undefined, change);
+    for (const [key, group] of delta.groups_put) groups.want(key, group, change);
+    for (const key of delta.groups_deleted.keys()) groups.want(key, undefined, change);
+    this.#work.raise();
+  }
+
+  /** Wants exactly these tables. */
+  replace(tables: Tables): void {
+    this.#meters = tables.meters;
+    const change = this.#progress.nextChange();
+    const { flows, groups } = this.#image;
+    for (const key of [...flows.wanted.keys()]) if (!tables.flows.has(key)) flows.want(key, undefined, change);
+    for (const [key, flow] of tables.flows) flows.want(key, flow, change);
+    for (const key of [...groups.wanted.keys()]) if (!tables.groups.has(key)) groups.want(key, undefined, change);
+    for (const [key, group] of tables.groups) groups.want(key, group, change);
+    this.#work.raise();
+  }
+
+  /** With the changes so far, everything that slice message `seq` asks for is wanted. */
+  mark(seq: number): void {
+    this.#progress.mark(seq);
+    this.#confirm();
+  }
+
+  /** What was wanted so far came with a snapshot: should it delete most of what the switch holds, and that soon after the start, it waits. */
+  suspect(): void {
+    const { flows } = this.#image;
+    let deletions = 0;
+    for (const key of flows.differences.keys()) if (!flows.wanted.has(key)) deletions++;
+    if (deletions <= MASS_DELETION || deletions * 2 <= flows.count || this.#options.clock.now() >= this.#graceEnds) return;
+    this.#installer.holdDeletions(this.#graceEnds);
+    this.#options.log.warn(
+      { deletions, held: flows.count, grace_ms: GRACE_MS },
+      'the slice leaves out most of what is installed; deletions wait',
+    );
+  }
+
+  /** Another attachment: the seq of slice messages starts anew. */
+  restartSeq(): void {
+    this.#progress.restart();
+    this.#options.onProgress();
+  }
+
+  /** Something happened that may have cost the switch its flows. */
+  auditSoon(): void {
+    this.#audit.raise();
+  }
+
+  /** Resolves once the switch holds what `delta` wanted, or what was wanted in its place later; also when the signal is aborted. */
+  async settled(delta: FlowDelta, signal: AbortSignal): Promise<void> {
+    const keys = [...delta.flows_put.keys(), ...delta.flows_deleted.keys()];
+    const settled = new Promise<void>((resolve) => this.#waiters.push({ keys, resolve }));
+    this.#confirm();
+    await unlessAborted(settled, signal);
+  }
+
+  status(): ReconcilerStatus {
+    const { flows, canary } = this.#image;
+    return {
+      isAdopted: this.#adopted,
+      applied_seq: this.#progress.applied,
+      flow_count: flows.count + (canary === undefined ? 0 : 1),
+      error: this.#error(),
+    };
+  }
+
+  /** Serves one connection until it is over or the signal is aborted. The flows stay. */
+  async attend(channel: Channel, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const ended = { isExpected: false };
+    const end = (): void => {
+      ended.isExpected = true;
+      over.abort();
+    };
+    if (signal.aborted) end();
+    signal.addEventListener('abort', end, { once: true });
+    void channel.closed.then(end);
+    try {
+      await unlessAborted(this.#begun, over.signal);
+      if (over.signal.aborted) return;
+      const isAudited = await this.#adopt(channel, over.signal);
+      await Promise.all([this.#install(channel, over), this.#auditPeriodically(channel, isAudited, over)]);
+    } catch (error) {
+      // Why the connection is over, its `closed` says.
+      if (!ended.isExpected) throw error;
+    } finally {
+      signal.removeEventListener('abort', end);
+      over.abort();
+      this.#adopted = false;
+      this.#options.onProgress();
+    }
+  }
+
+  /** Finds out what the switch holds. @returns true when everything was read, false when the canary was believed */
+  async #adopt(channel: Channel, signal: AbortSignal): Promise<boolean> {
+    const { log, clock } = this.#options;
+    const image = this.#image;
+    const started = clock.now();
+    await this.#putMeters(channel, signal);
+    const canary = await findCanary(channel, signal);
+    const digest = canary?.pipelineVersion === PIPELINE_VERSION ? canary.digest : undefined;
+    image.canary = digest;
+    const isAsWanted = digest !== undefined && digest === image.wantedDigest();
+    if (isAsWanted) image.flows.holdAll();
+    if (isAsWanted) image.groups.holdAll();
+    const isKnown = isAsWanted || (digest !== undefined && digest === image.digest);
+    if (!isKnown) {
+      await takeStock(
+        channel,
+        image,
+        () => [],
+        () => false,
+        () => this.#progress.change,
+        signal,
+      );
+      if (digest !== undefined) this.suspect();
+    }
+    log.info(
+      {
+        canary: isAsWanted ? 'as wanted' : isKnown ? 'as left' : canary === undefined ? 'none' : 'other',
+        flows: image.flows.count,
+        differences: image.flows.differences.size + image.groups.differences.size,
+        ms: Math.round(clock.now() - started),
+      },
+      'switch adopted',
+    );
+    this.#adopted = true;
+    this.#confirm();
+    return !isKnown;
+  }
+
+  async #install(channel: Channel, over: AbortController): Promise<void> {
+    const { clock } = this.#options;
+    try {
+      while (!over.signal.aborted) {
+        await this.#installer.flush(channel, over.signal);
+        this.#confirm();
+        await this.#work.wait(this.#installer.nextDue() - clock.now(), over.signal);
+      }
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #auditPeriodically(channel: Channel, isAudited: boolean, over: AbortController): Promise<void> {
+    const { auditPeriodMs, random } = this.#options;
+    try {
+      if (!isAudited) this.#audit.raise();
+      while (!over.signal.aborted) {
+        await this.#audit.wait(auditPeriodMs * (0.9 + random() / 5), over.signal);
+        if (!isAborted(over.signal)) await this.#auditOnce(channel, over.signal);
+      }
+    } finally {
+      over.abort();
+    }
+  }
+
+  async #auditOnce(channel: Channel, signal: AbortSignal): Promise<void> {
+    const { counters } = this;
+    const bundles = counters.bundles;
+    const inFlight = (): readonly Step[] => this.#installer.inFlight;
+    const wasSent = (): boolean => inFlight().length > 0 || counters.bundles !== bundles;
+    await this.#putMeters(channel, signal);
+    const found = await takeStock(channel, this.#image, inFlight, wasSent, () => this.#progress.change, signal);
+    counters.audits++;
+    const drifted = { flows: found.flows, groups: found.groups };
+    for (const drift of Object.values(drifted)) {
+      counters.drift.missing += drift.missing;
+      counters.drift.extra += drift.extra;
+      counters.drift.changed += drift.changed;
+    }
+    if (Object.values(drifted).some((drift) => drift.missing + drift.extra + drift.changed > 0)) {
+      this.#options.log.warn(drifted, 'the switch differed from what was installed; putting it right');
+    }
+    this.#work.raise();
+  }
+
+  async #putMeters(channel: Channel, signal: AbortSignal): Promise<void> {
+    const { put, refused } = await putMeters(channel, this.#meters, signal);
+    if (put.length > 0) this.#options.log.info({ meters: put }, 'meters put right');
+    const messages = refused.map(({ meter_id, message }) => `meter ${meter_id}: ${message}`);
+    if (messages.join() !== this.#refusedMeters.join()) {
+      this.#refusedMeters = messages;
+      if (messages.length > 0) this.#options.log.error({ refused: messages }, 'the switch refuses meters');
+      this.#options.onProgress();
+    }
+  }
+
+  #onBundle(modifications: number): void {
+    this.counters.bundles++;
+    this.counters.modifications += modifications;
+    this.#confirm();
+  }
+
+  #onRefused(step: Step | undefined, error: SwitchError): void {
+    this.counters.refusals++;
+    const what = step === undefined ? 'the bundle' : describe(step);
+    const flow = step === undefined ? undefined : flowOf(step, this.#image);
+    this.#options.log.error(
+      { error: error.name, what, made_by: flow && this.#options.explain(flow.cookie) },
+      'the switch refused a modification',
+    );
+    this.#audit.raise();
+  }
+
+  #confirm(): void {
+    if (!this.#adopted) return;
+    const { inFlight } = this.#installer;
+    let oldest = this.#image.oldestDifference();
+    for (const { since } of inFlight) oldest = Math.min(oldest, since);
+    this.#progress.confirm(oldest);
+    if (this.#waiters.length > 0) this.#release(new Set(inFlight.map((step) => step.key)));
+    this.#options.onProgress();
+  }
+
+  #release(inFlight: ReadonlySet<string | number>): void {
+    const { differences } = this.#image.flows;
+    const waiting: Waiter[] = [];
+    for (const waiter of this.#waiters) {
+      if (waiter.keys.some((key) => differences.has(key) || inFlight.has(key))) waiting.push(waiter);
+      else waiter.resolve();
+    }
+    this.#waiters = waiting;
+  }
+
+  #error(): ReconcilerStatus['error'] {
+    const { flows, groups } = this.#image;
+    const { stalled } = this.#installer;
+    if (stalled !== undefined) return { seq: this.#progress.blockedSeq(this.#progress.change), message: stalled.message, uuids: [] };
+    for (const [key, { since, held, refusal }] of flows.differences) {
+      if (refusal === undefined) continue;
+      const flow = flows.wanted.get(key)?.value ?? held?.value;
+      const made = flow && this.#options.explain(flow.cookie);
+      const message = `${refusal.message}: flow ${key}${made === undefined ? '' : `, made by ${made.rule}`}`;
+      return { seq: this.#progress.blockedSeq(since), message, uuids: made?.uuids ?? [] };
+    }
+    for (const [key, { since, refusal }] of groups.differences) {
+      if (refusal === undefined) continue;
+      return { seq: this.#progress.blockedSeq(since), message: `${refusal.message}: group ${key}`, uuids: [] };
+    }
+    return null;
+  }
+}
+
+function describe(step: Step): string {
+  return `${step.mod.kind} ${step.key}`;
+}
+
+function flowOf(step: Step, image: Image): Flow | undefined {
+  if (step.on === 'group') return undefined;
+  return step.entry?.value ?? image.flows.held(step.key)?.value;
+}

@@ -1,0 +1,37 @@
+/**
+ * Tells a loop that there is something to do.
+ *
+ * Owns: one flag. Raising it several times before the loop looks is raising it once.
+ * Assumes: one loop waits at a time.
+ */
+import type { Clock } from './clock.js';
+
+export class Wakeup {
+  readonly #clock: Clock;
+  #raised = false;
+  #notify: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  raise(): void {
+    this.#raised = true;
+    this.#notify?.();
+  }
+
+  /** Resolves once raised, after `ms` (Infinity: never by time), or when the signal is aborted; lowers the flag. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#raised && !signal.aborted) {
+      const over = new AbortController();
+      const end = (): void => over.abort();
+      this.#notify = end;
+      signal.addEventListener('abort', end, { once: true });
+      if (ms < Infinity) await this.#clock.sleep(Math.max(0, ms), over.signal);
+      else await new Promise((resolve) => over.signal.addEventListener('abort', resolve, { once: true }));
+      signal.removeEventListener('abort', end);
+      this.#notify = undefined;
+    }
+    this.#raised = false;
+  }
+}

@@ -1,0 +1,56 @@
+import { Progress } from '../../../datapath/agent/progress.js';
+
+describe('progress', () => {
+  it('is nothing before the first confirmation', () => {
+    const progress = new Progress();
+    progress.nextChange();
+    progress.mark(1);
+    expect(progress.applied).toBeNull();
+  });
+
+  it('reaches a message once every change up to it is confirmed', () => {
+    const progress = new Progress();
+    const seen: (number | null)[] = [];
+    for (const seq of [1, 2, 3]) {
+      progress.nextChange();
+      progress.mark(seq);
+    }
+    for (const oldest of [1, 3, 3, Infinity]) {
+      progress.confirm(oldest);
+      seen.push(progress.applied);
+    }
+    expect(seen).toEqual([null, 2, 2, 3]);
+  });
+
+  it('takes a message without any change as confirmed with the one before it', () => {
+    const progress = new Progress();
+    progress.nextChange();
+    progress.mark(1);
+    progress.mark(2);
+    progress.confirm(2);
+    expect(progress.applied).toBe(2);
+  });
+
+  it('names the first message that a change keeps back', () => {
+    const progress = new Progress();
+    progress.nextChange();
+    progress.mark(10);
+    const broken = progress.nextChange();
+    progress.mark(11);
+    progress.nextChange();
+    progress.mark(12);
+    progress.confirm(broken);
+    expect({ applied: progress.applied, blocked: progress.blockedSeq(broken) }).toEqual({ applied: 10, blocked: 11 });
+  });
+
+  it('starts anew with another attachment, and an old change still keeps its messages back', () => {
+    const progress = new Progress();
+    const broken = progress.nextChange();
+    progress.mark(90);
+    progress.restart();
+    progress.nextChange();
+    progress.mark(1);
+    progress.confirm(broken);
+    expect({ applied: progress.applied, blocked: progress.blockedSeq(broken) }).toEqual({ applied: null, blocked: 1 });
+  });
+});
