@@ -11,7 +11,7 @@ import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { parseParameters } from '../../flows/model/parse-input.js';
-import { checkUuid } from './collections.js';
+import { checkUuid, waited } from './collections.js';
 import { deleteControls, noControls, writeControls, type WriteControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
 import { splitSuffix } from './format.js';
@@ -47,6 +47,7 @@ export function batchEndpoint(controller: Controller): Endpoint {
       revision: z.int(),
       changed: z.boolean().describe('False when nothing differed from what there was; the revision is then the current one.'),
       results: z.array(z.unknown()).describe('One for each operation: what it would have answered alone.'),
+      ...waited,
     }),
     body_limit: BODY_LIMIT,
     handle: async ({ params, controls, signal }) => {

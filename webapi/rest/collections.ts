@@ -23,6 +23,17 @@ import { matchesTag, pickTag } from './etag.js';
 import { VIEWS } from '../../controller/view-schemas.js';
 import { carryOut } from './write.js';
 
+/** The views by the names they have in the API description. */
+const NAMED_VIEWS = Object.fromEntries(
+  (Object.keys(KINDS) as UserKind[]).map((kind) => [kind, (VIEWS[kind] as z.ZodObject).meta({ id: typeName(kind) })]),
+) as Record<UserKind, z.ZodObject>;
+
+/** What the answer to a change has besides the view when the client waits. */
+export const waited = {
+  installed: z.literal(true).optional().describe('With wait=installed.'),
+  datapaths: z.array(z.string()).optional().describe('With wait=installed: the datapaths that had something to confirm.'),
+};
+
 export function collectionEndpoints(controller: Controller): Endpoint[] {
   return (Object.keys(KINDS) as UserKind[]).flatMap((kind) => endpointsOf(kind, controller));
 }
@@ -30,7 +41,8 @@ export function collectionEndpoints(controller: Controller): Endpoint[] {
 function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
   const { collection } = KINDS[kind];
   const noun = kind.replaceAll('_', ' ');
-  const view = VIEWS[kind];
+  const view = NAMED_VIEWS[kind];
+  const changed = VIEWS[kind].extend(waited);
   const common = { tag: collection };
   const one = `/${collection}/{uuid}`;
 
@@ -57,7 +69,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       controls: writeControls,
       fields: INPUTS[kind].create,
       checkFields: (params) => reasonsOf(parseCreate(kind, params)),
-      answer: view,
+      answer: changed,
       handle: ({ params, controls, signal }) =>
         writeOne(kind, controller, { verb: 'create', kind, params }, controls as WriteControls, signal),
     },
@@ -84,7 +96,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       controls: writeControls,
       fields: INPUTS[kind].update,
       checkFields: (params) => reasonsOf(parseUpdate(kind, params)),
-      answer: view,
+      answer: changed,
       handle: ({ uuid, params, controls, headers, signal }) => {
         const if_match = pickTag(headers['if-match'], controller.get(kind, checkUuid(kind, uuid))?.etag);
         return writeOne(kind, controller, { verb: 'update', kind, uuid, params, if_match }, controls as WriteControls, signal);
@@ -123,6 +135,11 @@ async function writeOne(
     return view;
   });
   return etag === undefined ? answer : { ...answer, headers: { ...answer.headers, ETag: etag } };
+}
+
+/** `mac_lease` → `MacLease`. */
+function typeName(kind: string): string {
+  return kind.replaceAll(/(?:^|_)([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }
 
 function reasonsOf(parsed: Parsed<unknown>): readonly Reason[] {

@@ -2,7 +2,7 @@
  * The description of the API: OpenAPI 3.1, made from the endpoints and their schemas.
  */
 import { z } from 'zod';
-import { createDocument, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject } from 'zod-openapi';
 import type { Endpoint } from './endpoint.js';
 import { noControls } from './controls.js';
 import { PROBLEM_MEDIA_TYPE } from './problem.js';
@@ -42,7 +42,7 @@ export function describeApi(endpoints: readonly Endpoint[], version: () => strin
 function describeEndpoints(endpoints: readonly Endpoint[], version: string): unknown {
   const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
   for (const endpoint of endpoints) (paths[endpoint.path] ??= {})[endpoint.method.toLowerCase()] = operationOf(endpoint);
-  return createDocument({
+  const document: ZodOpenApiObject = {
     openapi: '3.1.0',
     info: {
       title: 'Hotori',
@@ -52,7 +52,14 @@ function describeEndpoints(endpoints: readonly Endpoint[], version: string): unk
     },
     servers: [{ url: '/api/1.0' }],
     paths: paths,
-  });
+  };
+  return createDocument(document, { override: ({ jsonSchema }) => dropSafeBounds(jsonSchema) });
+}
+
+/** Every integer of JavaScript has these bounds; they say nothing about the API. */
+function dropSafeBounds(schema: { minimum?: number; maximum?: number }): void {
+  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
+  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
 }
 
 function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {

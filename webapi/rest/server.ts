@@ -21,6 +21,8 @@ export interface WebServer {
   stop(drainMs: number): Promise<void>;
 }
 
+const SWEEP_MS = 50;
+
 /** Thrown when the address cannot be listened on; the message is for an operator. */
 export class ListenError extends Error {
   override readonly name = 'ListenError';
@@ -39,10 +41,12 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
     stop: async (drainMs) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       stopping.abort();
-      server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), drainMs);
+      // A connection kept alive is idle again once its last answer is out.
+      const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+      const end = setTimeout(() => server.closeAllConnections(), drainMs);
       await closed;
-      clearTimeout(timer);
+      clearInterval(sweep);
+      clearTimeout(end);
     },
   };
 }

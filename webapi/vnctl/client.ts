@@ -108,10 +108,11 @@ function labelled(pointer: string, detail: string): string {
 }
 
 function originOf(server: string): string {
-  const text = /^https?:\/\//.test(server) ? server : `http://${server}`;
-  if (!URL.canParse(text)) throw usageError(`--server: must be HOST:PORT or a URL, not ${server}`);
-  const { origin, pathname } = new URL(text);
-  return origin + pathname.replace(/\/+$/, '');
+  const text = server.includes('://') ? server : `http://${server}`;
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol))
+    throw usageError(`--server: must be HOST:PORT or a URL, not ${server}`);
+  return url.origin + url.pathname.replace(/\/+$/, '');
 }
 
 function reasonOf(error: unknown): string {
