@@ -1,0 +1,107 @@
+/**
+ * Slice records with everything filled in, and the slice most tests use.
+ */
+import type { EntityOf, Interface, IpLease, MacLease, Network } from '../../../flows/model/entities.js';
+
+const stamps = { created_at: '2024-01-01T00:00:00.000Z', updated_at: '2024-01-01T00:00:00.000Z' };
+
+export function network(uuid: string, fields: Partial<Network> = {}): Network {
+  return {
+    kind: 'network',
+    uuid,
+    display_name: '',
+    domain_name: '',
+    mode: 'virtual',
+    ipv4_network: null,
+    ipv4_prefix: null,
+    ipv6_network: null,
+    ipv6_prefix: null,
+    ipv6_slaac: false,
+    mtu: null,
+    dns_servers: [],
+    segment_uuid: null,
+    segment_key: 1,
+    vrf_key: 1,
+    ...stamps,
+    ...fields,
+  };
+}
+
+export function iface(uuid: string, port_key: number, fields: Partial<Interface> = {}): Interface {
+  return {
+    kind: 'interface',
+    uuid,
+    display_name: '',
+    mode: 'vif',
+    owner_datapath_uuid: null,
+    port_name: null,
+    enable_routing: false,
+    enable_route_translation: false,
+    enable_filtering: false,
+    security_group_uuids: [],
+    port_key,
+    policy_class_key: 0,
+    ...stamps,
+    ...fields,
+  };
+}
+
+export function macLease(uuid: string, interface_uuid: string, mac_address: string): MacLease {
+  return { kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid: null, ...stamps };
+}
+
+/** Of the MAC lease, or of the interface alone when it begins with `if-`. */
+export function ipLease(uuid: string, owner: string, network_uuid: string, address: string): IpLease {
+  const isV6 = address.includes(':');
+  return {
+    kind: 'ip_lease',
+    uuid,
+    interface_uuid: owner.startsWith('if-') ? owner : null,
+    mac_lease_uuid: owner.startsWith('ml-') ? owner : null,
+    network_uuid,
+    ipv4_address: isV6 ? null : address,
+    ipv6_address: isV6 ? address : null,
+    enable_routing: false,
+    ...stamps,
+  };
+}
+
+export function dhcpService(uuid: string, interface_uuid: string): EntityOf<'network_service'> {
+  return {
+    kind: 'network_service',
+    uuid,
+    display_name: '',
+    mode: 'dhcp',
+    interface_uuid,
+    incoming_port: null,
+    outgoing_port: null,
+    ...stamps,
+  };
+}
+
+export const VM_PORT = 7;
+
+/** One VM in a dual-stack network with a router, a DHCP server beside it, resolvers and a name. */
+export const SLICE = {
+  network: network('nw-a', {
+    domain_name: 'a.test',
+    ipv4_network: '10.1.0.0',
+    ipv4_prefix: 24,
+    ipv6_network: '2001:db8:1::',
+    ipv6_prefix: 64,
+    mtu: 1450,
+    dns_servers: ['10.1.0.53', '2001:db8:1::53', '192.0.2.53'],
+  }),
+  vm: iface('if-vm', VM_PORT),
+  vmMac: macLease('ml-vm', 'if-vm', '02:00:00:00:00:07'),
+  vmIpv4: ipLease('il-vm4', 'ml-vm', 'nw-a', '10.1.0.7'),
+  vmIpv6: ipLease('il-vm6', 'ml-vm', 'nw-a', '2001:db8:1::7'),
+  router: iface('if-router', 1, { mode: 'simulated', enable_routing: true }),
+  routerMac: macLease('ml-router', 'if-router', '02:00:00:00:00:01'),
+  routerIpv4: ipLease('il-router4', 'ml-router', 'nw-a', '10.1.0.1'),
+  routerIpv6: ipLease('il-router6', 'ml-router', 'nw-a', '2001:db8:1::1'),
+  server: iface('if-server', 2, { mode: 'simulated' }),
+  serverMac: macLease('ml-server', 'if-server', '02:00:00:00:00:02'),
+  serverIpv4: ipLease('il-server4', 'if-server', 'nw-a', '10.1.0.2'),
+  dhcp: dhcpService('ns-dhcp', 'if-server'),
+} as const;
