@@ -19,6 +19,7 @@ import { readVersion } from './controller/kernel/version.js';
 import { StoreError } from './controller/store/contract.js';
 import { openEmbeddedStore } from './controller/store/embedded.js';
 import { Vnmgr } from './controller/vnmgr.js';
+import { Agent } from './datapath/agent/agent.js';
 import { ListenError, startWebServer } from './webapi/rest/server.js';
 
 const DRAIN_MS = 10_000;
@@ -131,9 +132,27 @@ async function startRoles(config: Config, logger: Logger, started: (role: Role) 
     newRequestId: randomUUID,
     listen: config.api,
   });
-  // Listening comes first, so that a busy port is seen before any switch is touched; it also ends first.
   started({ name: 'webapi', stop: () => web.stop(DRAIN_MS / 2) });
+  started(startAgents(config, vnmgr, logger));
   logger.info({ api: web.address, state_dir: config.state_dir, revision: vnmgr.revision().number }, 'hotori is up');
+}
+
+/** One agent for each bridge. They find their switches in their own time, and again when they lose them; stopping leaves all flows in place. */
+function startAgents(config: Config, vnmgr: Vnmgr, logger: Logger): Role {
+  const { audit_period, default_mtu, dhcp_lease_time } = config;
+  const stopping = new AbortController();
+  const running = config.vna.map((vna) => {
+    const log = logger.child({ role: 'vna', bridge: vna.bridge });
+    const agent = new Agent({ ...vna, sliceSource: vnmgr, auditPeriodMs: audit_period * 1000, default_mtu, dhcp_lease_time, log });
+    return agent.run(stopping.signal);
+  });
+  return {
+    name: 'vna',
+    stop: async () => {
+      stopping.abort();
+      await Promise.all(running);
+    },
+  };
 }
 
 /** Resolves when a signal has come and the roles have stopped. */

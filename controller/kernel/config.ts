@@ -31,7 +31,7 @@ export interface Config {
   /** Seconds. */
   readonly dhcp_lease_time: number;
   readonly log_level: SettingValues['log_level'];
-  /** At least one; no two with the same bridge of the same OVSDB. */
+  /** At least one; no two with the same bridge of the same OVSDB server or node. */
   readonly vna: readonly VnaConfig[];
 }
 
@@ -124,10 +124,12 @@ function listVna(
       if (placed !== undefined) values[key] = check(`vna.${key}`, setting, placed, '', complain);
     }
     const one = values as VnaConfig;
-    const identity = `${one.ovsdb} ${one.bridge}`;
-    const other = seen.get(identity);
-    if (other !== undefined) complain(`${entry.where}: vna: bridge ${one.bridge} of ${one.ovsdb} is listed already (${other})`);
-    else seen.set(identity, entry.where);
+    // The datapath id is made from node id and bridge.
+    for (const identity of [`${one.bridge} of ${one.ovsdb}`, `${one.bridge} of node ${one.node_id}`]) {
+      const other = seen.get(identity);
+      if (other !== undefined && other !== entry.where) complain(`${entry.where}: vna: bridge ${identity} is listed already (${other})`);
+      else seen.set(identity, entry.where);
+    }
     return one;
   });
 }

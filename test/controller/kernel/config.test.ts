@@ -104,8 +104,11 @@ describe('configuration', () => {
     ['vna: []', ['hotori.yaml:1: vna: must be a list with at least one entry']],
     ['\nvna:\n  - br0\n', ['hotori.yaml:3: vna: an entry must hold keys']],
     [
-      'vna:\n  - {}\n  - {}\n',
-      ['hotori.yaml:3: vna: bridge br-int of unix:/var/run/openvswitch/db.sock is listed already (hotori.yaml:2)'],
+      'vna:\n  - {}\n  - {node_id: other}\n  - {ovsdb: "unix:/b"}\n',
+      [
+        'hotori.yaml:3: vna: bridge br-int of unix:/var/run/openvswitch/db.sock is listed already (hotori.yaml:2)',
+        'hotori.yaml:4: vna: bridge br-int of node host-a is listed already (hotori.yaml:2)',
+      ],
     ],
     ['api: {}', ['hotori.yaml:1: api: must be a string, not {}']],
     ['api: 1.2.3.4:70000', ['hotori.yaml:1: api: must be HOST:PORT']],
