@@ -2,14 +2,24 @@
  * A small world for end-to-end tests: one hypervisor, Hotori, two networks with DHCP, a router, and VMs.
  *
  * Owns: what is defined over REST before a test begins. Everything goes through the API, as a user would.
- * Promises: `destroy` runs the common check first: no unexpected warning in any log, and a restarted Hotori finds nothing to change
- * (its tables compiled from scratch equal what was built up step by step and what the switch holds).
+ * Promises: `destroy` runs the common check first: a restarted Hotori finds nothing to change (its tables compiled from scratch equal what was
+ * built up step by step and what the switch holds), the interpreter agrees with the switch on sampled packets, and no log has an unexpected warning.
  */
+import path from 'node:path';
+import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
+import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
+import { compareWithSwitch, type Comparison } from '../oracle/compare.js';
+import { OpenflowClient } from '../oracle/openflow-client.js';
+import { PacketMaker, type LocalEndpoint } from '../oracle/packets.js';
+import { Random } from '../oracle/random.js';
 import { eventually } from '../lab/eventually.js';
 import type { Hotori, HotoriOptions } from '../lab/hotori.js';
 import type { Hypervisor } from '../lab/hypervisor.js';
 import { Lab } from '../lab/lab.js';
 import type { Vm } from '../lab/vm.js';
+
+/** How many packets the common check tries. */
+const SAMPLED_PACKETS = 60;
 
 export interface VmPlan {
   readonly name: string;
@@ -22,6 +32,7 @@ export class World {
   readonly lab: Lab;
   readonly hypervisor: Hypervisor;
   readonly hotori: Hotori;
+  readonly #plans: (VmPlan & { readonly mac: string })[] = [];
 
   private constructor(lab: Lab, hypervisor: Hypervisor, hotori: Hotori) {
     this.lab = lab;
@@ -74,6 +85,7 @@ export class World {
     for (const plan of plans) vms.push(await this.lab.addVm(this.hypervisor, { name: plan.name, iface_id: `if-${plan.name}` }));
     await this.hotori.post('/batch', { operations: plans.map((plan, i) => post('interfaces', interfaceOf(plan, vms[i]!.mac))) });
     await Promise.all(plans.map((plan, i) => configure(vms[i]!, plan)));
+    this.#plans.push(...plans.map((plan, i) => ({ ...plan, mac: vms[i]!.mac })));
     await this.untilPlugged(...plans.map((plan) => plan.name));
     return vms;
   }
@@ -104,7 +116,32 @@ export class World {
     await this.hotori.untilInstalled();
     const mods = await this.flowMods();
     expect({ flow_mods: mods, flows: await this.hypervisor.ovs.flows() }).toEqual({ flow_mods: 0, flows: built });
+    expect((await this.compareSampled(SAMPLED_PACKETS, built.length)).differences).toEqual([]);
     expect([...this.hotori.unexpectedWarnings(allowed), ...(await this.hypervisor.ovs.unexpectedWarnings(allowed))]).toEqual([]);
+  }
+
+  /** Sends random packets of the VMs through the interpreter, over the flows read back from the switch, and through the switch's own trace. */
+  async compareSampled(count: number, seed: number): Promise<Comparison> {
+    const { ovs } = this.hypervisor;
+    const client = await OpenflowClient.connect(ovs.openflowSocket(this.hotori.bridge));
+    const tables = await client.dump().finally(() => client.close());
+    const local = await Promise.all(this.#plans.map((plan) => this.#endpoint(plan)));
+    const routers = [1, 2].map((n) => ({
+      mac: parseMac(`02:00:00:00:0${n}:01`),
+      ipv4: [parseIpv4(`10.${n}.0.1`)],
+      ipv6: [parseIpv6(`fd00:${n}::1`)],
+    }));
+    const stranger = { mac: 0x02de_ad00_0001, ipv4: [parseIpv4('10.1.0.99'), parseIpv4('192.0.2.1')], ipv6: [parseIpv6('2001:db8::1')] };
+    const maker = new PacketMaker({ local, others: [...routers, stranger], services: [22, 53, 67, 80, 81, 33434] }, new Random(seed));
+    const packets = Array.from({ length: count }, () => maker.packet());
+    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: this.hotori.bridge } });
+  }
+
+  async #endpoint(plan: VmPlan & { readonly mac: string }): Promise<LocalEndpoint> {
+    const { ipv4, ipv6 } = address(plan);
+    const mac = parseMac(plan.mac);
+    const port = Number(await this.hypervisor.ovs.vsctl('get', 'Interface', plan.name, 'ofport'));
+    return { mac, port, ipv4: [parseIpv4(ipv4)], ipv6: [parseIpv6(ipv6), eui64LinkLocal(mac)] };
   }
 
   /** Flow-mods sent to the switch since Hotori started, as it counts them itself. */
