@@ -170,7 +170,7 @@ export class Engine {
     const run = new Run(this.store, call.rule.name, call.root);
     if (root !== undefined && root.kind === call.rule.root && this.#calls.get(call.name) === call) {
       this.runs++;
-      call.rule.run(root as never, run, run);
+      call.rule.run(root, run, run);
     } else {
       run.looked.clear();
     }

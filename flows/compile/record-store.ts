@@ -71,7 +71,7 @@ export class RecordStore {
 
   #unindex(record: RuleRecord, touched: Set<Dependency>): void {
     for (const built of this.#byKind.get(record.kind) ?? NOTHING) {
-      for (const key of built.index.keys(record as never)) {
+      for (const key of built.index.keys(record)) {
         const entry = built.entries.get(key);
         if (entry === undefined) continue;
         entry.members.delete(record.uuid);
@@ -96,7 +96,7 @@ export class RecordStore {
 }
 
 function insert(built: BuiltIndex, record: RuleRecord, touched?: Set<Dependency>): void {
-  for (const key of built.index.keys(record as never)) {
+  for (const key of built.index.keys(record)) {
     let entry = built.entries.get(key);
     if (entry === undefined) {
       entry = new IndexEntry();

@@ -102,7 +102,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: classes },
   services,
   { weight: 4, arbitrary: ports },
-) as fc.Arbitrary<InputRecord>;
+);
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };
 
