@@ -45,7 +45,7 @@ export function offer(request: DhcpMessage, lease: DhcpLease): Uint8Array {
     type: DHCP_TYPE.OFFER,
     ciaddr: 0,
     yiaddr: lease.address,
-    required: leaseTimes(lease),
+    required: [...leaseTimes(lease), subnetMask(lease)],
     optional: parameters(request, lease),
   });
   return send(reply, lease, destination({ ...request, ciaddr: 0 }, lease.address));
@@ -56,7 +56,7 @@ export function acknowledgement(request: DhcpMessage, lease: DhcpLease): Uint8Ar
     type: DHCP_TYPE.ACK,
     ciaddr: request.ciaddr,
     yiaddr: lease.address,
-    required: leaseTimes(lease),
+    required: [...leaseTimes(lease), subnetMask(lease)],
     optional: parameters(request, lease),
   });
   return send(reply, lease, destination(request, lease.address));
@@ -65,7 +65,13 @@ export function acknowledgement(request: DhcpMessage, lease: DhcpLease): Uint8Ar
 /** Answer to INFORM: neither an address nor lease times (RFC 2131 §4.3.5). */
 export function informed(request: DhcpMessage, lease: DhcpLease, client: number): Uint8Array {
   const optional = parameters(request, lease);
-  const reply = compose(request, lease, { type: DHCP_TYPE.ACK, ciaddr: request.ciaddr, yiaddr: 0, required: [], optional });
+  const reply = compose(request, lease, {
+    type: DHCP_TYPE.ACK,
+    ciaddr: request.ciaddr,
+    yiaddr: 0,
+    required: [subnetMask(lease)],
+    optional,
+  });
   return send(reply, lease, { mac: request.chaddr, address: client });
 }
 
@@ -104,10 +110,12 @@ function leaseTimes({ lease_seconds }: DhcpLease): readonly DhcpOption[] {
   ];
 }
 
-/**
- * What the client is told of its network. Clients that read classless routes ignore the router option (RFC 3442), so the default route is in both.
- * The mask comes first: it must precede the router (RFC 2132 §3.3).
- */
+/** Before all parameters: it must precede the router (RFC 2132 §3.3). */
+function subnetMask({ network }: DhcpLease): DhcpOption {
+  return ipv4Option(DHCP_OPTION.SUBNET_MASK, ipv4Mask(network.prefix));
+}
+
+/** What the client is told of its network. Clients that read classless routes ignore the router option (RFC 3442), so the default route is in both. */
 function parameters(request: DhcpMessage, lease: DhcpLease): readonly DhcpOption[] {
   const { network, router, dns_servers, domain_name, mtu } = lease;
   const broadcast = broadcastOf(network);
@@ -124,7 +132,7 @@ function parameters(request: DhcpMessage, lease: DhcpLease): readonly DhcpOption
     const index = asked.indexOf(code);
     return index < 0 ? asked.length : index;
   };
-  return [ipv4Option(DHCP_OPTION.SUBNET_MASK, ipv4Mask(network.prefix)), ...options.sort((a, b) => rank(a) - rank(b))];
+  return options.sort((a, b) => rank(a) - rank(b));
 }
 
 /** Bytes for options in a message the client takes. */

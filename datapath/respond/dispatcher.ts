@@ -28,7 +28,7 @@ export interface OutcomeCount {
 }
 
 /** Several traceroutes at once are ordinary; a client asks a server a few times a minute. */
-export const DEFAULT_RATES: Record<PuntKind, Rate> = {
+const DEFAULT_RATES: Record<PuntKind, Rate> = {
   dhcpv4: { per_second: 10, burst: 20 },
   router_solicit: { per_second: 10, burst: 20 },
   time_exceeded: { per_second: 100, burst: 200 },

@@ -12,7 +12,6 @@ import { parseMac } from '../../flows/net/mac.js';
 
 /** An address of an interface, with the MAC that has it. */
 export interface Attachment {
-  readonly interface_uuid: string;
   readonly mac: number;
   readonly ip: Ip;
   readonly network_uuid: string;
@@ -96,7 +95,6 @@ export class SliceIndex {
       const leases = [...this.#leasesOfMac.of(macLease.uuid), ...(index === 0 ? this.#leasesOfInterface.of(interfaceUuid) : [])];
       const mac = parseMac(macLease.mac_address);
       return leases.map((lease) => ({
-        interface_uuid: interfaceUuid,
         mac,
         ip: parseIp((lease.ipv4_address ?? lease.ipv6_address)!),
         network_uuid: lease.network_uuid,

@@ -12,7 +12,7 @@ export type Ipv6Cidr = { readonly family: 'ipv6'; readonly network: bigint; read
 export type Cidr = Ipv4Cidr | Ipv6Cidr;
 
 /** Address bits of a family. */
-export function familyBits(family: Ip['family']): 32 | 128 {
+function familyBits(family: Ip['family']): 32 | 128 {
   return family === 'ipv4' ? 32 : 128;
 }
 

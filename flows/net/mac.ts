@@ -1,7 +1,7 @@
 /**
  * MAC addresses.
  *
- * Owns: the text and byte forms of a MAC, and the IPv6 addresses formed from one.
+ * Owns: the text form of a MAC, and the IPv6 addresses formed from one.
  * Assumes: a MAC as a value is an integer of 48 bits in a JS number, most significant octet first: `0a:00:00:00:00:01` is `0x0a0000000001`.
  * Promises: `parseMac` and `formatMac` are inverse on canonical text (lower case, colons, two digits per octet).
  */
@@ -26,14 +26,6 @@ export function formatMac(mac: number): string {
   if (!Number.isInteger(mac) || mac < 0 || mac > MAX_MAC) throw new RangeError(`${mac} is not a 48-bit MAC address`);
   const hex = mac.toString(16).padStart(12, '0');
   return `${hex.slice(0, 2)}:${hex.slice(2, 4)}:${hex.slice(4, 6)}:${hex.slice(6, 8)}:${hex.slice(8, 10)}:${hex.slice(10)}`;
-}
-
-export function macBytes(mac: number): Uint8Array {
-  const bytes = new Uint8Array(6);
-  const view = new DataView(bytes.buffer);
-  view.setUint16(0, Math.floor(mac / 2 ** 32));
-  view.setUint32(2, mac % 2 ** 32);
-  return bytes;
 }
 
 /** Group addresses, broadcast among them (IEEE 802: the I/G bit). */

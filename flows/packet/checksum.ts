@@ -21,7 +21,7 @@ export function internetChecksum(bytes: Uint8Array, initial = 0): number {
 }
 
 /** Sum over the pseudo-header (RFC 793, RFC 8200 §8.1). @param length Bytes of the upper-layer packet. */
-export function pseudoHeaderSum(ends: IpEnds, protocol: number, length: number): number {
+function pseudoHeaderSum(ends: IpEnds, protocol: number, length: number): number {
   const addresses = ends.family === 'ipv4' ? sumOf32(ends.src) + sumOf32(ends.dst) : sumOf128(ends.src) + sumOf128(ends.dst);
   return addresses + protocol + sumOf32(length);
 }

@@ -271,6 +271,7 @@ describe('DHCPv4 server', () => {
         discover(id),
         discover(uint16Option(DHCP_OPTION.MAX_MESSAGE_SIZE, 1500), id),
         discover(uint16Option(DHCP_OPTION.MAX_MESSAGE_SIZE, 1), id),
+        discover({ ...id, data: new Uint8Array(400) }),
       ];
       const replies = asked.map((frame) => ask(frame, wordy));
       expect(replies.map((reply) => [codes(reply), read(reply.frames[0]!).length <= 548])).toEqual([
@@ -278,6 +279,7 @@ describe('DHCPv4 server', () => {
         [[53, 54, 51, 58, 59, 1, 121, 3, 26, 61], true],
         [[53, 54, 51, 58, 59, 1, 121, 3, 26, 6, 28, 15, 61], false],
         [[53, 54, 51, 58, 59, 1, 121, 3, 26, 61], true],
+        [[53, 54, 51, 58, 59, 1, 61], false],
       ]);
     });
 

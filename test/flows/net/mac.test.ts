@@ -1,16 +1,7 @@
 import fc from 'fast-check';
 import { AddressError } from '../../../flows/net/address-error.js';
 import { formatIpv6, parseIpv6 } from '../../../flows/net/ip.js';
-import {
-  eui64Address,
-  eui64LinkLocal,
-  formatMac,
-  ipv6MulticastMac,
-  isMulticastMac,
-  macBytes,
-  MAX_MAC,
-  parseMac,
-} from '../../../flows/net/mac.js';
+import { eui64Address, eui64LinkLocal, formatMac, ipv6MulticastMac, isMulticastMac, MAX_MAC, parseMac } from '../../../flows/net/mac.js';
 
 const mac = fc.integer({ min: 0, max: MAX_MAC });
 
@@ -38,14 +29,6 @@ describe('parseMac', () => {
 describe('formatMac', () => {
   it.each([-1, MAX_MAC + 1, 1.5, Number.NaN])('refuses %d', (value) => {
     expect(() => formatMac(value)).toThrow(RangeError);
-  });
-});
-
-describe('macBytes', () => {
-  it('are the octets of the text', () => {
-    fc.assert(
-      fc.property(mac, (value) => Array.from(macBytes(value), (byte) => byte.toString(16).padStart(2, '0')).join(':') === formatMac(value)),
-    );
   });
 });
 
