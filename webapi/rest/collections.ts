@@ -9,6 +9,7 @@ import { KINDS, UUID_TAIL, type UserKind } from '../../flows/model/entities.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
+import { nounOf } from '../words.js';
 import {
   deleteControls,
   noControls,
@@ -40,7 +41,7 @@ export function collectionEndpoints(controller: Controller): Endpoint[] {
 
 function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
   const { collection } = KINDS[kind];
-  const noun = kind.replaceAll('_', ' ');
+  const noun = nounOf(kind);
   const view = NAMED_VIEWS[kind];
   const changed = VIEWS[kind].extend(waited);
   const common = { tag: collection };
@@ -65,7 +66,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       method: 'POST',
       path: `/${collection}`,
       operation_id: `create_${kind}`,
-      summary: `Create a ${noun}`,
+      summary: `Create ${noun}`,
       controls: writeControls,
       fields: INPUTS[kind].create,
       checkFields: (params) => reasonsOf(parseCreate(kind, params)),
@@ -78,7 +79,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       method: 'GET',
       path: one,
       operation_id: `show_${kind}`,
-      summary: `Show a ${noun}`,
+      summary: `Show ${noun}`,
       controls: noControls,
       answer: view,
       handle: ({ uuid, headers }) => {
@@ -92,7 +93,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       method: 'PUT',
       path: one,
       operation_id: `update_${kind}`,
-      summary: `Change a ${noun}; parameters that are absent stay as they are`,
+      summary: `Change ${noun}; parameters that are absent stay as they are`,
       controls: writeControls,
       fields: INPUTS[kind].update,
       checkFields: (params) => reasonsOf(parseUpdate(kind, params)),
@@ -107,7 +108,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       method: 'DELETE',
       path: one,
       operation_id: `delete_${kind}`,
-      summary: `Delete a ${noun} and what it owns`,
+      summary: `Delete ${noun} and what it owns`,
       controls: deleteControls,
       answer: z.tuple([z.string()]),
       handle: ({ uuid, controls, headers, signal }) => {

@@ -4,8 +4,9 @@
  * Owns: option names (OpenVNet's: the parameter's own, with underscores; dashes do as well), their help, and flags that may stand without a value.
  */
 import type { Command } from 'commander';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { typeOf } from '../words.js';
 
 const BOOLEAN_TEXTS = ['true', 'false', 't', 'f', '1', '0'];
 
@@ -54,15 +55,3 @@ const FLAGS: ReadonlySet<string> = new Set(
     ),
   ),
 );
-
-/** In a word, what the text of an option is. */
-function typeOf(field: z.ZodType): string {
-  if (field instanceof z.ZodOptional || field instanceof z.ZodNullable || field instanceof z.ZodDefault)
-    return typeOf(field.unwrap() as z.ZodType);
-  if (field instanceof z.ZodBoolean) return 'boolean';
-  if (field instanceof z.ZodNumber) return 'number';
-  if (field instanceof z.ZodEnum) return field.options.join('|');
-  if (field instanceof z.ZodArray) return typeOf(field.element as z.ZodType) === 'json' ? 'json' : 'a,b,…';
-  if (field instanceof z.ZodObject || field instanceof z.ZodUnion) return 'json';
-  return 'text';
-}

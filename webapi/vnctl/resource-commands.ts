@@ -4,6 +4,7 @@
 import { type Command } from 'commander';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { nounOf } from '../words.js';
 import type { Json } from './client.js';
 import { addParameterOptions, givenParameters } from './options.js';
 import { formatTable } from './output.js';
@@ -17,10 +18,10 @@ export function addResourceCommands(program: Command, session: () => Session): v
 
 function addCommandsOf(program: Command, kind: UserKind, session: () => Session): void {
   const { collection } = KINDS[kind];
-  const noun = kind.replaceAll('_', ' ');
+  const noun = nounOf(kind);
   const resource = program.command(collection).description(`add, show, modify and delete ${collection.replaceAll('_', ' ')}`);
 
-  const add = resource.command('add').description(`create a ${noun}`);
+  const add = resource.command('add').description(`create ${noun}`);
   addParameterOptions(add, INPUTS[kind].create);
   add.action(async (options: Options) => {
     const { client, print } = bound(session());
@@ -40,7 +41,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
       print(found.length === 1 ? found[0] : found);
     });
 
-  const modify = resource.command('modify').description(`change a ${noun}; what is not given stays as it is`).argument('<uuid>');
+  const modify = resource.command('modify').description(`change ${noun}; what is not given stays as it is`).argument('<uuid>');
   addParameterOptions(modify, INPUTS[kind].update);
   modify.action(async (uuid: string, options: Options) => {
     const { client, print } = bound(session());
