@@ -39,7 +39,8 @@ function encodeAction(w: Writer, action: Action, depth: number): void {
       w.u32(16);
       w.u32(action.port);
       w.u16(action.max_len ?? (action.port === PORTS.CONTROLLER ? CONTROLLER_NO_BUFFER : 0));
-      return w.zeros(6);
+      w.u16(0);
+      return w.u32(0);
     case 'copy_ttl_out':
       return header(w, 11);
     case 'copy_ttl_in':

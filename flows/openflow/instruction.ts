@@ -60,8 +60,7 @@ function encodeInstruction(w: Writer, instruction: Instruction): void {
   switch (instruction.kind) {
     case 'goto_table':
       w.u32((1 << 16) | 8);
-      w.u8(instruction.table);
-      return w.zeros(3);
+      return w.u32((instruction.table << 24) >>> 0);
     case 'write_metadata':
       w.u32((2 << 16) | 24);
       w.u32(0);

@@ -6,6 +6,8 @@
 import { resultLine, type Bench } from './result.js';
 
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  channel: async () => (await import('./channel.js')).benchChannel,
+  codec: async () => (await import('./codec.js')).benchCodec,
   install: async () => (await import('./install.js')).benchInstall,
 };
 
