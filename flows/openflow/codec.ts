@@ -43,13 +43,8 @@ export function decodeMessage(
     return { xid: view.getUint32(start + 4), message: decodeBody(view, start, end, false) };
   } catch (error) {
     if (start === 0 || !(error instanceof DecodeError)) throw error;
-    const of = { type: error.ofType, code: error.ofCode };
-    throw new DecodeError(
-      error.code,
-      error.offset - start,
-      error.expected,
-      error.experimenter === undefined ? of : { ...of, experimenter: error.experimenter },
-    );
+    const { ofType: type, ofCode: code, experimenter } = error;
+    throw new DecodeError(error.code, error.offset - start, error.expected, { type, code, experimenter });
   }
 }
 

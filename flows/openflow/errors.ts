@@ -21,7 +21,7 @@ export type DecodeErrorCode =
 export interface OfError {
   readonly type: number;
   readonly code: number;
-  readonly experimenter?: number;
+  readonly experimenter?: number | undefined;
 }
 
 /** Bytes that are not a well-formed OpenFlow message. */
