@@ -11,6 +11,7 @@ import { HotoriError } from '../../flows/model/errors.js';
 import { accessLog, answerForm, sameOrigin, stateOf } from './access.js';
 import { readBody } from './body.js';
 import type { Answer, Endpoint } from './endpoint.js';
+import { callSignals } from './call-signals.js';
 import { BASES, endpointsFor } from './endpoints.js';
 import { mediaTypeOf, render } from './format.js';
 import { ParameterReader } from './params.js';
@@ -43,7 +44,7 @@ export function createApp(options: AppOptions): Express {
   app.get('/livez', (_request, response) => sendPlain(response, 200, 'ok\n'));
   app.get('/readyz', (_request, response) => (isReady() ? sendPlain(response, 200, 'ok\n') : sendPlain(response, 503, 'not ready\n')));
   app.use(accessLog(logger, newRequestId), answerForm, sameOrigin);
-  const router = routerOf(endpointsFor(controller, options.watchLimits ?? WATCH_LIMITS), options.signal);
+  const router = routerOf(endpointsFor(controller, options.watchLimits ?? WATCH_LIMITS), callSignals(options.signal));
   for (const base of BASES) app.use(base, router);
   app.use((request: Request) => {
     throw new HotoriError('unknown_path', `there is no path ${request.path}; ${BASES[0]}/openapi.json lists them`);
@@ -54,13 +55,13 @@ export function createApp(options: AppOptions): Express {
   return app;
 }
 
-function routerOf(endpoints: readonly Endpoint[], signal: AbortSignal): express.Router {
+function routerOf(endpoints: readonly Endpoint[], signalOf: (response: Response) => AbortSignal): express.Router {
   const router = express.Router({ caseSensitive: true });
   const methods = new Map<string, string[]>();
   for (const endpoint of endpoints) {
     const path = endpoint.path.replace('{uuid}', ':uuid');
     methods.set(path, [...(methods.get(path) ?? []), endpoint.method]);
-    const serve = serveEndpoint(endpoint, signal);
+    const serve = serveEndpoint(endpoint, signalOf);
     if (endpoint.method === 'GET') router.get(path, serve);
     else if (endpoint.method === 'POST') router.post(path, serve);
     else if (endpoint.method === 'PUT') router.put(path, serve);
@@ -75,7 +76,7 @@ function routerOf(endpoints: readonly Endpoint[], signal: AbortSignal): express.
   return router;
 }
 
-function serveEndpoint(endpoint: Endpoint, stopping: AbortSignal): RequestHandler {
+function serveEndpoint(endpoint: Endpoint, signalOf: (response: Response) => AbortSignal): RequestHandler {
   const reader = new ParameterReader(endpoint);
   return async (request, response) => {
     stateOf(response).route = endpoint.path;
@@ -84,23 +85,11 @@ function serveEndpoint(endpoint: Endpoint, stopping: AbortSignal): RequestHandle
     const query = mark < 0 ? undefined : new URLSearchParams(request.url.slice(mark));
     const parameters = reader.read(query, body);
     const uuid = (request.params as { uuid?: string }).uuid ?? '';
-    const answer = await endpoint.handle({ ...parameters, uuid, headers: request.headers, signal: signalOf(response, stopping) });
-    if ('stream' in answer) answer.stream(response);
+    const answer = await endpoint.handle({ ...parameters, uuid, headers: request.headers, signal: signalOf(response) });
+    if ('stream' in answer && request.method === 'HEAD') response.status(200).end();
+    else if ('stream' in answer) answer.stream(response);
     else sendAnswer(response, answer);
   };
-}
-
-/** Aborts when the client has gone or the server stops. */
-function signalOf(response: Response, stopping: AbortSignal): AbortSignal {
-  const abort = new AbortController();
-  const stop = () => abort.abort();
-  if (stopping.aborted) stop();
-  stopping.addEventListener('abort', stop);
-  response.once('close', () => {
-    stopping.removeEventListener('abort', stop);
-    stop();
-  });
-  return abort.signal;
 }
 
 function sendAnswer(response: Response, { status = 200, headers = {}, body }: Answer): void {
@@ -126,6 +115,8 @@ function sendPlain(response: Response, status: number, text: string): void {
 
 // Problems are always JSON, which a reader of YAML reads too.
 function answerError(thrown: unknown, logger: Logger, request: Request, response: Response, next: NextFunction): void {
+  // Whoever sent half a request and left is not there to be told.
+  if (request.destroyed && !request.complete) return;
   const error = asHotoriError(thrown);
   const { request_id, route } = stateOf(response);
   if (error.code === 'internal')
