@@ -37,6 +37,9 @@ const REPLY_KIND = {
   bundle_control: 'bundle_control',
 } as const;
 
+/** Requests that need not wait for the modifications before them. */
+const LANE_OF: { readonly [K in RequestKind]?: Lane } = { echo_request: LANE.URGENT, role_request: LANE.CONTROL };
+
 export type RequestKind = keyof typeof REPLY_KIND;
 export type ReplyTo<K extends RequestKind> = Message & { readonly kind: (typeof REPLY_KIND)[K] };
 
@@ -57,6 +60,8 @@ export interface ConnectionSetup {
 }
 
 const NO_BYTES = new Uint8Array(0);
+/** Kinds of errors counted apart: a switch could make up any number of them. */
+const MAX_ERROR_NAMES = 256;
 
 export class Connection {
   /** Resolves with the peer's features when the handshake is done; rejects when it fails. */
@@ -123,8 +128,7 @@ export class Connection {
   request<K extends RequestKind>(message: Message & { readonly kind: K }, options: RequestOptions = {}): Promise<ReplyTo<K>> {
     const kind: K = message.kind;
     return new Promise((resolve, reject) => {
-      const lane = kind === 'role_request' || kind === 'echo_request' ? LANE.CONTROL : LANE.ORDERED;
-      this.#open(message, lane, 'request_timeout', this.limits.requestTimeout, options, {
+      this.#open(message, LANE_OF[kind] ?? LANE.ORDERED, 'request_timeout', this.limits.requestTimeout, options, {
         reply: (reply) => {
           if (reply.kind !== REPLY_KIND[kind])
             throw new ChannelError('unexpected_reply', `expected ${REPLY_KIND[kind]}, got ${reply.kind}`);
@@ -191,7 +195,7 @@ export class Connection {
     const { queue } = this.#link;
     let xid = scope.first;
     for (const message of messages) {
-      if (queue.isFull(LANE.ORDERED)) await queue.room(LANE.ORDERED);
+      if (queue.isFull(LANE.ORDERED)) await queue.room(LANE.ORDERED, signal);
       signal?.throwIfAborted();
       if (!goOn()) return;
       if (!this.post(LANE.ORDERED, message, xid)) throw this.#unsent();
@@ -267,7 +271,7 @@ export class Connection {
     switch (message.kind) {
       case 'error': {
         const error = toSwitchError(message, xid);
-        this.#errors.set(error.name, (this.#errors.get(error.name) ?? 0) + 1);
+        this.#countError(error.name);
         if (!this.exchanges.refuse(error)) this.#setup.onSwitchError(error);
         return;
       }
@@ -292,6 +296,11 @@ export class Connection {
         if (this.#features !== undefined) this.#setup.onMessage(message);
     }
   };
+
+  #countError(name: string): void {
+    const key = this.#errors.has(name) || this.#errors.size < MAX_ERROR_NAMES ? name : 'other';
+    this.#errors.set(key, (this.#errors.get(key) ?? 0) + 1);
+  }
 
   readonly #onEnd = (reason: Error | undefined): void => {
     this.#endReason = reason ?? new ChannelError('closed', 'the connection was closed');

@@ -51,7 +51,12 @@ export class Exchanges {
   readonly #pending = new Map<number, Pending>();
   readonly #abandoned = new Set<number>();
   readonly #scopes = new Set<ErrorScope>();
-  #next = 1;
+  #next: number;
+
+  /** `first` is the first id given out. */
+  constructor(first = 1) {
+    this.#next = first;
+  }
 
   get pending(): number {
     return this.#pending.size;
@@ -178,7 +183,7 @@ export class Exchanges {
       for (const xid of this.#pending.keys()) consider(xid, xid);
       for (const xid of this.#abandoned) consider(xid, xid);
     }
-    for (const scope of this.#scopes) consider(scope.first, scope.first + scope.count - 1);
+    if (this.#scopes.size > 0) for (const scope of this.#scopes) consider(scope.first, scope.first + scope.count - 1);
     return found;
   }
 }

@@ -17,7 +17,7 @@ import { Connection } from './connection.js';
 import type { Channel, FlowFilter, PacketIn, SwitchFeatures, TableMod } from './contract.js';
 import type { ChannelSnapshot } from './counters.js';
 import { DEFAULT_LIMITS } from './options.js';
-import type { ChannelOptions } from './options.js';
+import type { ChannelOptions, ChannelReceivers } from './options.js';
 import { isPacketIn, toPacketIn } from './packet-in.js';
 import { RoleState } from './role.js';
 import { LANE } from './send-queue.js';
@@ -42,21 +42,19 @@ export class OpenFlowChannel implements Channel {
   readonly connection: Connection;
   readonly closed: Promise<Error | undefined>;
   readonly #role: RoleState;
-  readonly #options: ChannelOptions;
   readonly #bundles = new Semaphore(1);
-  #onPacketIn: ((packet: PacketIn) => void | Promise<void>) | undefined;
+  #receivers: ChannelReceivers;
   #features: SwitchFeatures | undefined;
   #lastBundle = 0;
 
   private constructor(socket: Socket, options: ChannelOptions) {
-    this.#options = options;
-    this.#onPacketIn = options.onPacketIn;
+    this.#receivers = options;
     this.connection = new Connection(socket, {
       limits: { ...DEFAULT_LIMITS, ...options.limits },
       writers: options.writers ?? new WriterPool(),
       now: options.now ?? (() => performance.now()),
       onMessage: (message) => this.#receive(message),
-      onSwitchError: options.onSwitchError ?? (() => undefined),
+      onSwitchError: (error) => this.#receivers.onSwitchError?.(error),
     });
     this.closed = this.connection.closed;
     this.#role = new RoleState(this.connection);
@@ -82,6 +80,11 @@ export class OpenFlowChannel implements Channel {
   get features(): SwitchFeatures {
     if (this.#features === undefined) throw new Error('the handshake is not done');
     return this.#features;
+  }
+
+  /** Replaces the receivers given when the channel was opened, all of them. */
+  setReceivers(receivers: ChannelReceivers): void {
+    this.#receivers = receivers;
   }
 
   /** As last granted by the switch, or taken away by it. */
@@ -142,7 +145,7 @@ export class OpenFlowChannel implements Channel {
   }
 
   async enablePunts(controllerId: number, onPacketIn: (packet: PacketIn) => void | Promise<void>): Promise<void> {
-    this.#onPacketIn = onPacketIn;
+    this.#receivers = { ...this.#receivers, onPacketIn };
     await this.connection.transact([
       { kind: 'set_controller_id', controller_id: controllerId },
       { kind: 'set_packet_in_format', format: PACKET_IN_FORMAT_2 },
@@ -154,6 +157,14 @@ export class OpenFlowChannel implements Channel {
   /** Chooses the asynchronous messages of this connection. One to a `.mgmt` socket gets none until it asks. @throws SwitchRejection, ChannelError */
   setAsync(masks: AsyncMasks): Promise<void> {
     return this.connection.transact([asyncMessage(masks)]);
+  }
+
+  /**
+   * Sends any message without waiting, in order with the other modifications; what the switch has against it goes to `onSwitchError`.
+   * False when too much waits already, or the connection is over. @throws EncodeError
+   */
+  send(message: Message): boolean {
+    return this.connection.post(LANE.ORDERED, message);
   }
 
   packetOut(data: Uint8Array, inPort: number, actions: readonly Action[]): void {
@@ -192,11 +203,11 @@ export class OpenFlowChannel implements Channel {
   #receive(message: Message): void {
     if (!isPacketIn(message)) {
       if (message.kind === 'role_status') this.#role.changedBySwitch(message);
-      this.#hand(this.#options.onMessage, message);
+      this.#hand(this.#receivers.onMessage, message);
     } else if (this.connection.intake.overdue) {
       this.connection.counts.packet_ins_shed++;
     } else {
-      this.#hand(this.#onPacketIn, toPacketIn(message));
+      this.#hand(this.#receivers.onPacketIn, toPacketIn(message));
     }
   }
 
@@ -213,7 +224,7 @@ export class OpenFlowChannel implements Channel {
 
   readonly #onReceiverError = (error: unknown): void => {
     this.connection.counts.receiver_failures++;
-    this.#options.onReceiverError?.(error);
+    this.#receivers.onReceiverError?.(error);
   };
 }
 

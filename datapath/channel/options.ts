@@ -9,11 +9,8 @@ import type { LaneLimits } from './send-queue.js';
 import type { TlsMaterial } from './transport.js';
 import type { WriterPool } from './writer-pool.js';
 
-export interface ChannelOptions {
-  /** For `ssl:` and `pssl:` targets. */
-  readonly tls?: TlsMaterial | undefined;
-  /** Shared by connections that run on the same event loop; without it the connection has its own. */
-  readonly writers?: WriterPool | undefined;
+/** Who is told what the switch sends unasked. */
+export interface ChannelReceivers {
   /** Receives packet-ins of any format. A promise means "busy": when many are, reading pauses. `enablePunts` replaces it. */
   readonly onPacketIn?: ((packet: PacketIn) => void | Promise<void>) | undefined;
   /** Receives what is neither a reply nor a packet-in: port-status, flow-removed, flow monitor updates, role-status, unknown messages. */
@@ -22,6 +19,13 @@ export interface ChannelOptions {
   readonly onSwitchError?: ((error: SwitchError) => void) | undefined;
   /** Learns what the other receivers threw or rejected with; it is counted in any case. */
   readonly onReceiverError?: ((error: unknown) => void) | undefined;
+}
+
+export interface ChannelOptions extends ChannelReceivers {
+  /** For `ssl:` and `pssl:` targets. */
+  readonly tls?: TlsMaterial | undefined;
+  /** Shared by connections that run on the same event loop; without it the connection has its own. */
+  readonly writers?: WriterPool | undefined;
   readonly limits?: Partial<ChannelLimits> | undefined;
   /** Milliseconds from any fixed instant, monotonic. */
   readonly now?: (() => number) | undefined;

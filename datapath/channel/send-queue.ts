@@ -94,15 +94,23 @@ export class SendQueue {
     return true;
   }
 
-  /** Resolves, in another turn of the event loop, when the lane is half empty or the connection is over. */
-  async room(lane: Lane): Promise<void> {
+  /** Resolves, in another turn of the event loop, when the lane is half empty, the connection is over or the signal has fired. */
+  async room(lane: Lane, signal?: AbortSignal): Promise<void> {
     const state = this.#lanes[lane]!;
     do {
       await new Promise<void>((resolve) => {
-        if (this.#blocked && !this.#closed) this.#waiters.push(resolve);
-        else setImmediate(resolve);
+        if (!this.#blocked || this.#closed) {
+          setImmediate(resolve);
+          return;
+        }
+        const go = () => {
+          signal?.removeEventListener('abort', go);
+          resolve();
+        };
+        signal?.addEventListener('abort', go, { once: true });
+        this.#waiters.push(go);
       });
-    } while (!this.#closed && this.bytes(lane) > state.limit / 2);
+    } while (!this.#closed && signal?.aborted !== true && this.bytes(lane) > state.limit / 2);
   }
 
   /** Until `endBatch`, nothing is flushed. */
