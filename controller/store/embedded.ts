@@ -1,14 +1,287 @@
+/**
+ * The embedded store: an LMDB environment in a directory.
+ *
+ * Owns: the layout on disk. `meta` holds the revision, counters and writer; `['e', uuid]` an entity; `['l', revision]` a change of the log.
+ * Values are CBOR.
+ * Assumes: a local file system; one process at a time.
+ * Promises: what the store contract says. A commit has reached the disk when it resolves; the log keeps the last LOG_REVISIONS revisions, fewer
+ * when they are bigger than LOG_BYTES.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Encoder } from 'cbor-x';
+import { open, type Key, type RootDatabase } from 'lmdb';
+import { z } from 'zod';
+import { entitySchema, type Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
-import type { Store } from './contract.js';
+import type { Revision } from '../messages/slice.js';
+import { STORE_SCHEMA_VERSION, StoreError, type Store, type StoredChange, type StoreSnapshot } from './contract.js';
+import { dataFileProblem } from './lmdb-file.js';
+import { isRunning, thisWriter } from './writer.js';
+
+export const LOG_REVISIONS = 10_000;
+export const LOG_BYTES = 256 * 2 ** 20;
 
 export interface EmbeddedStoreOptions {
   /** Directory on a local file system; made when absent. */
   readonly dir: string;
   /** Names the incarnation of a new store. */
   readonly random: Random;
+  /** How many revisions the log keeps; LOG_REVISIONS when absent. */
+  readonly logRevisions?: number;
 }
 
+const metaSchema = z.object({
+  schema_version: z.literal(STORE_SCHEMA_VERSION),
+  incarnation: z.string(),
+  revision: z.int(),
+  counters: z.record(z.string(), z.int()),
+  /** The log starts after this revision. */
+  log_floor: z.int(),
+  log_bytes: z.int(),
+  /** Grows with every process that takes the store. */
+  epoch: z.int(),
+  writer: z.object({ pid: z.int(), started: z.string(), boot: z.string() }).nullable(),
+});
+type Meta = z.infer<typeof metaSchema>;
+
+const META = 'meta';
+const entityKey = (uuid: string): Key => ['e', uuid];
+const logKey = (revision: number): Key => ['l', revision];
+
 /** Opens the store in a directory, for this process alone. Throws StoreError `locked`, `newer_schema`, `corrupt` or `failed`. */
-export function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
-  return Promise.reject(new Error(`not built yet: ${options.dir}`));
+export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
+  const { dir } = options;
+  let db: RootDatabase<Buffer> | undefined;
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    const problem = dataFileProblem(join(dir, 'data.mdb'));
+    if (problem !== undefined) throw new StoreError('corrupt', problem);
+    // Without overlapping sync a transaction ends when it is on disk, not before.
+    const opened = (db = open<Buffer>({ path: dir, noSubdir: false, encoding: 'binary', noMemInit: true, overlappingSync: false }));
+    const codec = new Codec(dir);
+    const meta = opened.transactionSync(() => claim(opened, codec, options));
+    return new EmbeddedStore(opened, codec, meta, options.logRevisions ?? LOG_REVISIONS);
+  } catch (error) {
+    await db?.close();
+    throw storeError(error, `cannot open the store in ${dir}`);
+  }
+}
+
+/** Takes the store for this process, in a transaction. */
+function claim(db: RootDatabase<Buffer>, codec: Codec, { dir, random }: EmbeddedStoreOptions): Meta {
+  const stored = db.get(META);
+  if (stored === undefined && db.getKeysCount({ limit: 1 }) > 0)
+    throw new StoreError('corrupt', `the store in ${dir} has lost its head record`);
+  const old = stored === undefined ? newMeta(random) : codec.meta(stored);
+  if (old.writer !== null && isRunning(old.writer))
+    throw new StoreError('locked', `the store in ${dir} is in use by process ${old.writer.pid}`);
+  const meta = { ...old, epoch: old.epoch + 1, writer: thisWriter() };
+  db.putSync(META, codec.encode(meta));
+  return meta;
+}
+
+function newMeta(random: Random): Meta {
+  const incarnation = Buffer.from(random.bytes(8)).toString('hex');
+  return {
+    schema_version: STORE_SCHEMA_VERSION,
+    incarnation,
+    revision: 0,
+    counters: {},
+    log_floor: 0,
+    log_bytes: 0,
+    epoch: 0,
+    writer: null,
+  };
+}
+
+class EmbeddedStore implements Store {
+  private readonly db: RootDatabase<Buffer>;
+  private readonly codec: Codec;
+  private readonly logRevisions: number;
+  private readonly watchers = new Set<(change: StoredChange) => void>();
+  private meta: Meta;
+
+  constructor(db: RootDatabase<Buffer>, codec: Codec, meta: Meta, logRevisions: number) {
+    this.db = db;
+    this.codec = codec;
+    this.meta = meta;
+    this.logRevisions = logRevisions;
+  }
+
+  load(): Promise<StoreSnapshot> {
+    return settle(() => {
+      const entities: Entity[] = [];
+      for (const { value } of this.db.getRange({ start: ['e', ''], end: ['e', '\uffff'], snapshot: true }))
+        entities.push(this.codec.entity(value));
+      return { revision: this.revision(), entities, counters: this.meta.counters };
+    });
+  }
+
+  commit(changes: readonly StoredChange[], expected: Revision): Promise<void> {
+    return settle(() => {
+      if (changes.length === 0) return;
+      const log = changes.map((change) => this.codec.encode({ puts: change.puts, deletes: change.deletes, counters: change.counters }));
+      const last = new Map<string, Buffer | undefined>();
+      for (const change of changes) {
+        for (const uuid of change.deletes) last.set(uuid, undefined);
+        for (const entity of change.puts) last.set(entity.uuid, this.codec.encode(entity));
+      }
+      try {
+        // In this thread: the asynchronous transactions of lmdb 3 leave rejected promises behind when the disk is full.
+        this.meta = this.db.transactionSync(() => this.write(changes, expected, log, last));
+      } catch (error) {
+        throw storeError(error, 'the store could not be written');
+      }
+      for (const change of changes) for (const watcher of [...this.watchers]) watcher(change);
+    });
+  }
+
+  /** Inside a transaction, which what is thrown undoes. */
+  private write(
+    changes: readonly StoredChange[],
+    expected: Revision,
+    log: readonly Buffer[],
+    entities: ReadonlyMap<string, Buffer | undefined>,
+  ): Meta {
+    const stored = this.db.get(META);
+    const now = stored && this.codec.meta(stored);
+    if (now?.epoch !== this.meta.epoch) throw new StoreError('fenced', 'another process has taken the store over');
+    const dense = changes.every((change, index) => change.revision === expected.number + 1 + index);
+    if (now.incarnation !== expected.incarnation || now.revision !== expected.number || !dense)
+      throw new StoreError('conflict', `the store is at revision ${now.revision}, not at ${expected.number}`);
+
+    for (const [uuid, value] of entities)
+      if (value === undefined) this.db.removeSync(entityKey(uuid));
+      else this.db.putSync(entityKey(uuid), value);
+    for (const [index, value] of log.entries()) this.db.putSync(logKey(changes[index]!.revision), value);
+    const meta: Meta = {
+      ...now,
+      revision: changes.at(-1)!.revision,
+      counters: changes.reduce((counters, change) => ({ ...counters, ...change.counters }), now.counters),
+      log_bytes: log.reduce((sum, value) => sum + value.length, now.log_bytes),
+    };
+    while (meta.revision - meta.log_floor > this.logRevisions || (meta.log_bytes > LOG_BYTES && meta.log_floor < meta.revision - 1)) {
+      meta.log_floor++;
+      meta.log_bytes -= this.db.get(logKey(meta.log_floor))?.length ?? 0;
+      this.db.removeSync(logKey(meta.log_floor));
+    }
+    this.db.putSync(META, this.codec.encode(meta));
+    return meta;
+  }
+
+  changesSince(from: Revision): Promise<readonly StoredChange[]> {
+    return settle(() => this.changesAfter(from));
+  }
+
+  watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<void> {
+    return settle(() => {
+      for (const change of this.changesAfter(from)) sink(change);
+      if (signal.aborted) return;
+      this.watchers.add(sink);
+      signal.addEventListener('abort', () => this.watchers.delete(sink), { once: true });
+    });
+  }
+
+  private changesAfter(from: Revision): StoredChange[] {
+    const { incarnation, number } = this.revision();
+    if (from.incarnation !== incarnation)
+      throw new StoreError('compacted', `revision ${from.number} is of another incarnation of the store`);
+    if (from.number > number) throw new StoreError('compacted', `revision ${from.number} is ahead of the store, which is at ${number}`);
+    if (from.number < this.floor()) throw new StoreError('compacted', `changes are kept from revision ${this.floor()} on`);
+    const changes: StoredChange[] = [];
+    for (let revision = from.number + 1; revision <= number; revision++) {
+      const value = this.db.get(logKey(revision));
+      if (value === undefined) throw new StoreError('corrupt', `revision ${revision} is missing in the log`);
+      changes.push(this.codec.change(revision, value));
+    }
+    return changes;
+  }
+
+  floor(): number {
+    return this.meta.log_floor;
+  }
+
+  async close(): Promise<void> {
+    this.db.transactionSync(() => {
+      const stored = this.db.get(META);
+      const now = stored && this.codec.meta(stored);
+      if (now?.epoch === this.meta.epoch) this.db.putSync(META, this.codec.encode({ ...now, writer: null }));
+    });
+    await this.db.close();
+  }
+
+  private revision(): Revision {
+    return { incarnation: this.meta.incarnation, number: this.meta.revision };
+  }
+}
+
+const changeSchema = z.object({ puts: z.array(entitySchema), deletes: z.array(z.string()), counters: z.record(z.string(), z.int()) });
+
+/** CBOR in and out, what comes in checked. */
+class Codec {
+  private readonly dir: string;
+  private readonly cbor = new Encoder({ useRecords: false, mapsAsObjects: true });
+
+  constructor(dir: string) {
+    this.dir = dir;
+  }
+
+  encode(value: unknown): Buffer {
+    // The encoder reuses its buffer.
+    return Buffer.from(this.cbor.encode(value));
+  }
+
+  meta(stored: Buffer): Meta {
+    const value = this.decode(stored, 'the head record');
+    const version = z.object({ schema_version: z.int() }).safeParse(value).data?.schema_version;
+    if (version !== undefined && version > STORE_SCHEMA_VERSION)
+      throw new StoreError(
+        'newer_schema',
+        `the store in ${this.dir} was written by a newer version (schema ${version}; this one knows ${STORE_SCHEMA_VERSION})`,
+      );
+    return this.check(metaSchema, value, 'the head record');
+  }
+
+  entity(stored: Buffer): Entity {
+    return this.check(entitySchema, this.decode(stored, 'an entity'), 'an entity');
+  }
+
+  change(revision: number, stored: Buffer): StoredChange {
+    const what = `revision ${revision} of the log`;
+    return { revision, ...this.check(changeSchema, this.decode(stored, what), what) };
+  }
+
+  private decode(stored: Buffer, what: string): unknown {
+    try {
+      return this.cbor.decode(stored);
+    } catch (error) {
+      throw new StoreError('corrupt', `${what} in the store in ${this.dir} cannot be read: ${textOf(error)}`, error);
+    }
+  }
+
+  private check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+    const result = schema.safeParse(value);
+    if (result.success) return result.data;
+    const name = z.object({ uuid: z.string() }).safeParse(value).data?.uuid;
+    throw new StoreError(
+      'corrupt',
+      `${name ?? what} in the store in ${this.dir} is damaged: ${z.prettifyError(result.error)}`,
+      result.error,
+    );
+  }
+}
+
+function storeError(error: unknown, what: string): StoreError {
+  if (error instanceof StoreError) return error;
+  const code = /MDB_(INVALID|CORRUPTED|VERSION_MISMATCH|PAGE_NOTFOUND|BAD_TXN)/.test(String(error)) ? 'corrupt' : 'failed';
+  return new StoreError(code, `${what}: ${textOf(error)}`, error);
+}
+
+function settle<T>(work: () => T): Promise<T> {
+  return new Promise((resolve) => resolve(work()));
+}
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

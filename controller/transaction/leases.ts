@@ -18,13 +18,13 @@ export function macLeaseFor(
   const { draft } = work;
   if (macLeaseUuid !== null) {
     const named = entityOf(draft, 'mac_lease', macLeaseUuid);
-    if (named === undefined) return refuse('mac_lease_uuid', `there is no mac_lease ${macLeaseUuid}`);
+    if (named === undefined) return missing('mac_lease_uuid', 'mac_lease', macLeaseUuid);
     if (interfaceUuid !== null && named.interface_uuid !== interfaceUuid)
       return refuse('mac_lease_uuid', `${macLeaseUuid} belongs to ${named.interface_uuid}, not to ${interfaceUuid}`);
     return named;
   }
   if (interfaceUuid === null) return undefined;
-  if (entityOf(draft, 'interface', interfaceUuid) === undefined) return refuse('interface_uuid', `there is no interface ${interfaceUuid}`);
+  if (entityOf(draft, 'interface', interfaceUuid) === undefined) return missing('interface_uuid', 'interface', interfaceUuid);
   const leases = macLeasesOf(draft, interfaceUuid);
   const network = entityOf(draft, 'network', networkUuid);
   const fits = (lease: MacLease) => {
@@ -32,6 +32,10 @@ export function macLeaseFor(
     return network !== undefined && (domain === undefined ? network.segment_uuid === null : domain === networkDomain(network));
   };
   return leases.find(fits) ?? leases[0] ?? refuse('interface_uuid', `${interfaceUuid} has no mac_lease to put the address on`);
+
+  function missing(field: string, kind: string, uuid: string): 'refused' {
+    return work.isStillborn(uuid) ? 'refused' : refuse(field, `there is no ${kind} ${uuid}`);
+  }
 
   function refuse(field: string, detail: string): 'refused' {
     work.refuse('invalid_reference', [field], detail);

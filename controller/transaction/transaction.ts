@@ -10,7 +10,7 @@ import type { Entity } from '../../flows/model/entities.js';
 import { checkChange } from '../../flows/model/invariants/invariants.js';
 import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
 import { isKey, isStamp, sameValue } from '../../flows/model/same.js';
-import type { Operation, View } from '../contract.js';
+import type { Operation, Params, View } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Breath } from '../kernel/breath.js';
 import type { Counters } from '../store/contract.js';
@@ -80,26 +80,38 @@ type Outcome = string | readonly string[];
 
 function apply(work: Workspace, operation: Operation): Outcome {
   if (operation.verb === 'create') {
-    const params = checked(work, parseCreate(operation.kind, operation.params));
-    return params === undefined ? [] : createEntity(work, operation.kind, params);
+    const { kind } = operation;
+    const params = checked(work, operation.params, (given) => parseCreate(kind, given));
+    if (params) return createEntity(work, kind, params);
+    if (typeof operation.params['uuid'] === 'string') work.abandon(operation.params['uuid']);
+    return [];
   }
   const entity = found(work, operation);
   if (operation.verb === 'delete') return entity ? deleteEntity(work, entity.uuid, operation.cascade ?? false) : [];
-  const params = checked(work, parseUpdate(operation.kind, operation.params));
+  const params = checked(work, operation.params, (given) => parseUpdate(operation.kind, given));
   if (entity && params) updateEntity(work, entity.kind, entity, params);
   return operation.uuid;
 }
 
-function checked<T>(work: Workspace, parsed: Parsed<T>): T | undefined {
+/** The parameters as they should be. Bad ones are noted and left out, so that the good ones are checked against the model too. */
+function checked<T>(work: Workspace, params: Params, parse: (params: Params) => Parsed<T>): T | undefined {
+  const parsed = parse(params);
   if (parsed.ok) return parsed.value;
-  for (const { code, pointer, detail } of parsed.reasons) work.refuseAt(code, pointer, detail);
-  return undefined;
+  work.refuseInput(parsed.reasons);
+  const bad = new Set(parsed.reasons.map(({ pointer }) => unescapePointer(pointer.split('/')[1] ?? '')));
+  const rest = parse(Object.fromEntries(Object.entries(params).filter(([name]) => !bad.has(name))));
+  return rest.ok ? rest.value : undefined;
+}
+
+function unescapePointer(step: string): string {
+  return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
 function found(work: Workspace, operation: Exclude<Operation, { verb: 'create' }>): UserEntity | undefined {
   const entity = work.draft.get(operation.uuid);
   if (entity?.kind !== operation.kind || !isUserEntity(entity)) {
-    work.refuse('unknown_uuid', [], `there is no ${operation.kind} ${operation.uuid}`, operation.uuid);
+    if (!work.isStillborn(operation.uuid))
+      work.refuse('unknown_uuid', [], `there is no ${operation.kind} ${operation.uuid}`, operation.uuid);
     return undefined;
   }
   if (operation.if_match !== undefined && !etagMatches(operation.if_match, etagOf(viewOf(work.draft, entity)))) {

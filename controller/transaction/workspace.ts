@@ -8,7 +8,7 @@ import { KINDS, type Entity, type UserKind } from '../../flows/model/entities.js
 import { HotoriError, type ErrorCode, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
-import { pointer } from '../../flows/model/parse-input.js';
+import { pointer, type InputReason } from '../../flows/model/parse-input.js';
 import type { Operation } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Counters } from '../store/contract.js';
@@ -45,7 +45,11 @@ export class Workspace {
   private current = 0;
   /** Which operation touched an entity last. */
   private readonly touchedBy = new Map<string, number>();
-  private readonly reasons: { readonly code: ErrorCode; readonly reason: Reason }[] = [];
+  private readonly reasons: { readonly index: number; readonly code: ErrorCode; readonly reason: Reason }[] = [];
+  /** uuids whose create was refused: what refers to them is not wrong because of that. */
+  private readonly stillborn = new Set<string>();
+  /** Parameters that were refused, per operation: complaints that they are missing would only repeat that. */
+  private readonly ignored = new Map<number, readonly string[]>();
 
   constructor(draft: Draft, operations: readonly Operation[], counters: Counters, now: string, random: Random) {
     this.draft = draft;
@@ -90,13 +94,25 @@ export class Workspace {
     this.note(this.current, code, pointer(path), detail, uuid);
   }
 
-  /** Notes something wrong with the current operation, pointing into its parameters. */
-  refuseAt(code: ErrorCode, at: string, detail: string): void {
-    this.note(this.current, code, at, detail);
+  /** Notes that parameters of the current operation did not parse. The operation may go on without them, to find what else is wrong. */
+  refuseInput(reasons: readonly InputReason[]): void {
+    for (const reason of reasons) this.note(this.current, reason.code, reason.pointer, reason.detail);
+    this.ignored.set(this.current, [...new Set(reasons.map((reason) => reason.pointer.split('/', 2).join('/')))]);
+  }
+
+  /** Notes that the current operation should have created this. */
+  abandon(uuid: string): void {
+    this.stillborn.add(uuid);
+  }
+
+  /** Whether an entity is missing only because its create was refused. */
+  isStillborn(uuid: string): boolean {
+    return this.stillborn.has(uuid);
   }
 
   /** Notes a broken invariant with the operation that touched the entity last. */
   violated(violation: Violation): void {
+    if (violation.target !== undefined && this.stillborn.has(violation.target)) return;
     const index = this.touchedBy.get(violation.uuid) ?? 0;
     const known = this.draft.original(violation.uuid) !== undefined || this.isNamed(index, violation.uuid);
     this.note(index, violation.code, this.pointerTo(index, violation.path), violation.detail, known ? violation.uuid : undefined);
@@ -108,7 +124,7 @@ export class Workspace {
 
   error(): HotoriError {
     const code = RANK.find((one) => this.reasons.some((noted) => noted.code === one)) ?? 'internal';
-    const reasons = this.reasons.map(({ reason }) => reason);
+    const reasons = [...this.reasons].sort((a, b) => a.index - b.index).map(({ reason }) => reason);
     const [first] = reasons;
     const message = first ? `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}` : 'refused';
     return new HotoriError(code, reasons.length > 1 ? `${message} (and ${reasons.length - 1} more)` : message, { reasons });
@@ -116,9 +132,9 @@ export class Workspace {
 
   private note(index: number, code: ErrorCode, at: string, detail: string, uuid?: string): void {
     const where = this.operations.length > 1 ? `/operations/${index}${at}` : at;
-    if (this.reasons.length >= MAX_REASONS) return;
+    if (this.reasons.length >= MAX_REASONS || this.ignored.get(index)?.some((one) => at === one || at.startsWith(`${one}/`))) return;
     if (this.reasons.some(({ reason }) => reason.pointer === where && reason.detail === detail)) return;
-    this.reasons.push({ code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
+    this.reasons.push({ index, code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
   }
 
   /** Whether the user wrote this uuid in the operation. */

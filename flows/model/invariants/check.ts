@@ -14,6 +14,8 @@ export interface Violation {
   /** Path of the field inside it, empty for the whole; list items by position, members of a set by value. */
   readonly path: readonly (string | number)[];
   readonly detail: string;
+  /** What an invalid_reference names. */
+  readonly target?: string;
 }
 
 export interface Check {

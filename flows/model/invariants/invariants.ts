@@ -57,7 +57,13 @@ function checkReferences(check: Check, entity: Entity): void {
   for (const reference of referencesFrom(entity.kind))
     for (const target of reference.targets(entity))
       if (check.view.get(target) === undefined)
-        complainAbout(check, entity)(pathOf(entity, reference.field, target), `there is no ${reference.to} ${target}`, 'invalid_reference');
+        check.report({
+          code: 'invalid_reference',
+          uuid: entity.uuid,
+          path: pathOf(entity, reference.field, target),
+          detail: `there is no ${reference.to} ${target}`,
+          target,
+        });
 }
 
 /** Where in the entity the reference stands. */

@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { transform } from '@swc/core';
+import { systemRandom } from '../../controller/kernel/ambient.js';
+import { openEmbeddedStore } from '../../controller/store/embedded.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const KILLS = 50;
+
+/** The sources a writer process needs, as JavaScript, under node_modules so that packages are found. */
+async function build(): Promise<string> {
+  await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true });
+  const out = await mkdtemp(join(ROOT, 'node_modules/.cache/hotori-crash-'));
+  await writeFile(join(out, 'package.json'), '{"type": "module"}');
+  for (const folder of ['flows/net', 'flows/model', 'controller/kernel', 'controller/store', 'test/compliance'])
+    for (const file of await readdir(join(ROOT, folder))) {
+      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
+      const source = await readFile(join(ROOT, folder, file), 'utf8');
+      const { code } = await transform(source, { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } });
+      const target = join(out, folder, file.replace(/\.ts$/, '.js'));
+      await mkdir(dirname(target), { recursive: true });
+      await writeFile(target, code);
+    }
+  return out;
+}
+
+/** Lets a writer work for a while and kills it. @returns the last revision it acknowledged. */
+async function writeUntilKilled(script: string, dir: string, forMs: number): Promise<number> {
+  const child = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
+  let output = '';
+  const ended = new Promise((resolve) => child.once('close', resolve));
+  const ready = new Promise<void>((resolve) =>
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (output.startsWith('ready\n')) resolve();
+    }),
+  );
+  await Promise.race([ready, ended.then(() => Promise.reject(new Error(`the writer ended by itself: ${output}`)))]);
+  await sleep(forMs);
+  child.kill('SIGKILL');
+  await ended;
+  const complete = output.slice(0, output.lastIndexOf('\n')).split('\n').slice(1);
+  return Number(complete.at(-1) ?? 0);
+}
+
+it(`embedded store survives kill -9 at ${KILLS} moments during writes: nothing acknowledged is lost, nothing is half-written`, async () => {
+  const script = await build();
+  const dir = await mkdtemp(join(tmpdir(), 'hotori-crash-'));
+  try {
+    let before = 0;
+    for (let kill = 0; kill < KILLS; kill++) {
+      const acknowledged = await writeUntilKilled(join(script, 'test/compliance/store-writer.js'), dir, Math.random() * 60);
+      const store = await openEmbeddedStore({ dir, random: systemRandom, logRevisions: 20 });
+      const { revision, entities, counters } = await store.load();
+      const { number } = revision;
+      expect(number).toBeGreaterThanOrEqual(Math.max(before, acknowledged));
+      const names = number === 0 ? [] : Array.from({ length: 30 }, (_, index) => `seg-${index}`);
+      if (number % 2 === 1) names.push('seg-odd');
+      expect(entities.map(({ uuid }) => uuid).sort()).toEqual(names.sort());
+      expect(new Set(entities.map((entity) => 'display_name' in entity && entity.display_name))).toEqual(
+        new Set(number === 0 ? [] : [String(number)]),
+      );
+      expect(counters).toEqual(number === 0 ? {} : { vrf_key: number });
+      const log = await store.changesSince({ ...revision, number: store.floor() });
+      expect(log.map((change) => change.revision)).toEqual(
+        Array.from({ length: number - store.floor() }, (_, index) => store.floor() + 1 + index),
+      );
+      await store.close();
+      before = number;
+    }
+    expect(before).toBeGreaterThan(KILLS);
+  } finally {
+    await rm(script, { recursive: true });
+    await rm(dir, { recursive: true });
+  }
+}, 120_000);

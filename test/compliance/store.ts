@@ -1,0 +1,128 @@
+/**
+ * What every store must do (controller/store/contract.ts).
+ */
+import type { Entity } from '../../flows/model/entities.js';
+import type { Revision } from '../../controller/messages/slice.js';
+import { StoreError, type Store } from '../../controller/store/contract.js';
+import { change, segment } from './store-values.js';
+
+export interface StoreHarness {
+  /** Opens the one store of this harness, keeping that many revisions in its log. */
+  open(logRevisions?: number): Promise<Store>;
+  destroy(): Promise<void>;
+}
+
+/** The code of the StoreError a promise is rejected with. */
+export async function refusal(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof StoreError) return error.code;
+    throw error;
+  }
+  return 'accepted';
+}
+
+const byUuid = (entities: readonly Entity[]) => [...entities].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
+
+export function storeCompliance(name: string, makeHarness: () => Promise<StoreHarness>): void {
+  describe(`${name} store`, () => {
+    let harness: StoreHarness;
+    let store: Store;
+    let zero: Revision;
+
+    beforeEach(async () => {
+      harness = await makeHarness();
+      store = await harness.open();
+      zero = (await store.load()).revision;
+    });
+
+    afterEach(async () => {
+      await store.close();
+      await harness.destroy();
+    });
+
+    const at = (number: number): Revision => ({ incarnation: zero.incarnation, number });
+    async function reopen(logRevisions?: number): Promise<void> {
+      await store.close();
+      store = await harness.open(logRevisions);
+    }
+
+    it('is empty at revision 0 when new', async () => {
+      expect(await store.load()).toEqual({ revision: at(0), entities: [], counters: {} });
+      expect(zero.incarnation).toMatch(/./);
+    });
+
+    it('holds entities, counters and revision when it is opened again', async () => {
+      await store.commit([change(1, [segment('seg-a', 'a'), segment('seg-b', 'b')], [], { segment_key: 2 })], zero);
+      await store.commit([change(2, [segment('seg-c', 'c')], ['seg-a'], { vrf_key: 7 })], at(1));
+      const before = await store.load();
+      await reopen();
+      const after = await store.load();
+      expect(byUuid(before.entities)).toEqual([segment('seg-b', 'b'), segment('seg-c', 'c')]);
+      expect({ ...after, entities: byUuid(after.entities) }).toEqual({ ...before, entities: byUuid(before.entities) });
+      expect(after).toMatchObject({ revision: at(2), counters: { segment_key: 2, vrf_key: 7 } });
+    });
+
+    it('commits several changes in one step, the last one winning', async () => {
+      await store.commit(
+        [change(1, [segment('seg-a', '1')]), change(2, [segment('seg-a', '2')]), change(3, [segment('seg-b', '3')], ['seg-a'])],
+        zero,
+      );
+      expect(await store.load()).toMatchObject({ revision: at(3), entities: [segment('seg-b', '3')] });
+      expect((await store.changesSince(at(1))).map(({ revision }) => revision)).toEqual([2, 3]);
+    });
+
+    it('refuses a commit when it is elsewhere than expected, and writes nothing', async () => {
+      await store.commit([change(1, [segment('seg-a', '1')])], zero);
+      const late = [change(1, [segment('seg-a', 'late')], [], { vrf_key: 9 })];
+      expect(await refusal(store.commit(late, zero))).toBe('conflict');
+      expect(await refusal(store.commit([change(3, [])], at(2)))).toBe('conflict');
+      expect(await refusal(store.commit([change(3, [])], at(1)))).toBe('conflict');
+      expect(await refusal(store.commit([change(2, [])], { incarnation: 'another', number: 1 }))).toBe('conflict');
+      expect(await store.load()).toMatchObject({ revision: at(1), entities: [segment('seg-a', '1')], counters: {} });
+    });
+
+    it('lets one of two racing commits win', async () => {
+      const racers = ['a', 'b', 'c'].map((id) => refusal(store.commit([change(1, [segment(`seg-${id}`, id)])], zero)));
+      expect((await Promise.all(racers)).sort()).toEqual(['accepted', 'conflict', 'conflict']);
+      expect((await store.load()).entities).toHaveLength(1);
+    });
+
+    it('tells the changes after a revision', async () => {
+      const changes = [1, 2, 3].map((n) => change(n, [segment('seg-a', String(n))], n === 2 ? ['seg-b'] : [], { segment_key: n }));
+      for (const one of changes) await store.commit([one], at(one.revision - 1));
+      await reopen();
+      expect(await store.changesSince(at(1))).toEqual(changes.slice(1));
+      expect(await store.changesSince(at(3))).toEqual([]);
+    });
+
+    it('answers `compacted` for what its log no longer has, the future, and another incarnation', async () => {
+      await reopen(3);
+      for (let n = 1; n <= 5; n++) await store.commit([change(n, [segment('seg-a', String(n))])], at(n - 1));
+      expect(store.floor()).toBe(2);
+      expect((await store.changesSince(at(2))).map(({ revision }) => revision)).toEqual([3, 4, 5]);
+      expect(await refusal(store.changesSince(at(1)))).toBe('compacted');
+      expect(await refusal(store.changesSince(at(6)))).toBe('compacted');
+      expect(await refusal(store.changesSince({ incarnation: 'another', number: 3 }))).toBe('compacted');
+      expect(await refusal(store.watch(at(1), () => {}, new AbortController().signal))).toBe('compacted');
+    });
+
+    it('shows a watcher every change once, in order, past ones first, until it stops', async () => {
+      await store.commit([change(1, []), change(2, [])], zero);
+      const seen: number[] = [];
+      const stop = new AbortController();
+      await store.watch(at(1), ({ revision }) => seen.push(revision), stop.signal);
+      await store.commit([change(3, []), change(4, [])], at(2));
+      await store.commit([change(5, [])], at(4));
+      stop.abort();
+      await store.commit([change(6, [])], at(5));
+      expect(seen).toEqual([2, 3, 4, 5]);
+    });
+
+    it('refuses a second writer', async () => {
+      expect(await refusal(harness.open())).toBe('locked');
+      await store.commit([change(1, [])], zero);
+    });
+  });
+}
