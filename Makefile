@@ -13,7 +13,7 @@ JEST := npm run -s jest --
 # COMMAND:PACKAGE
 DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
 	nc:netcat-openbsd ip:iproute2 ethtool:ethtool sysctl:procps
-TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump
+TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump arping:iputils-arping rdisc6:ndisc6
 
 .PHONY: demo run test lint bench soak clean build node demo-tools test-tools
 
