@@ -7,6 +7,7 @@
  * Promises: until the first complete slice the switch is not touched. Whatever is lost, vnmgr, OVSDB or a connection, what is installed stays and
  * keeps forwarding; the agent comes back by itself. Stopping leaves all flows in place.
  */
+import { setMaxListeners } from 'node:events';
 import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import { connectChannel } from '../channel/connect.js';
@@ -87,6 +88,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     const { log, bridge: name, datapath_type, node_id, default_mtu, dhcp_lease_time } = options;
     this.#options = options;
+    // Every port being prepared or taken down listens to it.
+    setMaxListeners(0, this.#stop.signal);
     const clock = (this.#clock = options.clock ?? systemClock);
     const random = (this.#random = options.random ?? Math.random);
     const endpoint = parseEndpoint(options.ovsdb);

@@ -54,11 +54,13 @@ export async function takeStock(
     else image.groups.touch(key as number);
   }
   let canary: Canary | undefined;
-  const look = (flows: readonly Flow[]): void => {
+  const look = (flows: readonly Flow[]): Promise<void> => {
     for (const flow of flows) {
       if (isCanary(flow)) canary = readCanary(flow);
       else image.flows.see(flowKey(flow), flow);
     }
+    // Parts arrive faster than they are compared: without a pause between them nothing else would run until the dump ends.
+    return breath();
   };
   await channel.dumpFlows(OURS, look, signal);
   for (const group of await channel.dumpGroups(signal)) image.groups.see(group.group_id, group);
@@ -126,11 +128,16 @@ function groupsOf(actions: readonly Action[]): number[] {
   });
 }
 
+/** Lets the event loop run. */
+function breath(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
 /** Runs a stepwise computation to its end and lets the event loop run between the steps. */
 async function breathing<T>(steps: Generator<undefined, T>): Promise<T> {
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
-    await new Promise((resolve) => setImmediate(resolve));
+    await breath();
   }
 }

@@ -43,11 +43,23 @@ export interface Difference<V> {
   readonly refusal?: Refusal | undefined;
 }
 
-/** How a dump differed from what the switch was believed to hold. */
-export interface Drift {
+export interface DriftCount {
   missing: number;
   extra: number;
   changed: number;
+}
+
+/** How a dump differed from what the switch was believed to hold. */
+export interface Drift extends DriftCount {
+  /** The first few. */
+  readonly examples: DriftExample[];
+}
+
+export interface DriftExample {
+  readonly key: string | number;
+  /** Canonical texts; null for nothing. */
+  readonly believed: string | null;
+  readonly found: string | null;
 }
 
 interface Sweep<K, V> {
@@ -61,6 +73,7 @@ interface Sweep<K, V> {
 
 /** Entries looked at between two breaths of the event loop. */
 const STRIDE = 2_000;
+const MAX_EXAMPLES = 5;
 
 export class Ledger<K extends string | number, V> {
   readonly #kind: string;
@@ -192,7 +205,7 @@ export class Ledger<K extends string | number, V> {
    * between are minded.
    */
   *endSweep(change: number): Generator<undefined, Drift> {
-    const drift: Drift = { missing: 0, extra: 0, changed: 0 };
+    const drift: Drift = { missing: 0, extra: 0, changed: 0, examples: [] };
     const sweep = this.#sweep;
     if (sweep === undefined) return drift;
     if (sweep.touched.size > 0 || sweep.odd.size > 0 || sweep.matched !== this.#count) {
@@ -217,6 +230,7 @@ export class Ledger<K extends string | number, V> {
     if (found === undefined) drift.missing++;
     else if (believed === undefined) drift.extra++;
     else drift.changed++;
+    if (drift.examples.length < MAX_EXAMPLES) drift.examples.push({ key, believed: believed?.text ?? null, found: found?.text ?? null });
     this.hold(key, found, change);
     // From here on it is what is believed, so a second look at the same key finds nothing.
     const now = this.held(key);

@@ -185,6 +185,8 @@ export class Ports {
 
   async #claim({ interface_uuid, vif }: Plug): Promise<void> {
     const { flushZone, signal } = this.#options;
+    // Whoever waits for the NIC must not take what was installed for another interface, or before an interruption, for this.
+    if (vif.installed_revision !== null) await this.#mark(vif.port_name, null);
     const zone = await this.#claimZone(interface_uuid, vif);
     try {
       await flushZone(zone, signal);
@@ -217,8 +219,9 @@ export class Ports {
     const { settled, flushZone, signal } = this.#options;
     if (port.local !== undefined) await settled(delta, signal);
     await flushZone(port.zone, signal);
-    // Still plugged, only not bound any more: whoever waits for the NIC must not take the old mark for the new one's.
-    if (this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(port.port_name, null);
+    // Still plugged, only bound to nothing any more.
+    const isIdle = ![...this.#plugs.values()].some((plug) => plug.vif.row_uuid === port.row_uuid);
+    if (isIdle && this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(port.port_name, null);
     this.#zones.release(port.zone);
   }
 

@@ -16,7 +16,7 @@ import type { Step } from './batch.js';
 import type { Clock } from './clock.js';
 import { Image } from './image.js';
 import { Installer } from './installer.js';
-import type { Drift } from './ledger.js';
+import type { DriftCount } from './ledger.js';
 import type { AgentLog } from './log.js';
 import { Progress } from './progress.js';
 import { isAborted, unlessAborted } from './unless-aborted.js';
@@ -48,7 +48,7 @@ export interface ReconcilerCounters {
   modifications: number;
   refusals: number;
   audits: number;
-  readonly drift: Drift;
+  readonly drift: DriftCount;
 }
 
 interface Waiter {
@@ -134,15 +134,14 @@ export class Reconciler {
     this.#confirm();
   }
 
-  /** What was wanted so far came with a snapshot: should it delete most of what the switch holds, and that soon after the start, it waits. */
+  /** What is wanted now came with a snapshot: should it be less than half of what the switch holds, and that soon after the start, deletions wait. */
   suspect(): void {
     const { flows } = this.#image;
-    let deletions = 0;
-    for (const key of flows.differences.keys()) if (!flows.wanted.has(key)) deletions++;
-    if (deletions <= MASS_DELETION || deletions * 2 <= flows.count || this.#options.clock.now() >= this.#graceEnds) return;
+    const { size } = flows.wanted;
+    if (flows.count - size <= MASS_DELETION || size * 2 >= flows.count || this.#options.clock.now() >= this.#graceEnds) return;
     this.#installer.holdDeletions(this.#graceEnds);
     this.#options.log.warn(
-      { deletions, held: flows.count, grace_ms: GRACE_MS },
+      { wanted: size, held: flows.count, grace_ms: GRACE_MS },
       'the slice leaves out most of what is installed; deletions wait',
     );
   }
@@ -275,14 +274,14 @@ export class Reconciler {
     await this.#putMeters(channel, signal);
     const found = await takeStock(channel, this.#image, inFlight, wasSent, () => this.#progress.change, signal);
     counters.audits++;
-    const drifted = { flows: found.flows, groups: found.groups };
-    for (const drift of Object.values(drifted)) {
+    const { flows, groups } = found;
+    for (const drift of [flows, groups]) {
       counters.drift.missing += drift.missing;
       counters.drift.extra += drift.extra;
       counters.drift.changed += drift.changed;
     }
-    if (Object.values(drifted).some((drift) => drift.missing + drift.extra + drift.changed > 0)) {
-      this.#options.log.warn(drifted, 'the switch differed from what was installed; putting it right');
+    if (flows.examples.length + groups.examples.length > 0) {
+      this.#options.log.warn({ flows, groups }, 'the switch differed from what was installed; putting it right');
     }
     this.#work.raise();
   }

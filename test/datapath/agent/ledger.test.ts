@@ -1,20 +1,23 @@
 import fc from 'fast-check';
-import { Ledger, type Drift, type Entry } from '../../../datapath/agent/ledger.js';
+import { Ledger, type DriftCount, type Entry } from '../../../datapath/agent/ledger.js';
 
 type Book = Ledger<string, number>;
 
 const book = (): Book => new Ledger('test', String);
 
-function end(ledger: Book): Drift {
+function end(ledger: Book): DriftCount {
   const steps = ledger.endSweep(0);
   for (;;) {
     const step = steps.next();
-    if (step.done === true) return step.value;
+    if (step.done === true) {
+      const { missing, extra, changed } = step.value;
+      return { missing, extra, changed };
+    }
   }
 }
 
 /** Reads a whole table into the ledger. */
-function sweep(ledger: Book, held: ReadonlyMap<string, number>): Drift {
+function sweep(ledger: Book, held: ReadonlyMap<string, number>): DriftCount {
   ledger.beginSweep();
   for (const [key, value] of held) ledger.see(key, value);
   return end(ledger);

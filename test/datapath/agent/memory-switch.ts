@@ -71,14 +71,14 @@ export class MemoryChannel implements Channel {
     await this.#turn();
   }
 
-  async dumpFlows(filter: FlowFilter, onPart: (flows: readonly Flow[]) => void): Promise<void> {
+  async dumpFlows(filter: FlowFilter, onPart: (flows: readonly Flow[]) => void | Promise<void>): Promise<void> {
     await this.#turn();
     const found = [...this.#switch.flows.values()].filter(
       (flow) => (flow.cookie & filter.cookie_mask) === filter.cookie && (filter.table ?? flow.table) === flow.table,
     );
     const part = Math.max(3, Math.ceil(found.length / 5));
     for (let at = 0; at < found.length; at += part) {
-      onPart(found.slice(at, at + part).map((flow) => structuredClone(flow)));
+      await onPart(found.slice(at, at + part).map((flow) => structuredClone(flow)));
       await this.#turn();
     }
   }

@@ -317,7 +317,7 @@ describe('the reconciler', () => {
       { flows: 201, status: { isAdopted: true, applied_seq: null, flow_count: 202, error: null } },
       { flows: 2, status: { isAdopted: true, applied_seq: 1, flow_count: 3, error: null } },
     ]);
-    expect(second.log.warn).toHaveBeenCalledWith(expect.objectContaining({ deletions: 199 }), expect.any(String));
+    expect(second.log.warn).toHaveBeenCalledWith(expect.objectContaining({ wanted: 2, held: 200 }), expect.any(String));
     await second.stop();
   });
 
