@@ -33,6 +33,8 @@ export interface ListenOptions extends ChannelOptions {
   readonly onRefused?: ((reason: Error, peer: Peer | undefined) => void) | undefined;
   /** Sockets without a finished handshake at once; 1,024 when absent. */
   readonly maxStrangers?: number | undefined;
+  /** Sessions at once; 4,096 when absent. */
+  readonly maxSessions?: number | undefined;
   /** Milliseconds the holder of a datapath id has to show that it lives when another connection claims the id; 2,000 when absent. */
   readonly takeoverProbe?: number | undefined;
 }
@@ -49,6 +51,7 @@ export interface ChannelListener {
 }
 
 const MAX_STRANGERS = 1_024;
+const MAX_SESSIONS = 4_096;
 const TAKEOVER_PROBE_MS = 2_000;
 
 /**
@@ -103,6 +106,8 @@ async function claim(sessions: Map<bigint, OpenFlowChannel>, channel: OpenFlowCh
   if (channel.features.auxiliary_id !== 0) throw new ChannelError('refused', 'auxiliary connections are not supported');
   if (options.authorize?.(peer) === false) throw new ChannelError('refused', `the peer may not be datapath ${hex(id)}`);
   const holder = sessions.get(id);
+  if (holder === undefined && sessions.size >= (options.maxSessions ?? MAX_SESSIONS))
+    throw new ChannelError('refused', 'too many switches are connected');
   if (holder !== undefined) {
     if (await isAlive(holder, options.takeoverProbe ?? TAKEOVER_PROBE_MS))
       throw new ChannelError('refused', `datapath ${hex(id)} is connected already`);

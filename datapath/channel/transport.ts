@@ -36,30 +36,27 @@ export async function dial(
   const connected = target.transport === 'tls' ? 'secureConnect' : 'connect';
   try {
     await new Promise<void>((resolve, reject) => {
-      const timer = setTimeout(
-        () => reject(new ChannelError('connect_failed', `no connection to ${describe(target)} in ${timeout} ms`)),
-        timeout,
-      );
-      const onAbort = () => reject(signal?.reason as Error);
-      const finish = () => {
+      const finish = (failure?: Error) => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', onAbort);
+        socket.off('error', onError);
+        if (failure === undefined) resolve();
+        else reject(failure);
       };
+      const onAbort = () => finish(signal?.reason as Error);
+      const onError = (cause: Error) =>
+        finish(new ChannelError('connect_failed', `cannot connect to ${describe(target)}: ${cause.message}`, { cause }));
+      const onTimeout = () => finish(new ChannelError('connect_failed', `no connection to ${describe(target)} in ${timeout} ms`));
+      const timer = setTimeout(onTimeout, timeout);
       signal?.addEventListener('abort', onAbort, { once: true });
-      socket.once(connected, () => {
-        finish();
-        resolve();
-      });
-      socket.on('error', (cause) => {
-        finish();
-        reject(new ChannelError('connect_failed', `cannot connect to ${describe(target)}: ${cause.message}`, { cause }));
-      });
+      socket.once(connected, () => finish());
+      socket.on('error', onError);
     });
   } catch (error) {
+    socket.on('error', () => undefined);
     socket.destroy();
     throw error;
   }
-  socket.removeAllListeners('error');
   return socket;
 }
 

@@ -139,7 +139,10 @@ async function measure(directory: string, generator: string, controller: Control
   try {
     await eventually(`${controller.name} listening`, () => canConnect(port), { timeoutMs: 20_000 });
     const output = await run([generator, ...[port, switches, window, WARMUP_SECONDS, SECONDS].map(String)], { timeoutMs: 60_000 });
-    return JSON.parse(output) as Run;
+    const result = JSON.parse(output) as Run;
+    // A controller that only forwards does half of the work.
+    if (result.flow_mods_per_s < 0.9 * result.responses_per_s) throw new Error(`${controller.name} answered without flow-mods: ${output}`);
+    return result;
   } finally {
     await daemon.stop();
   }

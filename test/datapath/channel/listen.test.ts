@@ -116,6 +116,15 @@ describe('a listener', () => {
     expect({ refused, channels: channels.length }).toEqual({ refused: ['refused', 'refused'], channels: 0 });
   });
 
+  it('refuses more switches than it may have', async () => {
+    const { port, refused, channels } = await listening('ptcp:0:127.0.0.1', { maxSessions: 2 });
+    for (const datapathId of [1n, 2n]) await fakeSwitch({ datapathId }).connect(at(port));
+    await until(() => channels.length === 2);
+    await fakeSwitch({ datapathId: 3n }).connect(at(port));
+    await until(() => refused.length === 1);
+    expect({ refused, channels: channels.length }).toEqual({ refused: ['refused'], channels: 2 });
+  });
+
   it('lets strangers wait no longer than the handshake may take', async () => {
     const { port, refused, listener } = await listening('ptcp:0:127.0.0.1', { limits: { handshakeTimeout: 100 } });
     const silent = net.connect(at(port)).resume();

@@ -1,4 +1,5 @@
 /** The channel against switches that misbehave: each must cost at most its own connection, in bounded time and memory. */
+import fc from 'fast-check';
 import net from 'node:net';
 import path from 'node:path';
 import { connectChannel } from '../../../datapath/channel/connect.js';
@@ -148,6 +149,33 @@ describe('a bad byte stream', () => {
     expect(await error).toMatchObject({ code: 'unexpected_reply' });
   });
 
+  it('of well-framed nonsense costs at most the connection, and nothing else is thrown', async () => {
+    const frame = fc.tuple(fc.nat(31), fc.constantFrom(0, 3, 4_711), fc.uint8Array({ maxLength: 120 })).map(([type, xid, body]) => {
+      const bytes = Buffer.concat([Buffer.of(4, type, 0, 0, 0, 0, 0, 0), body]);
+      bytes.writeUInt16BE(bytes.length, 2);
+      bytes.writeUInt32BE(xid, 4);
+      return bytes;
+    });
+    await fc.assert(
+      fc.asyncProperty(fc.array(frame, { minLength: 1, maxLength: 20 }), async (frames) => {
+        const { fake, channel } = await bench.connected({}, { onPacketIn: () => undefined, onMessage: () => undefined });
+        const work = channel.dumpGroups().then(
+          () => 'done',
+          (error: unknown) => (error as Error).name,
+        );
+        [...fake.sessions][0]!.sendRaw(Buffer.concat(frames));
+        expect(['done', 'ChannelError', 'SwitchRejection']).toContain(await work);
+        const state = await channel.probe(1_000).then(
+          () => 'ready',
+          (error: unknown) => (error as { code?: string }).code,
+        );
+        expect(['ready', 'malformed', 'unexpected_reply']).toContain(state);
+        await bench.closeAll();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   it('counts replies that nobody waits for', async () => {
     const { fake, channel } = await bench.connected();
     [...fake.sessions][0]!.send({ kind: 'barrier_reply' }, 4_711);
@@ -174,9 +202,9 @@ describe('a slow or half-open switch', () => {
   });
 
   it('is kept while it answers probes', async () => {
-    const { fake, channel } = await bench.connected({}, { limits: { echoInterval: 20, echoMisses: 1 } });
-    await until(() => (fake.received.get('echo_request') ?? 0) >= 5);
-    expect(channel.snapshot()).toMatchObject({ state: 'ready', pending_requests: 0 });
+    const { fake, channel } = await bench.connected({}, { limits: { echoInterval: 50, echoMisses: 2 } });
+    await until(() => (fake.received.get('echo_request') ?? 0) >= 4 && channel.snapshot().pending_requests === 0);
+    expect(channel.snapshot().state).toBe('ready');
   });
 
   it('fails a request in time, and a reply that comes late harms nobody', async () => {
