@@ -108,7 +108,7 @@ export class Connection {
     this.#link = new Link(socket, { limits, writers: setup.writers, now: setup.now, counts: this.counts }, this.exchanges.xids(), {
       onOpen: () => void this.#askFeatures(),
       onMessage: this.#onMessage,
-      onMalformed: (xid, cause) => this.exchanges.fail(xid, new ChannelError('unexpected_reply', 'the reply is malformed', { cause })),
+      onMalformed: (xid, cause) => this.exchanges.abandon(xid, new ChannelError('unexpected_reply', 'the reply is malformed', { cause })),
       onSilence: () => void this.echo({ timeout: limits.echoInterval }).catch(() => undefined),
       onEnd: this.#onEnd,
     });
@@ -186,7 +186,6 @@ export class Connection {
     } finally {
       this.exchanges.closeScope(scope);
     }
-
     if (refused !== undefined) throw refused;
   }
 

@@ -79,11 +79,8 @@ export class Exchanges {
   open(xid: number, exchange: Exchange, terms: ExchangeTerms): void {
     if (this.#pending.size >= MAX_PENDING) throw new ChannelError('busy', `${MAX_PENDING} requests wait for the switch already`);
     const { timeout, timeoutCode, signal } = terms;
-    const timer = setTimeout(
-      () => this.#abandon(xid, new ChannelError(timeoutCode, `the switch did not answer in ${timeout} ms`)),
-      timeout,
-    );
-    const onAbort = () => this.#abandon(xid, signal?.reason);
+    const timer = setTimeout(() => this.abandon(xid, new ChannelError(timeoutCode, `the switch did not answer in ${timeout} ms`)), timeout);
+    const onAbort = () => this.abandon(xid, signal?.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#pending.set(xid, { exchange, timer, signal, onAbort });
   }
@@ -96,7 +93,7 @@ export class Exchanges {
     try {
       last = pending.exchange.reply(message, length);
     } catch (error) {
-      this.#abandon(xid, error);
+      this.abandon(xid, error);
       this.#late(xid, message);
       return true;
     }
@@ -122,11 +119,26 @@ export class Exchanges {
     return this.#abandoned.delete(error.xid);
   }
 
-  /** Fails what waits under `xid`, if anything does. */
+  /** Fails what waits under `xid`, if anything does; no reply will come. */
   fail(xid: number, reason: unknown): void {
     const pending = this.#pending.get(xid);
     if (pending === undefined) return;
     this.#settle(xid, pending);
+    pending.exchange.fail(reason);
+  }
+
+  /** Fails what waits under `xid` although its reply, or the rest of it, may still come. */
+  abandon(xid: number, reason: unknown): void {
+    const pending = this.#pending.get(xid);
+    if (pending === undefined) return;
+    this.#settle(xid, pending);
+    if (this.#abandoned.size >= MAX_ABANDONED) {
+      for (const oldest of this.#abandoned) {
+        this.#abandoned.delete(oldest);
+        break;
+      }
+    }
+    this.#abandoned.add(xid);
     pending.exchange.fail(reason);
   }
 
@@ -149,20 +161,6 @@ export class Exchanges {
     clearTimeout(pending.timer);
     pending.signal?.removeEventListener('abort', pending.onAbort);
     this.#pending.delete(xid);
-  }
-
-  #abandon(xid: number, reason: unknown): void {
-    const pending = this.#pending.get(xid);
-    if (pending === undefined) return;
-    this.#settle(xid, pending);
-    if (this.#abandoned.size >= MAX_ABANDONED) {
-      for (const oldest of this.#abandoned) {
-        this.#abandoned.delete(oldest);
-        break;
-      }
-    }
-    this.#abandoned.add(xid);
-    pending.exchange.fail(reason);
   }
 
   /** A reply to a request given up earlier: expected, and of no use. */

@@ -35,6 +35,8 @@ export class MultipartExchange<K extends MultipartKind> implements Exchange {
   #bytes = 0;
   #working = 0;
   #complete = false;
+  /** The receiver of a part rejected. */
+  #failure: { readonly reason: unknown } | undefined;
 
   constructor(kind: K, onPart: (part: MultipartPart<K>) => void | Promise<void>, terms: MultipartTerms) {
     this.#kind = kind;
@@ -57,6 +59,7 @@ export class MultipartExchange<K extends MultipartKind> implements Exchange {
     if (this.#working > 0 && this.#terms.intake.overdue) {
       throw new ChannelError('consumer_lagging', 'the receiver of a multipart reply does not keep up');
     }
+    if (this.#failure !== undefined) throw this.#failure.reason;
     const work = this.#onPart(message.body as MultipartPart<K>);
     if (work !== undefined) this.#await(work);
     this.#complete = (message.flags & REPLY_MORE) === 0;
@@ -80,7 +83,10 @@ export class MultipartExchange<K extends MultipartKind> implements Exchange {
         this.#working--;
         if (this.#complete && this.#working === 0) this.#resolve();
       },
-      (error: unknown) => this.#reject(error),
+      (reason: unknown) => {
+        this.#failure ??= { reason };
+        this.#reject(reason);
+      },
     );
   }
 }

@@ -358,6 +358,21 @@ describe('a receiver that lags', () => {
     await channel.barrier();
   });
 
+  it('that rejects within a dump ends it, gets no more parts, and the connection goes on', async () => {
+    const { channel } = await bench.connected({ partSize: 10 });
+    await channel.bundle(adds(5_000));
+    let parts = 0;
+    const dump = channel.dumpFlows({ cookie: 0n, cookie_mask: 0n }, async () => {
+      parts++;
+      await Promise.resolve();
+      throw new Error('cannot take it');
+    });
+    expect(await rejection(dump)).toMatchObject({ message: 'cannot take it' });
+    await channel.barrier();
+    expect(parts).toBeLessThan(500);
+    expect(channel.snapshot().events.orphans).toBe(0);
+  });
+
   it('that throws or rejects is counted, and the connection goes on', async () => {
     const errors: unknown[] = [];
     let calls = 0;
