@@ -28,6 +28,7 @@ describe('lab', () => {
       await vm2.configure('10.0.0.2/24');
 
       expect(await vm1.ping('10.0.0.2')).toMatchObject({ sent: 3, received: 3 });
+      await eventually('an address of the link', async () => (await vm2.addresses()).length === 2);
       expect(await vm2.addresses()).toEqual(['10.0.0.2/24', 'fe80::ff:fe00:2/64']);
       expect((await hypervisor.ovs.vsctl('get', 'interface', 'vm1', 'external_ids:iface-id')).trim()).toBe('if-one');
       expect(await hypervisor.ovs.flows()).toEqual(['actions=NORMAL']);

@@ -142,12 +142,12 @@ export class Vm {
     return { ...pingCounts(stdout), output: stdout + stderr };
   }
 
-  /** Addresses of the NIC as `ADDRESS/PREFIX`, those of the link included. */
+  /** Addresses the NIC can use, as `ADDRESS/PREFIX`: those of the link included, those still checked for duplicates not. */
   async addresses(): Promise<string[]> {
     const [link] = JSON.parse(await run(['ip', '-n', this.netns.name, '-j', 'addr', 'show', 'dev', DEVICE])) as [
-      { addr_info: { local: string; prefixlen: number }[] },
+      { addr_info: { local: string; prefixlen: number; tentative?: boolean }[] },
     ];
-    return link.addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+    return link.addr_info.filter(({ tentative }) => tentative !== true).map(({ local, prefixlen }) => `${local}/${prefixlen}`);
   }
 
   /** Also where `start` failed half-way. */
