@@ -99,7 +99,7 @@ export class SendQueue {
     const state = this.#lanes[lane]!;
     do {
       await new Promise<void>((resolve) => {
-        if (!this.#blocked || this.#closed) {
+        if (!this.#blocked || this.#closed || signal?.aborted === true) {
           setImmediate(resolve);
           return;
         }
