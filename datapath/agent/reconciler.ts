@@ -7,8 +7,9 @@
  * background; else the tables are read and the difference goes out as one bundle. Changes that come while a bundle is on its way are merged,
  * the later per flow, into the next. Every audit period the switch is read and what drifted is put back.
  */
-import type { FlowDelta, Provenance, Tables } from '../../flows/compile/contract.js';
-import type { Flow, Meter } from '../../flows/openflow/flow.js';
+import type { AppliedReport } from '../../controller/messages/slice.js';
+import type { FlowDelta, Tables } from '../../flows/compile/contract.js';
+import type { Meter } from '../../flows/openflow/flow.js';
 import { PIPELINE_VERSION } from '../../flows/pipeline/tables.js';
 import type { Channel, SwitchError } from '../channel/contract.js';
 import { findCanary, putMeters, takeStock } from './auditor.js';
@@ -19,7 +20,9 @@ import { Installer } from './installer.js';
 import type { DriftCount } from './ledger.js';
 import type { AgentLog } from './log.js';
 import { Progress } from './progress.js';
+import { describeStep, findTrouble, type Explain } from './trouble.js';
 import { isAborted, unlessAborted } from './unless-aborted.js';
+import { Waiters } from './waiters.js';
 import { Wakeup } from './wakeup.js';
 
 export interface ReconcilerOptions {
@@ -29,7 +32,7 @@ export interface ReconcilerOptions {
   readonly log: AgentLog;
   readonly auditPeriodMs: number;
   /** Who made the flow with this cookie. */
-  readonly explain: (cookie: bigint) => Provenance | undefined;
+  readonly explain: Explain;
   /** `status` may have changed. */
   readonly onProgress: () => void;
 }
@@ -40,7 +43,7 @@ export interface ReconcilerStatus {
   readonly applied_seq: number | null;
   /** Flows of ours the switch holds, the canary among them. */
   readonly flow_count: number;
-  readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
+  readonly error: AppliedReport['error'];
 }
 
 export interface ReconcilerCounters {
@@ -49,11 +52,6 @@ export interface ReconcilerCounters {
   refusals: number;
   audits: number;
   readonly drift: DriftCount;
-}
-
-interface Waiter {
-  readonly keys: readonly string[];
-  readonly resolve: () => void;
 }
 
 /** In a first snapshot, or one that comes this soon after it, a mass deletion is held back until this time is over. */
@@ -71,6 +69,7 @@ export class Reconciler {
   readonly #options: ReconcilerOptions;
   readonly #image = new Image();
   readonly #progress = new Progress();
+  readonly #waiters = new Waiters();
   readonly #installer: Installer;
   readonly #work: Wakeup;
   readonly #audit: Wakeup;
@@ -81,7 +80,6 @@ export class Reconciler {
   #meters: ReadonlyMap<number, Meter> = new Map();
   #adopted = false;
   #refusedMeters: readonly string[] = [];
-  #waiters: Waiter[] = [];
 
   constructor(options: ReconcilerOptions) {
     this.#options = options;
@@ -159,8 +157,7 @@ export class Reconciler {
 
   /** Resolves once the switch holds what `delta` wanted, or what was wanted in its place later; also when the signal is aborted. */
   async settled(delta: FlowDelta, signal: AbortSignal): Promise<void> {
-    const keys = [...delta.flows_put.keys(), ...delta.flows_deleted.keys()];
-    const settled = new Promise<void>((resolve) => this.#waiters.push({ keys, resolve }));
+    const settled = this.#waiters.wait(delta);
     this.#confirm();
     await unlessAborted(settled, signal);
   }
@@ -171,7 +168,7 @@ export class Reconciler {
       isAdopted: this.#adopted,
       applied_seq: this.#progress.applied,
       flow_count: flows.count + (canary === undefined ? 0 : 1),
-      error: this.#error(),
+      error: findTrouble(this.#image, this.#progress, this.#installer.stalled, this.#options.explain),
     };
   }
 
@@ -190,7 +187,9 @@ export class Reconciler {
       await unlessAborted(this.#begun, over.signal);
       if (over.signal.aborted) return;
       const isAudited = await this.#adopt(channel, over.signal);
-      await Promise.all([this.#install(channel, over), this.#auditPeriodically(channel, isAudited, over)]);
+      // Both to their end: what is left of one must not meddle with the next connection.
+      const ends = await Promise.allSettled([this.#install(channel, over), this.#auditPeriodically(channel, isAudited, over)]);
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
     } catch (error) {
       // Why the connection is over, its `closed` says.
       if (!ended.isExpected) throw error;
@@ -305,10 +304,8 @@ export class Reconciler {
 
   #onRefused(step: Step | undefined, error: SwitchError): void {
     this.counters.refusals++;
-    const what = step === undefined ? 'the bundle' : describe(step);
-    const flow = step === undefined ? undefined : flowOf(step, this.#image);
     this.#options.log.error(
-      { error: error.name, what, made_by: flow && this.#options.explain(flow.cookie) },
+      { error: error.name, ...describeStep(step, this.#image, this.#options.explain) },
       'the switch refused a modification',
     );
     this.#audit.raise();
@@ -320,44 +317,10 @@ export class Reconciler {
     let oldest = this.#image.oldestDifference();
     for (const { since } of inFlight) oldest = Math.min(oldest, since);
     this.#progress.confirm(oldest);
-    if (this.#waiters.length > 0) this.#release(new Set(inFlight.map((step) => step.key)));
+    if (!this.#waiters.areNone) {
+      const sent = new Set<string | number>(inFlight.map((step) => step.key));
+      this.#waiters.release((key) => !this.#image.flows.differences.has(key) && !sent.has(key));
+    }
     this.#options.onProgress();
   }
-
-  #release(inFlight: ReadonlySet<string | number>): void {
-    const { differences } = this.#image.flows;
-    const waiting: Waiter[] = [];
-    for (const waiter of this.#waiters) {
-      if (waiter.keys.some((key) => differences.has(key) || inFlight.has(key))) waiting.push(waiter);
-      else waiter.resolve();
-    }
-    this.#waiters = waiting;
-  }
-
-  #error(): ReconcilerStatus['error'] {
-    const { flows, groups } = this.#image;
-    const { stalled } = this.#installer;
-    if (stalled !== undefined) return { seq: this.#progress.blockedSeq(this.#progress.change), message: stalled.message, uuids: [] };
-    for (const [key, { since, held, refusal }] of flows.differences) {
-      if (refusal === undefined) continue;
-      const flow = flows.wanted.get(key)?.value ?? held?.value;
-      const made = flow && this.#options.explain(flow.cookie);
-      const message = `${refusal.message}: flow ${key}${made === undefined ? '' : `, made by ${made.rule}`}`;
-      return { seq: this.#progress.blockedSeq(since), message, uuids: made?.uuids ?? [] };
-    }
-    for (const [key, { since, refusal }] of groups.differences) {
-      if (refusal === undefined) continue;
-      return { seq: this.#progress.blockedSeq(since), message: `${refusal.message}: group ${key}`, uuids: [] };
-    }
-    return null;
-  }
-}
-
-function describe(step: Step): string {
-  return `${step.mod.kind} ${step.key}`;
-}
-
-function flowOf(step: Step, image: Image): Flow | undefined {
-  if (step.on === 'group') return undefined;
-  return step.entry?.value ?? image.flows.held(step.key)?.value;
 }
