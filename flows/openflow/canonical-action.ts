@@ -3,7 +3,7 @@
  *
  * Owns: the rules, found in lib/ofp-actions.c and confirmed against a running switch (test/codec/readback.test.ts):
  *  - set_field: its form on the wire does not count; value bits outside the mask are zero; a mask of all bits is no mask, a mask of none no action;
- *    the old set_tunnel is set_field tun_id;
+ *    the old set_tunnel is set_field tun_id; writes to one field that follow each other are one write (ovs-ofctl sends one for each run of bits);
  *  - defaults are not written: max_len of an output to anything but the controller, max_len 65535, controller id 0, reason "action", empty userdata,
  *    alg 0, empty exec, table 255 of a resubmit, limit 0 of a learn, no port of a sample, a range of one address or port;
  *  - a note is as long as its padding makes it;
@@ -26,10 +26,10 @@ const RANK = {
 } as const;
 
 export function canonicalActions(actions: readonly Action[]): readonly Action[] {
-  for (let i = 0; i < actions.length; i++) {
-    const action = actions[i]!;
-    const canonical = canonicalAction(action);
-    if (canonical !== action) return rebuilt(actions);
+  let before: Action | undefined;
+  for (const action of actions) {
+    if (canonicalAction(action) !== action || writeSameField(before, action)) return rebuilt(actions);
+    before = action;
   }
   return actions;
 }
@@ -38,9 +38,33 @@ function rebuilt(actions: readonly Action[]): Action[] {
   const out: Action[] = [];
   for (const action of actions) {
     const canonical = canonicalAction(action);
-    if (canonical !== undefined) out.push(canonical);
+    if (canonical === undefined) continue;
+    const before = out.at(-1);
+    if (before?.kind === 'set_field' && canonical.kind === 'set_field' && writeSameField(before, canonical))
+      out[out.length - 1] = merged(before, canonical);
+    else out.push(canonical);
   }
   return out;
+}
+
+function writeSameField(a: Action | undefined, b: Action): boolean {
+  return a?.kind === 'set_field' && b.kind === 'set_field' && a.field === b.field && typeof b.value !== 'object';
+}
+
+/** Both writes at once. */
+function merged(first: SetFieldAction, second: SetFieldAction): SetFieldAction {
+  if (second.mask === undefined) return second;
+  const bits = BigInt(second.mask as number | bigint);
+  const sum = (BigInt(first.value as number | bigint) & ~bits) | BigInt(second.value as number | bigint);
+  const mask = first.mask === undefined ? undefined : BigInt(first.mask as number | bigint) | bits;
+  const as = (n: bigint): number | bigint => (typeof second.value === 'bigint' ? n : Number(n));
+  const action: SetFieldAction = {
+    kind: 'set_field',
+    field: second.field,
+    value: as(sum),
+    mask: mask === undefined ? undefined : as(mask),
+  };
+  return setField(action) ?? action;
 }
 
 function canonicalAction(action: Action): Action | undefined {
@@ -80,7 +104,7 @@ function canonicalAction(action: Action): Action | undefined {
   }
 }
 
-function setField(action: SetFieldAction): Action | undefined {
+function setField(action: SetFieldAction): SetFieldAction | undefined {
   if (action.mask === undefined)
     return action.form === undefined ? action : { kind: 'set_field', field: action.field, value: action.value };
   const rule = matchRule(action.field);

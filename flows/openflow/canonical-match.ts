@@ -128,10 +128,12 @@ export interface MatchRule {
 
 const REWRITTEN = /^x+reg|^(vlan_tci|nw_tos|nxm_in_port|packet_type)$/;
 
-/** vlan_vid matches on 13 bits: the VLAN id and, above it, "there is a tag". */
+/** Bits that count, where they are not the width: vlan_vid has "there is a tag" above the VLAN id, ct_state has eight states. */
+const SIGNIFICANT_BITS: Partial<Record<FieldName, number>> = { vlan_vid: 13, ct_state: 8 };
+
 function significant(info: FieldInfo): FieldValue {
   if (info.variable) return new Uint8Array(info.bytes).fill(0xff);
-  const bits = info.name === 'vlan_vid' ? 13 : info.bits;
+  const bits = SIGNIFICANT_BITS[info.name] ?? info.bits;
   return info.type === 'bigint' ? (1n << BigInt(bits)) - 1n : 2 ** bits - 1;
 }
 

@@ -1,13 +1,12 @@
 /**
  * What is sent to a real Open vSwitch and what it gives back are equal in canonical form.
  */
-import { mkdtemp, rm } from 'node:fs/promises';
 import { flowBody, flowKey, groupBody, meterBody } from '../../flows/openflow/canonical.js';
 import type { Flow } from '../../flows/openflow/flow.js';
-import { Ovs } from '../lab/ovs.js';
-import { BridgeClient, type Reply } from './bridge-client.js';
+import type { BridgeClient, Reply } from './bridge-client.js';
 import { Random } from './random.js';
 import { randomFlow, randomGroup, randomMeter } from './random-values.js';
+import { startSwitch, type TestSwitch } from './switch.js';
 
 const FLOWS = 2000;
 
@@ -21,26 +20,15 @@ function errors(replies: readonly Reply[], names: ReadonlyMap<number, unknown>):
 }
 
 describe('the canonical form', () => {
-  let dir: string;
-  let ovs: Ovs;
+  let real: TestSwitch;
   let bridge: BridgeClient;
 
   beforeAll(async () => {
-    dir = await mkdtemp('/tmp/codec-');
-    ovs = new Ovs({ dir, dummy: true });
-    await ovs.start();
-    await ovs.addBridge('br0');
-    for (const n of [1, 2, 3, 4]) {
-      await ovs.vsctl('add-port', 'br0', `p${n}`, '--', 'set', 'interface', `p${n}`, 'type=dummy', `ofport_request=${n}`);
-    }
-    bridge = await BridgeClient.connect(ovs.openflowSocket('br0'));
+    real = await startSwitch();
+    ({ bridge } = real);
   }, 30_000);
 
-  afterAll(async () => {
-    bridge.close();
-    await ovs.stop();
-    await rm(dir, { recursive: true });
-  });
+  afterAll(() => real.stop());
 
   it('of meters is the same after the switch', async () => {
     const random = new Random(3);
