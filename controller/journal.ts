@@ -1,0 +1,101 @@
+/**
+ * The commits as watchers see them.
+ *
+ * Owns: the last commits in memory, and bringing each watcher from where it left off to now and then along.
+ * Assumes: the store's log reaches further back than this memory.
+ * Promises: a watcher gets every commit once and in order. Views show an entity as the commit left it, joined with what belongs to it now.
+ */
+import { KINDS, type Entity, type UserKind } from '../flows/model/entities.js';
+import { HotoriError } from '../flows/model/errors.js';
+import type { ModelView } from '../flows/model/view.js';
+import type { WatchEvent } from './contract.js';
+import { callOut } from './kernel/call-out.js';
+import type { Revision } from './messages/slice.js';
+import type { Store, StoredChange } from './store/contract.js';
+import { isUserEntity, viewOf } from './views.js';
+
+const MAX_COMMITS = 1_000;
+const MAX_ENTITIES = 100_000;
+
+export class Journal {
+  private readonly store: Store;
+  private readonly model: ModelView;
+  private readonly recent: StoredChange[] = [];
+  private readonly watchers = new Set<() => void>();
+  private entities = 0;
+  private at: Revision;
+
+  constructor(store: Store, model: ModelView, at: Revision) {
+    this.store = store;
+    this.model = model;
+    this.at = at;
+  }
+
+  append(change: StoredChange): void {
+    this.at = { ...this.at, number: change.revision };
+    this.recent.push(change);
+    this.entities += sizeOf(change);
+    while (this.recent.length > MAX_COMMITS || (this.entities > MAX_ENTITIES && this.recent.length > 1))
+      this.entities -= sizeOf(this.recent.shift()!);
+    for (const wake of [...this.watchers]) wake();
+  }
+
+  /** Calls `sink` for each commit after `from`. Throws HotoriError `compacted` when some are gone. */
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void {
+    if (from > this.at.number || from < this.store.floor())
+      throw new HotoriError(
+        'compacted',
+        `changes can be watched from revision ${this.store.floor()} to ${this.at.number}; read everything again`,
+      );
+    if (signal.aborted) return;
+    let next = from + 1;
+    let reading = false;
+    const show = (change: StoredChange) => {
+      next = change.revision + 1;
+      callOut(() => sink(this.eventOf(change)));
+    };
+    const wake = () => {
+      while (!reading && !signal.aborted && next <= this.at.number) {
+        const change = this.recent[next - this.at.number + this.recent.length - 1];
+        if (change) show(change);
+        else readBack();
+      }
+    };
+    const readBack = () => {
+      reading = true;
+      this.store.changesSince({ ...this.at, number: next - 1 }).then(
+        (changes) => {
+          for (const change of changes) if (!signal.aborted && change.revision === next) show(change);
+          reading = false;
+          wake();
+        },
+        // The log was trimmed past a watcher that has only just begun: there is nothing more it could be told.
+        () => this.watchers.delete(wake),
+      );
+    };
+    this.watchers.add(wake);
+    signal.addEventListener('abort', () => this.watchers.delete(wake), { once: true });
+    wake();
+  }
+
+  private eventOf(change: StoredChange): WatchEvent {
+    const deletes = change.deletes.flatMap((uuid) => {
+      const kind = userKindOf(uuid);
+      return kind ? [{ op: 'delete' as const, kind, uuid }] : [];
+    });
+    const puts = change.puts.flatMap((entity: Entity) =>
+      isUserEntity(entity) ? [{ op: 'put' as const, kind: entity.kind, uuid: entity.uuid, value: viewOf(this.model, entity) }] : [],
+    );
+    return { revision: { ...this.at, number: change.revision }, changes: [...deletes, ...puts] };
+  }
+}
+
+function sizeOf(change: StoredChange): number {
+  return change.puts.length + change.deletes.length;
+}
+
+const KIND_BY_PREFIX: ReadonlyMap<string, UserKind> = new Map((Object.keys(KINDS) as UserKind[]).map((kind) => [KINDS[kind].prefix, kind]));
+
+function userKindOf(uuid: string): UserKind | undefined {
+  return KIND_BY_PREFIX.get(uuid.slice(0, uuid.indexOf('-')));
+}

@@ -1,0 +1,249 @@
+/**
+ * Who may need to know a record.
+ *
+ * Owns: the scopes of every record: routing domains (`vrf:<key>`), and for what is in none, the datapath it is plugged at (`dp:<uuid>`). A datapath
+ * hears of the scopes it is interested in.
+ * Promises: after an update, scopes are what they would be if computed anew; the cost follows what changed, and, where a network changes its
+ * domain, what is in that network.
+ */
+import type { Entity, SecurityGroup } from '../../flows/model/entities.js';
+import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
+import type { Model } from '../../flows/model/model.js';
+import type { EntityChange } from '../transaction/transaction.js';
+import { bindingUuid, type BindingChange, type Bindings } from './bindings.js';
+import { Counted } from './counted.js';
+
+export type Scope = string;
+export type Scopes = readonly Scope[];
+
+export const vrfScope = (vrf: number): Scope => `vrf:${vrf}`;
+export const datapathScope = (datapath: string): Scope => `dp:${datapath}`;
+
+const NOWHERE: Scopes = [];
+
+/** A record that was looked at anew, with the scopes it had before. */
+export type Moved = ReadonlyMap<string, Scopes>;
+
+export class ScopeIndex {
+  private readonly model: Model;
+  private readonly bindings: Bindings;
+  private readonly scopes = new Map<string, Scopes>();
+  private readonly members = new Map<Scope, Set<string>>();
+  /** One array per lone scope: most records are in one. */
+  private readonly lone = new Map<Scope, Scopes>();
+  /** Scopes by group or policy class, counted by the interfaces there that have it. */
+  private readonly had = new Counted<string, Scope>();
+  /** Scopes by group, counted by the groups had there whose rules mention it. */
+  private readonly mentioned = new Counted<string, Scope>();
+  /** What the update under way has looked at. */
+  private moved = new Map<string, Scopes>();
+
+  constructor(model: Model, bindings: Bindings) {
+    this.model = model;
+    this.bindings = bindings;
+  }
+
+  of(uuid: string): Scopes {
+    return this.scopes.get(uuid) ?? NOWHERE;
+  }
+
+  in(scope: Scope): Iterable<string> {
+    return this.members.get(scope) ?? NOWHERE;
+  }
+
+  /** Follows changes that the model and the bindings have already. @returns every record whose content or scopes may have changed. */
+  update(changes: readonly EntityChange[], bound: readonly BindingChange[]): Moved {
+    this.moved = new Map();
+    const touched = touchedBy(this.model, changes);
+    for (const { interface_uuid } of bound) touched.interfaces.add(interface_uuid);
+    for (const change of changes) if (kindOf(change) === 'security_group') this.followRules(change);
+
+    for (const uuid of touched.records) this.place(uuid, this.scopesOf(uuid));
+    const before = new Map(changes.map((change) => [change.uuid, change.before]));
+    for (const uuid of touched.interfaces) this.placeInterface(uuid, before);
+    for (const uuid of touched.macLeases) this.place(uuid, this.scopesOf(uuid));
+    for (const { uuid } of changes) this.place(uuid, this.of(uuid));
+    return this.moved;
+  }
+
+  private placeInterface(uuid: string, changed: ReadonlyMap<string, Entity | undefined>): void {
+    const after = entityOf(this.model, 'interface', uuid);
+    const original = changed.has(uuid) ? changed.get(uuid) : after;
+    const before = original?.kind === 'interface' ? original : undefined;
+    const [was, is] = [this.of(uuid), this.interfaceScopes(uuid)];
+    this.place(uuid, is);
+    this.countUse(was, before ? pulled(before) : [], -1);
+    this.countUse(is, after ? pulled(after) : [], 1);
+    this.place(bindingUuid(uuid), this.bindings.get(uuid) ? is : NOWHERE);
+    for (const service of referrers(this.model, 'network_service', uuid)) this.place(service.uuid, is);
+    for (const lease of referrers(this.model, 'mac_lease', uuid)) this.place(lease.uuid, this.scopesOf(lease.uuid));
+  }
+
+  private countUse(scopes: Scopes, used: readonly string[], by: 1 | -1): void {
+    for (const uuid of used)
+      for (const scope of scopes) {
+        if (!this.had.add(uuid, scope, by)) continue;
+        const group = entityOf(this.model, 'security_group', uuid);
+        for (const target of group ? mentions(group) : []) this.mention(target, scope, by);
+        this.placeUsed(uuid);
+      }
+  }
+
+  /** Another set of rules mentions other groups wherever the group is had. */
+  private followRules({ uuid, before, after }: EntityChange): void {
+    for (const scope of this.had.get(uuid).keys()) {
+      if (before?.kind === 'security_group') for (const target of mentions(before)) this.mention(target, scope, -1);
+      if (after?.kind === 'security_group') for (const target of mentions(after)) this.mention(target, scope, 1);
+    }
+    this.placeUsed(uuid);
+  }
+
+  private mention(target: string, scope: Scope, by: 1 | -1): void {
+    if (this.mentioned.add(target, scope, by)) this.placeUsed(target);
+  }
+
+  /** A group or policy class is wherever it is had or mentioned. */
+  private placeUsed(uuid: string): void {
+    const scopes = new Set([...this.had.get(uuid).keys(), ...this.mentioned.get(uuid).keys()]);
+    this.place(uuid, this.model.get(uuid) ? [...scopes] : NOWHERE);
+  }
+
+  private scopesOf(uuid: string): Scopes {
+    const entity = this.model.get(uuid);
+    switch (entity?.kind) {
+      case undefined:
+        return NOWHERE;
+      case 'datapath':
+        return this.alone(datapathScope(uuid));
+      case 'network':
+      case 'segment':
+        return this.alone(vrfScope(entity.vrf_key));
+      case 'ip_lease':
+      case 'route':
+        return this.domainOf(entity.network_uuid);
+      case 'route_link':
+        for (const route of referrers(this.model, 'route', uuid)) return this.domainOf(route.network_uuid);
+        return NOWHERE;
+      case 'mac_lease': {
+        const domain = macDomain(this.model, entity);
+        return domain === undefined ? this.of(entity.interface_uuid) : this.domainOf(domain);
+      }
+      case 'network_service':
+        return entity.interface_uuid === null ? NOWHERE : this.of(entity.interface_uuid);
+      case 'interface':
+      case 'security_group':
+      case 'policy_class':
+        return this.of(uuid);
+    }
+  }
+
+  /** The domains of its leases; where it is plugged when it has none. */
+  private interfaceScopes(uuid: string): Scopes {
+    if (entityOf(this.model, 'interface', uuid) === undefined) return NOWHERE;
+    const domains = new Set<Scope>();
+    for (const lease of referrers(this.model, 'ip_lease', uuid)) for (const scope of this.domainOf(lease.network_uuid)) domains.add(scope);
+    for (const lease of referrers(this.model, 'mac_lease', uuid))
+      if (lease.segment_uuid !== null) for (const scope of this.domainOf(lease.segment_uuid)) domains.add(scope);
+    const [first] = domains;
+    if (first !== undefined) return domains.size === 1 ? this.alone(first) : [...domains];
+    const binding = this.bindings.get(uuid);
+    return binding ? this.alone(datapathScope(binding.datapath_uuid)) : NOWHERE;
+  }
+
+  /** Of a network or segment. */
+  private domainOf(uuid: string): Scopes {
+    const entity = this.model.get(uuid);
+    return entity?.kind === 'network' || entity?.kind === 'segment' ? this.alone(vrfScope(entity.vrf_key)) : NOWHERE;
+  }
+
+  private alone(scope: Scope): Scopes {
+    let scopes = this.lone.get(scope);
+    if (scopes === undefined) this.lone.set(scope, (scopes = [scope]));
+    return scopes;
+  }
+
+  private place(uuid: string, is: Scopes): void {
+    const was = this.of(uuid);
+    if (!this.moved.has(uuid)) this.moved.set(uuid, was);
+    if (was === is) return;
+    // Most records are in one scope; a group can be in very many.
+    const [left, entered] = [new Set(was), new Set(is)];
+    for (const scope of was) if (!entered.has(scope)) this.leave(uuid, scope);
+    for (const scope of is) if (!left.has(scope)) this.enter(uuid, scope);
+    if (is.length === 0) this.scopes.delete(uuid);
+    else this.scopes.set(uuid, is);
+  }
+
+  private enter(uuid: string, scope: Scope): void {
+    let members = this.members.get(scope);
+    if (members === undefined) this.members.set(scope, (members = new Set()));
+    members.add(uuid);
+  }
+
+  private leave(uuid: string, scope: Scope): void {
+    const members = this.members.get(scope);
+    members?.delete(uuid);
+    if (members?.size !== 0) return;
+    this.members.delete(scope);
+    this.lone.delete(scope);
+  }
+}
+
+/** Records to be placed anew: those whose scopes follow from networks, then interfaces, then what follows from interfaces. */
+interface Touched {
+  readonly records: Set<string>;
+  readonly interfaces: Set<string>;
+  readonly macLeases: Set<string>;
+}
+
+function touchedBy(model: Model, changes: readonly EntityChange[]): Touched {
+  const touched: Touched = { records: new Set(), interfaces: new Set(), macLeases: new Set() };
+  const { records, interfaces, macLeases } = touched;
+  for (const { uuid, before, after } of changes) {
+    const { kind } = (after ?? before)!;
+    if (kind === 'mac_lease') macLeases.add(uuid);
+    else if (kind !== 'interface') records.add(uuid);
+    if (vrfOf(before) !== vrfOf(after)) touchContents(model, uuid, touched);
+    for (const entity of [before, after]) {
+      if (entity?.kind === 'interface') interfaces.add(uuid);
+      else if (entity?.kind === 'mac_lease') interfaces.add(entity.interface_uuid);
+      else if (entity?.kind === 'route') records.add(entity.route_link_uuid);
+      else if (entity?.kind === 'ip_lease') {
+        if (entity.interface_uuid !== null) interfaces.add(entity.interface_uuid);
+        if (entity.mac_lease_uuid !== null) macLeases.add(entity.mac_lease_uuid);
+      }
+    }
+  }
+  return touched;
+}
+
+/** What is in a network or segment, and goes where it goes. */
+function touchContents(model: Model, uuid: string, { records, interfaces, macLeases }: Touched): void {
+  for (const lease of referrers(model, 'ip_lease', uuid)) {
+    records.add(lease.uuid);
+    if (lease.interface_uuid !== null) interfaces.add(lease.interface_uuid);
+    if (lease.mac_lease_uuid !== null) macLeases.add(lease.mac_lease_uuid);
+  }
+  for (const lease of referrers(model, 'mac_lease', uuid)) {
+    macLeases.add(lease.uuid);
+    interfaces.add(lease.interface_uuid);
+  }
+  for (const route of referrers(model, 'route', uuid)) records.add(route.uuid).add(route.route_link_uuid);
+}
+
+function vrfOf(entity: Entity | undefined): number | undefined {
+  return entity?.kind === 'network' || entity?.kind === 'segment' ? entity.vrf_key : undefined;
+}
+
+function kindOf({ before, after }: EntityChange): Entity['kind'] {
+  return (after ?? before)!.kind;
+}
+
+/** What comes along with an interface. */
+function pulled(iface: Extract<Entity, { kind: 'interface' }>): readonly string[] {
+  return iface.policy_class_key === 0 ? iface.security_group_uuids : [...iface.security_group_uuids, `pc-${iface.policy_class_key}`];
+}
+
+function mentions(group: SecurityGroup): ReadonlySet<string> {
+  return new Set(group.rules.flatMap(({ remote }) => ('security_group_uuid' in remote ? [remote.security_group_uuid] : [])));
+}

@@ -1,0 +1,147 @@
+/**
+ * What each datapath is to know.
+ *
+ * Owns: which scopes a datapath is interested in, by the interfaces plugged there, and the difference that a change makes to each slice.
+ * Promises: the deltas of all updates together make the slice that would be computed anew. A datapath that nothing changes for gets none.
+ */
+import type { Model } from '../../flows/model/model.js';
+import type { SliceRecord } from '../messages/slice.js';
+import type { EntityChange } from '../transaction/transaction.js';
+import type { BindingChange, Bindings } from './bindings.js';
+import { Counted } from './counted.js';
+import { datapathScope, ScopeIndex, type Moved, type Scope, type Scopes } from './scopes.js';
+
+export interface SliceChange {
+  readonly puts: readonly SliceRecord[];
+  /** uuids. */
+  readonly deletes: readonly string[];
+}
+
+const BINDING = 'bind-';
+
+export class Slices {
+  private readonly model: Model;
+  private readonly bindings: Bindings;
+  private readonly scopes: ScopeIndex;
+  /** Scopes by datapath, counted by the interfaces plugged there that are in them. */
+  private readonly interest = new Counted<string, Scope>();
+  private readonly listeners = new Counted<Scope, string>();
+
+  /** @param model what it holds already is taken in. */
+  constructor(model: Model, bindings: Bindings) {
+    this.model = model;
+    this.bindings = bindings;
+    this.scopes = new ScopeIndex(model, bindings);
+    this.update(
+      [...model.values()].map((after) => ({ uuid: after.uuid, before: undefined, after })),
+      [],
+    );
+  }
+
+  /** The whole slice of a datapath. */
+  slice(datapath: string): SliceRecord[] {
+    const uuids = new Set<string>();
+    for (const scope of this.interest.get(datapath).keys()) for (const uuid of this.scopes.in(scope)) uuids.add(uuid);
+    return [...uuids].map((uuid) => this.record(uuid)!);
+  }
+
+  /** Follows changes that the model and the bindings have already. @returns what changes, per datapath that something changes for. */
+  update(changes: readonly EntityChange[], bound: readonly BindingChange[]): ReadonlyMap<string, SliceChange> {
+    const wasBound = new Map(bound.map((change) => [change.interface_uuid, change.before]));
+    const moved = this.scopes.update(changes, bound);
+    const shifts = this.shiftInterest(changes, moved, wasBound);
+
+    const altered = new Set(changes.map(({ uuid }) => uuid));
+    for (const { interface_uuid } of bound) altered.add(`${BINDING}${interface_uuid}`);
+    const deltas = new Deltas((uuid) => this.record(uuid));
+    for (const [uuid, was] of moved) {
+      const is = this.scopes.of(uuid);
+      if (was === is && !altered.has(uuid)) continue;
+      const concerned = new Set([...was, ...is].flatMap((scope) => [...this.listeners.get(scope).keys()]));
+      for (const datapath of concerned)
+        if (!shifts.has(datapath)) deltas.consider(datapath, uuid, this.hears(datapath, was), this.hears(datapath, is), altered.has(uuid));
+    }
+    for (const [datapath, shift] of shifts) {
+      const had = (scopes: Scopes) =>
+        scopes.some((scope) => (this.interest.has(datapath, scope) ? !shift.gained.has(scope) : shift.lost.has(scope)));
+      const candidates = new Set(moved.keys());
+      for (const scope of [...shift.gained, ...shift.lost]) for (const uuid of this.scopes.in(scope)) candidates.add(uuid);
+      for (const uuid of candidates) {
+        const is = this.scopes.of(uuid);
+        deltas.consider(datapath, uuid, had(moved.get(uuid) ?? is), this.hears(datapath, is), altered.has(uuid));
+      }
+    }
+    return deltas.result();
+  }
+
+  private hears(datapath: string, scopes: Scopes): boolean {
+    return scopes.some((scope) => this.interest.has(datapath, scope));
+  }
+
+  private record(uuid: string): SliceRecord | undefined {
+    return uuid.startsWith(BINDING) ? this.bindings.get(uuid.slice(BINDING.length)) : this.model.get(uuid);
+  }
+
+  /** Brings interest in line with where interfaces are plugged and what they are in. @returns what changed, per datapath. */
+  private shiftInterest(
+    changes: readonly EntityChange[],
+    moved: Moved,
+    wasBound: ReadonlyMap<string, { readonly datapath_uuid: string } | undefined>,
+  ): ReadonlyMap<string, Shift> {
+    const shifts = new Map<string, Shift>();
+    const count = (datapath: string, scope: Scope, by: 1 | -1) => {
+      if (!this.interest.add(datapath, scope, by)) return;
+      this.listeners.add(scope, datapath, by);
+      let shift = shifts.get(datapath);
+      if (shift === undefined) shifts.set(datapath, (shift = { gained: new Set(), lost: new Set() }));
+      const [to, from] = by === 1 ? [shift.gained, shift.lost] : [shift.lost, shift.gained];
+      if (!from.delete(scope)) to.add(scope);
+    };
+    for (const { uuid, before, after } of changes) {
+      if (before?.kind !== 'datapath' && after?.kind === 'datapath') count(uuid, datapathScope(uuid), 1);
+      if (before?.kind === 'datapath' && after === undefined) count(uuid, datapathScope(uuid), -1);
+    }
+    for (const [uuid, scopes] of moved) {
+      const now = this.bindings.get(uuid);
+      const was = wasBound.has(uuid) ? wasBound.get(uuid) : now;
+      const is = this.scopes.of(uuid);
+      if (was?.datapath_uuid === now?.datapath_uuid && scopes === is) continue;
+      if (was) for (const scope of scopes) count(was.datapath_uuid, scope, -1);
+      if (now) for (const scope of is) count(now.datapath_uuid, scope, 1);
+    }
+    return shifts;
+  }
+}
+
+/** Scopes a datapath has begun and ceased to be interested in. */
+interface Shift {
+  readonly gained: Set<Scope>;
+  readonly lost: Set<Scope>;
+}
+
+/** Collects the difference per datapath. */
+class Deltas {
+  private readonly record: (uuid: string) => SliceRecord | undefined;
+  private readonly found = new Map<string, { puts: SliceRecord[]; deletes: string[] }>();
+
+  constructor(record: (uuid: string) => SliceRecord | undefined) {
+    this.record = record;
+  }
+
+  /** Notes what becomes of a record in a datapath's slice. Each is to be considered once. */
+  consider(datapath: string, uuid: string, was: boolean, is: boolean, altered: boolean): void {
+    const record = is ? this.record(uuid) : undefined;
+    if (record !== undefined && (!was || altered)) this.of(datapath).puts.push(record);
+    else if (record === undefined && was) this.of(datapath).deletes.push(uuid);
+  }
+
+  result(): ReadonlyMap<string, SliceChange> {
+    return this.found;
+  }
+
+  private of(datapath: string): { puts: SliceRecord[]; deletes: string[] } {
+    let delta = this.found.get(datapath);
+    if (delta === undefined) this.found.set(datapath, (delta = { puts: [], deletes: [] }));
+    return delta;
+  }
+}
