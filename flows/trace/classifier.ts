@@ -24,7 +24,7 @@ export interface Hit {
   readonly overlaps: readonly Rule[];
 }
 
-/** Picks one of several satisfied conjunction ids (ascending); the first by default. */
+/** Picks one of several satisfied conjunction ids; the first by default. */
 export type PickConjunction = (ids: readonly number[]) => number;
 
 const CONJ_ID_WORD = slot('conj_id').last;
@@ -226,23 +226,31 @@ export class Classifier {
     }
   }
 
+  /**
+   * Of several satisfied ids Open vSwitch takes the one it happens to complete first, and may overlook the others if that one leads nowhere. Those
+   * with a flow of their own come first here.
+   */
   #byConjunction(packet: Int32Array, ids: readonly number[], dimensions: readonly Rule[], pick: PickConjunction): Hit | undefined {
-    const chosen = pick(ids);
+    const priority = dimensions[0]!.flow.priority;
+    const leads = (id: number): number => (this.#byId(packet, id)?.rule.flow.priority === priority ? 0 : 1);
+    const options = ids.length === 1 ? ids : [...ids].sort((a, b) => leads(a) - leads(b));
+    const id = pick(options);
+    const hit = this.#byId(packet, id);
+    if (hit === undefined) return undefined;
+    const conjunction = {
+      id,
+      dimensions: dimensions.filter((rule) => rule.clauses!.some((clause) => clause.id === id)),
+      alternatives: options.filter((other) => other !== id),
+    };
+    return { ...hit, conjunction };
+  }
+
+  #byId(packet: Int32Array, id: number): Hit | undefined {
     const saved = packet[CONJ_ID_WORD]!;
-    for (const id of [chosen, ...ids.filter((other) => other !== chosen)]) {
-      packet[CONJ_ID_WORD] = id;
-      const hit = this.#ordinary(packet);
-      packet[CONJ_ID_WORD] = saved;
-      if (hit !== undefined) {
-        const conjunction = {
-          id,
-          dimensions: dimensions.filter((rule) => rule.clauses!.some((clause) => clause.id === id)),
-          alternatives: ids.filter((other) => other !== id),
-        };
-        return { ...hit, conjunction };
-      }
-    }
-    return undefined;
+    packet[CONJ_ID_WORD] = id;
+    const hit = this.#ordinary(packet);
+    packet[CONJ_ID_WORD] = saved;
+    return hit;
   }
 
   /** A lookup that skips the dimensions of conjunctions. */

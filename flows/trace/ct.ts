@@ -3,7 +3,7 @@
  *
  * Owns: what goes to conntrack, what the packet goes on with, and what is left of it where it was.
  * Promises: as compose_conntrack_action of Open vSwitch 3.1: the list goes on with an untracked packet; with `table` a copy goes on from there with
- * the answer, the action set and the stack.
+ * the answer and the stack.
  */
 import type { FieldName } from '../openflow/fields.js';
 import { applyBits, readBits, readWide, slot, writeBits, writeWide } from './layout.js';
@@ -20,6 +20,11 @@ const LABEL = slot('ct_label');
 
 export function performCt(machine: Machine, operation: Extract<Operation, { kind: 'ct' }>): void {
   const { action, exec, nat, masks } = operation;
+  if (action.table !== undefined && machine.packet.actionSet.length > 0) {
+    // recirc_alloc_id__ asserts that there is none: ovs-vswitchd itself goes down.
+    machine.fail('ct(table=) with a pending action set makes Open vSwitch 3.1 abort');
+    return;
+  }
   const { packet, pass, table } = machine;
   const zone =
     typeof operation.zone === 'number' ? operation.zone : readBits(packet.words, operation.zone, 0, Math.min(operation.zone.bits, 16));

@@ -189,6 +189,17 @@ export function writeWide(words: Int32Array, range: BitRange, value: bigint): vo
   }
 }
 
+/** Writes a value of the range's width. */
+export function writeRange(words: Int32Array, range: BitRange, value: FieldValue): void {
+  if (typeof value !== 'number') {
+    writeWide(words, range, toBigInt(value));
+    return;
+  }
+  writeBits(words, range, 0, Math.min(32, range.bits), value | 0);
+  if (range.bits > 32) writeBits(words, range, 32, Math.min(32, range.bits - 32), Math.floor(value / 0x1_0000_0000));
+  for (let done = 64; done < range.bits; done += 32) writeBits(words, range, done, 32, 0);
+}
+
 /** Copies the low `dst.bits` bits of `src`; the two may overlap. */
 export function copyBits(words: Int32Array, src: BitRange, dst: BitRange): void {
   if (dst.bits <= 32) {

@@ -61,4 +61,6 @@ export interface Machine {
   /** Why the packet is dropped if nothing else comes of it. */
   note(why: DropWhy): void;
   undecided(why: string): void;
+  /** Nothing of this pass happens. */
+  fail(why: string): void;
 }

@@ -7,8 +7,8 @@
 import { PORTS } from '../openflow/constants.js';
 import type { FieldName } from '../openflow/fields.js';
 import type { FieldValue } from '../openflow/match.js';
-import { applyBits, MODELLED_FIELDS, readRange, slot, slotOf, toBigInt, wordBits, WORDS, type WordBits } from './layout.js';
-import { hasField, VLAN_PRESENT } from './prerequisite.js';
+import { MODELLED_FIELDS, readRange, slot, slotOf, toBigInt, wordBits, WORDS, writeRange, type WordBits } from './layout.js';
+import { FRAG, hasField, ipFrag, VLAN_PRESENT } from './prerequisite.js';
 
 /** Field values by name. Absent header fields are absent or 0; `vlan_vid` carries the tag-present bit 0x1000. */
 export type FieldRecord = Readonly<Partial<Record<FieldName, FieldValue>>>;
@@ -43,6 +43,9 @@ const REPORTED: readonly FieldName[] = MODELLED_FIELDS.filter(
   (field) => !/^x{1,2}reg|^nxm_|^vlan_tci$|^ip_dscp$|^recirc_id$|^packet_type$|^conj_id$|^dp_hash$|^actset_output$/.test(field),
 );
 
+/** What a later fragment does not have. */
+const TRANSPORT = /^(icmp|icmpv6|nd)_/;
+
 function isReg(field: FieldName): boolean {
   return /^(reg|tun_|metadata|pkt_mark|ct_|nd_)/.test(field);
 }
@@ -58,13 +61,16 @@ export class Microflow {
   /** @throws RangeError for a field that is not modelled. */
   static from(fields: Fields): Microflow {
     const words = new Int32Array(WORDS);
-    applyBits(words, wordBits(slot('actset_output'), PORTS.UNSET));
+    writeRange(words, slot('actset_output'), PORTS.UNSET);
     const entries = fields instanceof Map ? fields : Object.entries(fields);
     for (const [name, value] of entries as Iterable<[FieldName, FieldValue | undefined]>) {
       if (value === undefined) continue;
-      // Unlike in a match, priority 0 of a packet without tag does not imply one.
-      const bits = name === 'vlan_pcp' ? wordBits(slot(name), value) : fieldBits(name, value);
-      if (bits !== undefined) applyBits(words, bits);
+      if (name === 'nw_tos') {
+        writeRange(words, slot('ip_dscp'), Number(value) >> 2);
+        continue;
+      }
+      const place = slotOf(name);
+      if (place !== undefined) writeRange(words, place, value);
       else if (toBigInt(value) !== 0n) throw new RangeError(`field ${name} is not modelled`);
     }
     fixVlanType(words);
@@ -84,8 +90,9 @@ export class Microflow {
   /** Every header field the packet has, and the metadata, registers and conntrack fields that are not 0. */
   toFields(): FieldRecord {
     const fields: Partial<Record<FieldName, FieldValue>> = {};
+    const isLater = (ipFrag(this.words) & FRAG.later) !== 0;
     for (const field of REPORTED) {
-      if (!hasField(this.words, field)) continue;
+      if (!hasField(this.words, field) || (isLater && TRANSPORT.test(field))) continue;
       const value = this.get(field);
       if (value === 0 || value === 0n) {
         if (isReg(field) || field === 'vlan_vid') continue;

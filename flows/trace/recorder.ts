@@ -18,14 +18,14 @@ export class Recorder {
   readonly #steps: TraceStep[] = [];
   #outputs: Output[] = [];
   #punts: Punt[] = [];
-  readonly #drops: Drop[] = [];
+  #drops: Drop[] = [];
   #commits: Commit[] = [];
-  readonly #tracked: Tracked[] = [];
+  #tracked: Tracked[] = [];
   readonly #meters: { meter_id: number; by: FlowRef | undefined }[] = [];
   readonly #decisions: Decision[] = [];
   readonly #undecided: Undecided[] = [];
   readonly #finals: Microflow[] = [];
-  #error: string | undefined;
+  readonly #errors: { readonly pass: number; readonly why: string }[] = [];
   #resubmits = 0;
   #copy: Copy = newCopy();
 
@@ -82,7 +82,7 @@ export class Recorder {
     const outer = this.#copy;
     this.#copy = newCopy();
     body();
-    if (this.#copy.effects === 0 && this.#error === undefined) this.#drops.push({ pass, ...this.#copy.noted, packet: packet() });
+    if (this.#copy.effects === 0) this.#drops.push({ pass, ...this.#copy.noted, packet: packet() });
     this.#copy = outer;
     this.#copy.effects++;
   }
@@ -93,12 +93,15 @@ export class Recorder {
   }
 
   /** The switch gives up on the packet: nothing of the pass happens. */
-  fail(error: string, pass: number): void {
-    this.#error ??= error;
+  fail(why: string, pass: number): void {
+    this.#errors.push({ pass, why });
     const others = (each: { readonly pass: number }) => each.pass !== pass;
     this.#outputs = this.#outputs.filter(others);
     this.#punts = this.#punts.filter(others);
+    this.#drops = this.#drops.filter(others);
     this.#commits = this.#commits.filter(others);
+    this.#tracked = this.#tracked.filter(others);
+    this.#copy.effects++;
   }
 
   finish(): Trace {
@@ -113,7 +116,7 @@ export class Recorder {
       meters: this.#meters,
       decisions: this.#decisions,
       undecided: this.#undecided,
-      error: this.#error,
+      errors: this.#errors,
       finals: this.#finals,
       resubmits: this.#resubmits,
     };

@@ -158,8 +158,8 @@ export interface Trace {
   readonly meters: readonly { readonly meter_id: number; readonly by?: FlowRef | undefined }[];
   readonly decisions: readonly Decision[];
   readonly undecided: readonly Undecided[];
-  /** A limit of the switch that was hit: the packet is dropped whole. */
-  readonly error?: string | undefined;
+  /** Passes that hit a limit of the switch: nothing of them happens. */
+  readonly errors: readonly { readonly pass: number; readonly why: string }[];
   /** The packet at the end of each pass. */
   readonly finals: readonly Microflow[];
   /** Lookups done, of the 4096 a packet may make in one pass; the most of any pass. */

@@ -52,11 +52,10 @@ export class Run implements Machine {
 
   toTheEnd(): Trace {
     for (this.pass = 0; this.pass < this.#pending.length; this.pass++) {
-      if (this.pass >= MAX_PASSES) {
-        this.#fail(`more than ${MAX_PASSES} passes through conntrack`);
-        break;
-      }
-      this.#runPass(this.#pending[this.pass]!);
+      const forksBefore = this.#pending.length;
+      if (this.pass < MAX_PASSES) this.#runPass(this.#pending[this.pass]!);
+      else this.fail(`more than ${MAX_PASSES} passes through conntrack`);
+      if (this.#failed) this.#pending.length = forksBefore;
     }
     return this.record.finish();
   }
@@ -99,9 +98,9 @@ export class Run implements Machine {
     if (this.record.details) this.record.step({ kind: 'action', pass: this.pass, depth: this.#nesting, action, note, change });
   }
 
-  #fail(error: string): void {
+  fail(why: string): void {
     this.#failed = true;
-    this.record.fail(error, this.pass);
+    this.record.fail(why, this.pass);
   }
 
   #decide(choice: Choice): number {
@@ -166,8 +165,8 @@ export class Run implements Machine {
   }
 
   #withinLimits(): boolean {
-    if (this.#depth >= MAX_DEPTH) this.#fail(`over max translation depth ${MAX_DEPTH}`);
-    else if (this.#resubmits >= MAX_RESUBMITS) this.#fail(`over ${MAX_RESUBMITS} resubmit actions`);
+    if (this.#depth >= MAX_DEPTH) this.fail(`over max translation depth ${MAX_DEPTH}`);
+    else if (this.#resubmits >= MAX_RESUBMITS) this.fail(`over ${MAX_RESUBMITS} resubmit actions`);
     return !this.#failed;
   }
 

@@ -47,8 +47,8 @@ export class WorkingPacket {
     this.stack = [...stack];
   }
 
-  static arriving(packet: Microflow): WorkingPacket {
-    const words = packet.words.slice();
+  /** Takes `words` over. */
+  static arriving({ words }: Microflow): WorkingPacket {
     return new WorkingPacket(words, (readBits(words, CT_STATE_SLOT, 0, 32) & CT_STATE.trk) !== 0);
   }
 
