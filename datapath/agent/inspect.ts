@@ -5,7 +5,7 @@
  */
 import type { FlowEntry } from '../../controller/messages/slice.js';
 import type { Compiler } from '../../flows/compile/contract.js';
-import { flowToString } from '../../flows/openflow/text.js';
+import { flowToString } from '../../flows/openflow/text-flow.js';
 import type { Flow } from '../../flows/openflow/flow.js';
 import { TABLES } from '../../flows/pipeline/tables.js';
 
