@@ -56,7 +56,7 @@ export interface AppliedReport {
   /** Last slice message whose flows the switch has confirmed; null before the first. */
   readonly applied_seq: number | null;
   readonly flow_count: number;
-  /** The error that keeps the datapath from applying a later seq, if one does. */
+  /** The error that keeps the datapath from applying more, if one does; `seq` is the last message it keeps back. */
   readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
 }
 

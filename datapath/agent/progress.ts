@@ -20,6 +20,11 @@ export class Progress {
     return this.#applied;
   }
 
+  /** The last message whose flows are wanted; 0 before the first. */
+  get latest(): number {
+    return this.#latest;
+  }
+
   nextChange(): number {
     return ++this.#change;
   }
@@ -35,11 +40,6 @@ export class Progress {
   /** The switch holds every change before `oldest`. */
   confirm(oldest: number): void {
     while (this.#marks[0] !== undefined && this.#marks[0].change < oldest) this.#applied = this.#marks.shift()!.seq;
-  }
-
-  /** The first message that cannot be confirmed before `change` is. */
-  blockedSeq(change: number): number {
-    return this.#marks.find((mark) => mark.change >= change)?.seq ?? this.#latest;
   }
 
   /** Another attachment: seq starts anew. */

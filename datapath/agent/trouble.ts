@@ -15,10 +15,9 @@ export type Explain = (cookie: bigint) => Provenance | undefined;
 
 /** @param stalled why no bundle at all is accepted, if so */
 export function findTrouble(image: Image, progress: Progress, stalled: Refusal | undefined, explain: Explain): AppliedReport['error'] {
-  if (stalled !== undefined) {
-    const oldest = Math.min(image.oldestDifference(), progress.change);
-    return { seq: progress.blockedSeq(oldest), message: stalled.message, uuids: [] };
-  }
+  // Messages are confirmed in order: what keeps one back keeps back all that followed.
+  const seq = progress.latest;
+  if (stalled !== undefined) return { seq, message: stalled.message, uuids: [] };
   let first = Infinity;
   let error: AppliedReport['error'] = null;
   for (const [key, { since, held, refusal }] of image.flows.differences) {
@@ -27,12 +26,12 @@ export function findTrouble(image: Image, progress: Progress, stalled: Refusal |
     const flow = image.flows.wanted.get(key)?.value ?? held?.value;
     const made = flow && explain(flow.cookie);
     const message = `${refusal.message}: flow ${key}${made === undefined ? '' : `, made by ${made.rule}`}`;
-    error = { seq: progress.blockedSeq(since), message, uuids: made?.uuids ?? [] };
+    error = { seq, message, uuids: made?.uuids ?? [] };
   }
   for (const [key, { since, refusal }] of image.groups.differences) {
     if (refusal === undefined || since >= first) continue;
     first = since;
-    error = { seq: progress.blockedSeq(since), message: `${refusal.message}: group ${key}`, uuids: [] };
+    error = { seq, message: `${refusal.message}: group ${key}`, uuids: [] };
   }
   return error;
 }

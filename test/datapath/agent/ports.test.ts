@@ -54,7 +54,7 @@ class Host {
         return NOTHING;
       },
       settled: async () => {
-        await this.#turn();
+        await new Promise((resolve) => setImmediate(resolve));
         this.events.push('settled');
       },
       revision: () => '42',

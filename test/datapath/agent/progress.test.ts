@@ -31,7 +31,7 @@ describe('progress', () => {
     expect(progress.applied).toBe(2);
   });
 
-  it('names the first message that a change keeps back', () => {
+  it('stays where it is while an older change is not confirmed', () => {
     const progress = new Progress();
     progress.nextChange();
     progress.mark(10);
@@ -40,7 +40,7 @@ describe('progress', () => {
     progress.nextChange();
     progress.mark(12);
     progress.confirm(broken);
-    expect({ applied: progress.applied, blocked: progress.blockedSeq(broken) }).toEqual({ applied: 10, blocked: 11 });
+    expect({ applied: progress.applied, latest: progress.latest }).toEqual({ applied: 10, latest: 12 });
   });
 
   it('starts anew with another attachment, and an old change still keeps its messages back', () => {
@@ -51,6 +51,6 @@ describe('progress', () => {
     progress.nextChange();
     progress.mark(1);
     progress.confirm(broken);
-    expect({ applied: progress.applied, blocked: progress.blockedSeq(broken) }).toEqual({ applied: null, blocked: 1 });
+    expect({ applied: progress.applied, latest: progress.latest }).toEqual({ applied: null, latest: 1 });
   });
 });

@@ -182,7 +182,7 @@ describe('the reconciler', () => {
         isAdopted: true,
         applied_seq: 1,
         flow_count: 4,
-        error: { seq: 2, message: expect.stringMatching(/^OFPBAC_BAD_TYPE: flow .*made by test$/), uuids: ['if-3'] },
+        error: { seq: 3, message: expect.stringMatching(/^OFPBAC_BAD_TYPE: flow .*made by test$/), uuids: ['if-3'] },
       },
     });
 
