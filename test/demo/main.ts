@@ -15,7 +15,8 @@ const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 const { values } = parseArgs({
   options: { api: { type: 'string', default: '127.0.0.1:9090' }, oneshot: { type: 'boolean', default: false } },
 });
-process.exitCode = await main(values.api, values.oneshot);
+// What Ctrl-C cut short may still wait for something that will not come.
+process.exit(await main(values.api, values.oneshot));
 
 async function main(api: string, oneshot: boolean): Promise<number> {
   const problem = process.getuid?.() === 0 ? await reasonNotToListen(api) : 'root is needed, for network namespaces and Open vSwitch';
@@ -31,9 +32,10 @@ async function main(api: string, oneshot: boolean): Promise<number> {
   let isComplete = false;
   try {
     const playing = new Scenario(lab, narrator).play(api);
-    // What still runs when Ctrl-C comes fails as the lab is taken away from under it.
     playing.catch(() => {});
     isComplete = (await Promise.race([playing, interrupted])) === undefined;
+    // From here on a scenario that was interrupted fails step by step, as the lab is taken away from under it.
+    if (!isComplete) narrator.dropScenario();
     if (isComplete && !oneshot) {
       invite(narrator, lab, api);
       await interrupted;
@@ -41,7 +43,7 @@ async function main(api: string, oneshot: boolean): Promise<number> {
   } catch (error) {
     narrator.expect(false, error instanceof Error ? error.message : String(error));
   } finally {
-    narrator.step('Removing everything');
+    narrator.say('\nRemoving everything.');
     await lab.destroy();
   }
   const isGood = isComplete && narrator.failures === 0;

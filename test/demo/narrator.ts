@@ -11,6 +11,7 @@ export class Narrator {
   readonly #started = performance.now();
   readonly #useColour = process.stdout.isTTY;
   #failures = 0;
+  #isDropped = false;
 
   get failures(): number {
     return this.#failures;
@@ -20,25 +21,34 @@ export class Narrator {
     process.stdout.write(`${text}\n`);
   }
 
+  /** From now on only what is said with `say` is printed, and nothing counts. */
+  dropScenario(): void {
+    this.#isDropped = true;
+  }
+
   step(title: string): void {
     const seconds = ((performance.now() - this.#started) / 1000).toFixed(1).padStart(5);
-    this.say(`\n${this.#paint('dim', `[${seconds} s]`)} ${this.#paint('bold', title)}`);
+    this.#show(`\n${this.#paint('dim', `[${seconds} s]`)} ${this.#paint('bold', title)}`);
   }
 
   /** A command and what it printed. */
   command(where: string, argv: readonly string[], output = ''): void {
-    this.say(`    ${this.#paint('dim', `${where}#`)} ${argv.join(' ')}`);
-    for (const line of output.split('\n')) if (line.trim() !== '') this.say(`    ${this.#paint('dim', line)}`);
+    this.#show(`    ${this.#paint('dim', `${where}#`)} ${argv.join(' ')}`);
+    for (const line of output.split('\n')) if (line.trim() !== '') this.#show(`    ${this.#paint('dim', line)}`);
   }
 
   detail(text: string): void {
-    this.say(`    ${text}`);
+    this.#show(`    ${text}`);
   }
 
   /** Whether what should have happened did. */
   expect(isMet: boolean, what: string): void {
-    if (!isMet) this.#failures += 1;
-    this.say(`    ${isMet ? this.#paint('green', '✔') : this.#paint('red', '✘ NOT:')} ${what}`);
+    if (!isMet && !this.#isDropped) this.#failures += 1;
+    this.#show(`    ${isMet ? this.#paint('green', '✔') : this.#paint('red', '✘ NOT:')} ${what}`);
+  }
+
+  #show(text: string): void {
+    if (!this.#isDropped) this.say(text);
   }
 
   #paint(colour: keyof typeof COLOURS, text: string): string {
