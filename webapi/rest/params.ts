@@ -64,8 +64,7 @@ export class ParameterReader {
 /** One HotoriError for several reasons; its message names the first. */
 export function refusal(reasons: readonly Reason[]): HotoriError {
   const [first, ...more] = reasons as readonly [Reason, ...Reason[]];
-  const field = first.pointer.slice(1);
-  const message = `${field === '' ? '' : `${field}: `}${first.detail}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
+  const message = `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
   return new HotoriError('invalid_argument', message, {
     reasons: reasons.map(({ pointer: at, detail, uuid }) => ({ pointer: at, detail, uuid })),
   });

@@ -1,0 +1,145 @@
+import { Bench } from './run.js';
+
+let bench: Bench;
+beforeEach(async () => {
+  bench = await Bench.start();
+});
+afterEach(() => bench.server.stop(0));
+
+const TOPOLOGY = `
+# two networks, a router, a group
+networks:
+  - uuid: nw-blue
+    display_name: blue
+    ipv4_network: 10.0.0.0
+    ipv4_prefix: 24
+  - {uuid: nw-red, ipv4_network: 10.1.0.0, ipv6_network: "2001:DB8::", dns_servers: [10.1.0.2]}
+interfaces:
+  - {uuid: if-vm, mode: vif, network_uuid: nw-blue, mac_address: "02:00:00:00:00:AA", ipv4_address: 10.0.0.5, security_group_uuids: [sg-web, sg-ssh]}
+  - {uuid: if-blue, mode: simulated, enable_routing: true, network_uuid: nw-blue, ipv4_address: 10.0.0.1}
+  - {uuid: if-red, mode: simulated, enable_routing: true, network_uuid: nw-red, ipv4_address: 10.1.0.1}
+security_groups:
+  - uuid: sg-web
+    rules:
+      - {direction: ingress, protocol: tcp, ports: ["80", "8000-8100"], remote: {any: true}}
+      - {direction: ingress, protocol: icmp, remote: {security_group_uuid: sg-ssh}}
+  - uuid: sg-ssh
+    rules: [{direction: ingress, protocol: tcp, ports: ["22"], remote: {cidr: 10.0.0.0/8}}]
+route_links:
+  - {uuid: rl-a}
+routes:
+  - {uuid: r-blue, interface_uuid: if-blue, network_uuid: nw-blue, route_link_uuid: rl-a, ipv4_network: 10.0.0.0}
+  - {uuid: r-red, interface_uuid: if-red, network_uuid: nw-red, route_link_uuid: rl-a, ipv4_network: 10.1.0.0}
+network_services:
+  - {uuid: ns-dhcp, mode: dhcp, interface_uuid: if-blue}
+`;
+
+describe('vnctl apply', () => {
+  it('makes the model say what the file says in one revision, and nothing the second time', async () => {
+    bench.files['lab.yaml'] = TOPOLOGY;
+    expect(await bench.ok('apply -f lab.yaml')).toMatch(
+      /^\+ nw-blue\n\+ nw-red\n(\+ \S+\n)*11 created, 0 changed, 0 unchanged; revision 1\n$/,
+    );
+    expect(await bench.ok('apply -f lab.yaml')).toBe('0 created, 0 changed, 11 unchanged; revision 1\n');
+    expect(await bench.ok('apply -f -', TOPOLOGY)).toBe('0 created, 0 changed, 11 unchanged; revision 1\n');
+    expect(bench.controller.revision().number).toBe(1);
+  });
+
+  it('changes what differs, and leaves alone what the file leaves out', async () => {
+    bench.files['lab.yaml'] = TOPOLOGY;
+    await bench.ok('apply -f lab.yaml');
+    await bench.ok('networks modify nw-red --mtu 1400');
+    bench.files['lab.yaml'] = TOPOLOGY.replace('display_name: blue', 'display_name: azure').replace('ports: ["22"]', 'ports: ["2222"]');
+    expect(await bench.ok('apply -f lab.yaml')).toBe(
+      '~ nw-blue display_name\n~ sg-ssh rules\n0 created, 2 changed, 9 unchanged; revision 3\n',
+    );
+    expect(bench.controller.get('network', 'nw-red')?.view).toMatchObject({ mtu: 1400 });
+    expect(JSON.parse(await bench.ok('apply -f lab.yaml -o json'))).toEqual({ revision: 3, created: [], changed: [], unchanged: 11 });
+  });
+
+  it('changes nothing when anything is wrong, and names the lines', async () => {
+    bench.files['lab.yaml'] = [
+      'networks:',
+      '  - uuid: nw-a',
+      '    ipv4_network: 10.1.0.0',
+      '    dns_servers: [10.0.0.2, 10.0.0.x]',
+      '  - uuid: nw-b',
+      '    ipv4_network: 10.0.0.0',
+      '    colour: red',
+      'security_groups:',
+      '  - uuid: sg-a',
+      '    rules:',
+      '      - {direction: ingress, protocol: tcp, remote: {any: true}}',
+      '      - direction: ingress',
+      '        protocol: tcp',
+      '        ports: ["70000"]',
+      '        remote: {any: true}',
+    ].join('\n');
+    const { code, err } = await bench.run('apply -f lab.yaml');
+    expect([code, err.split('\n').map((line) => line.split(': ').slice(0, 3).join(': '))]).toEqual([
+      1,
+      [
+        'vnctl: lab.yaml:4: networks[0].dns_servers[1]',
+        'vnctl: lab.yaml:7: networks[1].colour',
+        'vnctl: lab.yaml:14: security_groups[0].rules[1].ports[0]',
+        '',
+      ],
+    ]);
+    expect(bench.controller.revision().number).toBe(0);
+  });
+
+  it.each([
+    ['a: [', ['t:1: not YAML: ']],
+    ['5', ['t:1: must have collections as keys']],
+    ['networks: 5\nnothing: []', ['t:1: networks: must be a list', 't:2: nothing: there is no such collection; there are datapaths, ']],
+    [
+      'networks:\n  - display_name: x\n  - nw-a\n',
+      ['t:2: networks[0]: must have a uuid, such as nw-a', 't:3: networks[1]: must have a uuid'],
+    ],
+    ['networks:\n  - uuid: nw-a\n  - uuid: nw-a\n', ['t:3: networks[1].uuid: nw-a is there already (t:2: networks[0].uuid)']],
+  ])('refuses %j', async (text, expected) => {
+    bench.files['t'] = text;
+    const { code, err } = await bench.run('apply -f t');
+    expect([
+      code,
+      err
+        .split('\n')
+        .slice(0, -1)
+        .map((line, i) => line.slice(0, 'vnctl: '.length + expected[i]!.length)),
+    ]).toEqual([1, expected.map((line) => `vnctl: ${line}`)]);
+  });
+
+  it('does not try to change what is fixed at creation', async () => {
+    await bench.ok('segments add --uuid seg-a --mode virtual');
+    bench.files['t'] = 'segments:\n  - uuid: seg-a\n    mode: physical\n';
+    expect(await bench.run('apply -f t')).toEqual({
+      code: 1,
+      out: '',
+      err: 'vnctl: t:3: segments[0].mode: seg-a has "virtual", which cannot be changed after it is created; delete it first\n',
+    });
+  });
+
+  it('takes an empty file', async () => {
+    bench.files['t'] = 'networks:\n# none yet\n';
+    expect(await bench.ok('apply -f t')).toBe('0 created, 0 changed, 0 unchanged; revision 0\n');
+  });
+});
+
+describe('vnctl export', () => {
+  it('prints what apply makes the same model of', async () => {
+    bench.files['lab.yaml'] = TOPOLOGY;
+    await bench.ok('apply -f lab.yaml');
+    const exported = await bench.ok('export');
+    expect(await bench.ok('apply -f -', exported)).toMatch(/^0 created, 0 changed, \d+ unchanged; revision 1\n$/);
+
+    const other = await Bench.start();
+    await other.ok('apply -f -', exported);
+    expect(await other.ok('export')).toBe(exported);
+    await other.server.stop(0);
+  });
+
+  it('of an empty model is an empty file', async () => {
+    expect(await bench.ok('export')).toBe('{}\n');
+    expect(await bench.ok('apply -f -', '{}\n')).toBe('0 created, 0 changed, 0 unchanged; revision 0\n');
+  });
+});
