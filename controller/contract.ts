@@ -53,6 +53,8 @@ export interface DatapathStatus {
   readonly desired_revision: number;
   readonly applied_revision: number | null;
   readonly flow_count: number;
+  /** Flow and group modifications its agent has sent since it started. */
+  readonly flow_mods: number;
   readonly last_error: string | null;
 }
 

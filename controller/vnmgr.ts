@@ -121,7 +121,7 @@ export class Vnmgr implements Controller, SliceSource {
     if (this.closed) return Promise.reject(new HotoriError('unavailable', 'the controller is stopping'));
     return new Promise((resolve, reject) => {
       this.queue.push({ operations, resolve, reject });
-      this.working ??= this.work().finally(() => (this.working = undefined));
+      this.working ??= this.work();
     });
   }
 
@@ -269,6 +269,8 @@ export class Vnmgr implements Controller, SliceSource {
       }
       for (const one of unchanged) one.request.resolve(resultOf(one, this.at.incarnation, false));
     }
+    // In the same turn as the last look at the queue: whoever comes later starts anew.
+    this.working = undefined;
   }
 
   /** Runs the requests that wait, each on top of the ones before it. */
@@ -330,7 +332,7 @@ export class Vnmgr implements Controller, SliceSource {
   }
 
   private datapathStatus(session: Session): DatapathStatus {
-    const { datapath_uuid: uuid, connected, flowCount: flow_count, lastError } = session;
+    const { datapath_uuid: uuid, connected, flowCount: flow_count, flowMods: flow_mods, lastError } = session;
     const conflicts = this.bindings.conflicts(uuid);
     return {
       uuid,
@@ -338,6 +340,7 @@ export class Vnmgr implements Controller, SliceSource {
       desired_revision: this.at.number,
       applied_revision: session.appliedRevision(this.at.number),
       flow_count,
+      flow_mods,
       last_error: lastError ?? (conflicts.length > 0 ? conflicts.join('; ') : null),
     };
   }

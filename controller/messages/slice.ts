@@ -56,6 +56,8 @@ export interface AppliedReport {
   /** Last slice message whose flows the switch has confirmed; null before the first. */
   readonly applied_seq: number | null;
   readonly flow_count: number;
+  /** Flow and group modifications sent to the switch since the agent started. */
+  readonly flow_mods: number;
   /** The error that keeps the datapath from applying more, if one does; `seq` is the last message it keeps back. */
   readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
 }

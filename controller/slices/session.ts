@@ -105,6 +105,10 @@ export class Session {
     return this.applied?.flow_count ?? 0;
   }
 
+  get flowMods(): number {
+    return this.applied?.flow_mods ?? 0;
+  }
+
   get lastError(): string | null {
     return this.applied?.error?.message ?? null;
   }

@@ -316,6 +316,7 @@ export class Agent {
       connected: this.#channel.isUp,
       applied_seq,
       flow_count,
+      flow_mods: this.#reconciler.counters.modifications,
       error: this.#desired.error ?? error,
     };
     const text = JSON.stringify(report);

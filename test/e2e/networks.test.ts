@@ -87,7 +87,7 @@ describe('networks and routers on a real switch', () => {
       subnet_mask: '255.255.255.0',
       routers: '10.1.0.1',
       domain_name_servers: '10.1.0.1',
-      interface_mtu: '1500',
+      interface_mtu: '1442',
       dhcp_server_identifier: '10.1.0.1',
     });
     expect((await c1.ping('10.2.0.11')).received).toBe(3);
@@ -107,7 +107,7 @@ describe('networks and routers on a real switch', () => {
       Prefix: 'fd00:1::/64',
       'On-link': 'Yes',
       'Autonomous address conf.': 'No',
-      MTU: '1500 bytes (valid)',
+      MTU: '1442 bytes (valid)',
       'Source link-layer address': '02:00:00:00:01:01',
     });
   }, 30_000);

@@ -20,6 +20,7 @@ const statusSchema = z.object({
       desired_revision: z.int(),
       applied_revision: z.int().nullable(),
       flow_count: z.int(),
+      flow_mods: z.int(),
       last_error: z.string().nullable(),
     }),
   ),
