@@ -174,11 +174,13 @@ function walked(table: number, priority: number, cookie: bigint): string {
   return `${table} priority ${priority} cookie 0x${cookie.toString(16)}`;
 }
 
-/** Headers and registers, which is all of a packet but where it is. */
-function shown(packet: Microflow): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(packet.toFields()).map(([field, value]) => [field, `0x${BigInt(value as number | bigint).toString(16)}`]),
-  );
+/** Set by `set(nd_ext)` but never printed with a packet. */
+const NOT_PRINTED = /^nd_(reserved|options_type)$/;
+
+/** Every field a packet has but those matched by `without`. */
+function shown(packet: Microflow, without: RegExp): Record<string, string> {
+  const fields = Object.entries(packet.toFields()).filter(([field]) => !without.test(field));
+  return Object.fromEntries(fields.map(([field, value]) => [field, `0x${BigInt(value as number | bigint).toString(16)}`]));
 }
 
 function differ(a: unknown, b: unknown): boolean {
@@ -196,8 +198,8 @@ function passesDiffer(trace: Trace, sections: readonly TraceSection[]): Found | 
     const own = walkOf(trace, pass);
     const theirs = walkedBy(section);
     if (differ(own, theirs)) return { what: `tables of pass ${pass}`, interpreter: own, switch: theirs };
-    const final = shown(trace.finals[pass]);
-    const expected = shown(Microflow.from(parsePacket(section.finalFlow ?? section.flow)));
+    const final = shown(trace.finals[pass], NOT_PRINTED);
+    const expected = shown(Microflow.from(parsePacket(section.finalFlow ?? section.flow)), NOT_PRINTED);
     if (differ(final, expected)) return { what: `packet after pass ${pass}`, interpreter: final, switch: expected };
   }
   return trace.finals.length === sections.length
@@ -206,9 +208,11 @@ function passesDiffer(trace: Trace, sections: readonly TraceSection[]): Found | 
 }
 
 const NOT_IN_FRAME = /^(metadata|reg\d|ct_|tun_|in_port)/;
+/** What was set in an earlier pass cannot be read off the start of this one. */
+const NOT_IN_LATER_FRAME = new RegExp(`${NOT_IN_FRAME.source}|${NOT_PRINTED.source}`);
 
-function headersOf(packet: Microflow): Record<string, string> {
-  return Object.fromEntries(Object.entries(shown(packet)).filter(([field]) => !NOT_IN_FRAME.test(field)));
+function headersOf(packet: Microflow, pass: number): Record<string, string> {
+  return shown(packet, pass === 0 ? NOT_IN_FRAME : NOT_IN_LATER_FRAME);
 }
 
 function effectsDiffer(trace: Trace, sections: readonly TraceSection[], ofports: ReadonlyMap<string, number>): Found | undefined {
@@ -223,19 +227,23 @@ function effectsDiffer(trace: Trace, sections: readonly TraceSection[], ofports:
 }
 
 function outputsDiffer(trace: Trace, pass: number, theirs: DatapathResult, ofports: ReadonlyMap<string, number>): Found | undefined {
-  const own = trace.outputs.filter((output) => output.pass === pass).map(({ port, packet }) => ({ port, ...headersOf(packet) }));
-  const switchs = theirs.outputs.map(({ port, packet }) => ({ port: ofports.get(port), ...headersOf(packet) }));
+  const own = trace.outputs.filter((output) => output.pass === pass).map(({ port, packet }) => ({ port, ...headersOf(packet, pass) }));
+  const switchs = theirs.outputs.map(({ port, packet }) => ({ port: ofports.get(port), ...headersOf(packet, pass) }));
   return differ(own, switchs) ? { what: `outputs of pass ${pass}`, interpreter: own, switch: switchs } : undefined;
 }
 
 function puntsDiffer(trace: Trace, pass: number, theirs: DatapathResult): Found | undefined {
   const own = trace.punts
     .filter((punt) => punt.pass === pass)
-    .map(({ by, controller_id, packet }) => ({ cookie: `0x${(by?.flow.cookie ?? 0n).toString(16)}`, controller_id, ...headersOf(packet) }));
+    .map(({ by, controller_id, packet }) => ({
+      cookie: `0x${(by?.flow.cookie ?? 0n).toString(16)}`,
+      controller_id,
+      ...headersOf(packet, pass),
+    }));
   const switchs = theirs.punts.map(({ cookie, controller_id, packet }) => ({
     cookie: `0x${cookie.toString(16)}`,
     controller_id,
-    ...headersOf(packet),
+    ...headersOf(packet, pass),
   }));
   return differ(own, switchs) ? { what: `punts of pass ${pass}`, interpreter: own, switch: switchs } : undefined;
 }
