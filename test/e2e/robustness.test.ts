@@ -22,7 +22,7 @@ describe('when parts die', () => {
       { name: 'b2', network: 'b', host: 12 },
     );
   }, 60_000);
-  afterAll(() => world.destroy({ allowedWarnings: [/connection|reconnect|disconnect|drift|Connection/i] }), 60_000);
+  afterAll(() => world.destroy({ allowedWarnings: [/connect|the switch differed/i] }), 60_000);
 
   const pairs = () => {
     const [a1, a2, b1, b2] = vms as [Vm, Vm, Vm, Vm];

@@ -42,11 +42,9 @@ describe('security groups on a real switch', () => {
     )) as [Vm, Vm, Vm, Vm, Vm];
     for (const vm of [web, inner1, inner2, open]) {
       for (const port of ['80', '81']) {
-        const daemon = vm.spawn(['nc', '-lk', port], `listen${port}`);
-        await eventually('nc running', () => daemon.isRunning);
+        for (const family of ['-4', '-6']) vm.spawn(['nc', family, '-lk', port], `listen${port}${family}`);
       }
-      for (const port of ['80', '81'])
-        await eventually(`port ${port} open`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${port} `));
+      await eventually('all ports open', async () => (await vm.run(['ss', '-ltnH'])).trim().split('\n').length === 4);
     }
   }, 60_000);
   afterAll(() => world.destroy(), 60_000);

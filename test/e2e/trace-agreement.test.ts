@@ -27,8 +27,8 @@ describe('the interpreter of compiled flows', () => {
   }, 60_000);
   afterAll(() => world.destroy(), 60_000);
 
-  it("agrees with the switch's own trace on 400 random packets", async () => {
-    const comparison = await world.compareSampled(400, 20_261_121);
+  it("agrees with the switch's own trace on 1,000 random packets", async () => {
+    const comparison = await world.compareSampled(1000, 20_261_121);
     console.log(`${comparison.packets} packets, ${comparison.flows_hit} flows hit, ${JSON.stringify(comparison.verdicts)}`);
     expect(comparison.differences).toEqual([]);
     // Most of what the world does must have been tried, or the agreement says little.
