@@ -162,15 +162,12 @@ export class Bindings {
       const held = this.holders.get(interface_uuid);
       const winner = this.winnerOf(interface_uuid, held?.nic);
       if (winner === held?.nic) continue;
-      const after: Binding | undefined = winner && {
-        kind: 'binding',
-        uuid: bindingUuid(interface_uuid),
-        interface_uuid,
-        datapath_uuid: winner.datapath,
-        port_name: winner.port_name,
-      };
+      if (winner === undefined) this.holders.delete(interface_uuid);
+      const stays = winner?.datapath === held?.binding.datapath_uuid && winner?.port_name === held?.binding.port_name;
+      const after = stays ? held?.binding : winner && bindingOf(interface_uuid, winner);
       if (winner && after) this.holders.set(interface_uuid, { nic: winner, binding: after });
-      else this.holders.delete(interface_uuid);
+      // The same port under another iface-id is the same place.
+      if (stays) continue;
       changes.push({ interface_uuid, before: held?.binding, after });
     }
     return changes;
@@ -194,6 +191,10 @@ export class Bindings {
     const differs = left.findIndex((value, index) => value !== right[index]);
     return left[differs]! < right[differs]!;
   }
+}
+
+function bindingOf(interface_uuid: string, { datapath: datapath_uuid, port_name }: Nic): Binding {
+  return { kind: 'binding', uuid: bindingUuid(interface_uuid), interface_uuid, datapath_uuid, port_name };
 }
 
 /** What of an interface decides which NICs can be it. */

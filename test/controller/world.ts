@@ -103,7 +103,7 @@ export class Vna {
   /** Confirms everything it was told. */
   confirm(error: { seq: number; message: string; uuids: string[] } | null = null, seq = this.lastSeq): void {
     const { datapath_uuid } = this.attachment;
-    this.attachment.reportApplied({ datapath_uuid, connected: true, applied_seq: seq, flow_count: this.slice.size, error });
+    this.attachment.reportApplied({ datapath_uuid, connected: true, applied_seq: seq, flow_count: this.slice.size, flow_mods: 0, error });
   }
 
   /** uuids of the slice, sorted. */

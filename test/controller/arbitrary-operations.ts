@@ -1,0 +1,170 @@
+/**
+ * Random operations over a small world, so that they meet.
+ */
+import fc from 'fast-check';
+import type { Operation } from '../../controller/contract.js';
+import type { UserKind } from '../../flows/model/entities.js';
+
+const pick = <T>(...values: readonly T[]) => fc.constantFrom(...values);
+const uuids = {
+  datapath: ['dp-1', 'dp-2'],
+  segment: ['seg-1', 'seg-2'],
+  network: ['nw-1', 'nw-2', 'nw-3', 'nw-4'],
+  interface: ['if-1', 'if-2', 'if-3', 'if-r1', 'if-r2', 'if-r3'],
+  mac_lease: ['ml-1', 'ml-2'],
+  ip_lease: ['il-1', 'il-2', 'il-3'],
+  route_link: ['rl-1', 'rl-2'],
+  route: ['r-1', 'r-2', 'r-3', 'r-4'],
+  security_group: ['sg-1', 'sg-2', 'sg-3'],
+  network_service: ['ns-1'],
+} as const satisfies Record<UserKind, readonly string[]>;
+
+const of = (kind: UserKind) => pick(...uuids[kind]);
+const maybe = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: undefined });
+const sets = (kind: UserKind) => fc.uniqueArray(of(kind), { maxLength: 2 });
+
+const address = fc.tuple(fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 6 })).map(([net, host]) => `10.0.${net}.${host}`);
+const mac = fc.integer({ min: 1, max: 6 }).map((n) => `02:00:00:00:00:0${n}`);
+const rule = fc.record(
+  {
+    direction: pick('ingress', 'egress'),
+    protocol: pick('tcp', 'any', 'icmp'),
+    ports: maybe(pick(['22'], ['80', '443'])),
+    remote: fc.oneof(
+      fc.constant({ any: true }),
+      pick({ cidr: '10.0.0.0/8' }),
+      of('security_group').map((security_group_uuid) => ({ security_group_uuid })),
+    ),
+  },
+  { requiredKeys: ['direction', 'protocol', 'remote'] },
+);
+
+const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>> } = {
+  datapath: fc.record({ display_name: fc.constant('x'), node_id: fc.constant('node'), dpid: pick('0x1', '0x2') }),
+  segment: fc.record({ mode: fc.constant('virtual') }),
+  network: fc.record({
+    ipv4_network: pick('10.0.0.0', '10.0.1.0', '10.0.2.0', '10.0.3.0'),
+    ipv4_prefix: pick(24, 24, 24, 29),
+    segment_uuid: fc.option(of('segment'), { nil: null, freq: 2 }),
+  }),
+  interface: fc.record(
+    {
+      mode: pick('vif', 'vif', 'simulated'),
+      enable_routing: fc.boolean(),
+      network_uuid: of('network'),
+      ipv4_address: address,
+      mac_address: mac,
+      segment_uuid: of('segment'),
+      port_name: pick('tap1', 'tap2'),
+      owner_datapath_uuid: of('datapath'),
+      security_group_uuids: sets('security_group'),
+    },
+    { requiredKeys: ['mode', 'enable_routing'] },
+  ),
+  mac_lease: fc.record({ interface_uuid: of('interface'), mac_address: mac, segment_uuid: fc.option(of('segment'), { nil: null }) }),
+  ip_lease: fc.record(
+    { network_uuid: of('network'), ipv4_address: address, interface_uuid: of('interface'), mac_lease_uuid: of('mac_lease') },
+    { requiredKeys: ['network_uuid', 'ipv4_address'] },
+  ),
+  route_link: fc.record({}),
+  route: fc.record({
+    interface_uuid: pick('if-r1', 'if-r2', 'if-r3'),
+    network_uuid: of('network'),
+    route_link_uuid: of('route_link'),
+    ipv4_network: pick('10.0.0.0', '10.0.1.0', '10.0.2.0', '10.0.3.0'),
+  }),
+  security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
+  network_service: fc.record({ mode: fc.constant('dhcp'), interface_uuid: of('interface') }),
+};
+
+const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> = {
+  datapath: fc.record({ display_name: pick('a', 'b') }),
+  network: fc.record({ display_name: pick('a', 'b'), ipv4_network: pick('10.0.0.0', '10.0.1.0') }, { requiredKeys: [] }),
+  interface: fc.record(
+    {
+      display_name: pick('a', 'b'),
+      port_name: pick('tap1', 'tap2', null),
+      owner_datapath_uuid: fc.option(of('datapath'), { nil: null }),
+      enable_routing: fc.boolean(),
+      security_group_uuids: sets('security_group'),
+    },
+    { requiredKeys: [] },
+  ),
+  mac_lease: fc.record({ interface_uuid: of('interface'), segment_uuid: fc.option(of('segment'), { nil: null }) }, { requiredKeys: [] }),
+  ip_lease: fc.record({ interface_uuid: fc.option(of('interface'), { nil: null }), mac_lease_uuid: of('mac_lease') }, { requiredKeys: [] }),
+  security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
+  route: fc.record({ egress: fc.boolean() }),
+};
+
+/** A router port in a network of its own number: routes come about by chance too seldom otherwise. */
+const router = fc.integer({ min: 1, max: 3 }).map((n): Operation[] => [
+  {
+    verb: 'create',
+    kind: 'interface',
+    params: { uuid: `if-r${n}`, mode: 'simulated', enable_routing: true, network_uuid: `nw-${n}`, ipv4_address: `10.0.${n - 1}.1` },
+  },
+  {
+    verb: 'create',
+    kind: 'route',
+    params: {
+      uuid: `r-${n}`,
+      interface_uuid: `if-r${n}`,
+      network_uuid: `nw-${n}`,
+      route_link_uuid: 'rl-1',
+      ipv4_network: `10.0.${n - 1}.0`,
+    },
+  },
+]);
+const plainNetwork = fc
+  .integer({ min: 1, max: 4 })
+  .map((n): Operation[] => [{ verb: 'create', kind: 'network', params: { uuid: `nw-${n}`, ipv4_network: `10.0.${n - 1}.0` } }]);
+const plainVm = fc
+  .tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 4 }), sets('security_group'))
+  .map(([n, net, security_group_uuids]): Operation[] => [
+    {
+      verb: 'create',
+      kind: 'interface',
+      params: { uuid: `if-${n}`, mode: 'vif', network_uuid: `nw-${net}`, ipv4_address: `10.0.${net - 1}.1${n}`, security_group_uuids },
+    },
+  ]);
+
+const kinds = Object.keys(uuids) as UserKind[];
+const creation = pick(...kinds).chain((kind) =>
+  fc.tuple(of(kind), creates[kind]).map(([uuid, params]): Operation[] => [{ verb: 'create', kind, params: { uuid, ...defined(params) } }]),
+);
+const change = pick<UserKind>(...(Object.keys(updates) as UserKind[]), 'interface', 'interface').chain((kind) =>
+  fc.tuple(of(kind), updates[kind]!).map(([uuid, params]): Operation[] => [{ verb: 'update', kind, uuid, params: defined(params) }]),
+);
+const deletion = pick<UserKind>(...kinds, 'interface', 'interface', 'route', 'route').chain((kind) =>
+  fc.tuple(of(kind), fc.boolean()).map(([uuid, cascade]): Operation[] => [{ verb: 'delete', kind, uuid, cascade }]),
+);
+const single = fc.oneof(
+  { weight: 5, arbitrary: creation },
+  { weight: 2, arbitrary: plainNetwork },
+  { weight: 5, arbitrary: plainVm },
+  { weight: 4, arbitrary: router },
+  { weight: 6, arbitrary: change },
+  { weight: 6, arbitrary: deletion },
+);
+
+/** Something to begin with, so that not everything random refers to nothing. */
+export const beginning: Operation[] = [
+  ...['sg-1', 'sg-2'].map((uuid): Operation => ({ verb: 'create', kind: 'security_group', params: { uuid } })),
+  ...['rl-1', 'rl-2'].map((uuid): Operation => ({ verb: 'create', kind: 'route_link', params: { uuid } })),
+  ...[1, 2, 3].map((n): Operation => ({ verb: 'create', kind: 'network', params: { uuid: `nw-${n}`, ipv4_network: `10.0.${n - 1}.0` } })),
+  ...[1, 2, 3].map((n): Operation => ({
+    verb: 'create',
+    kind: 'interface',
+    params: { uuid: `if-${n}`, mode: 'vif', network_uuid: `nw-${n}`, ipv4_address: `10.0.${n - 1}.9`, security_group_uuids: ['sg-1'] },
+  })),
+];
+
+/** One transaction. */
+export const operations: fc.Arbitrary<Operation[]> = fc.oneof(
+  { weight: 4, arbitrary: single },
+  { weight: 1, arbitrary: fc.array(single, { minLength: 2, maxLength: 4 }).map((list) => list.flat()) },
+);
+
+function defined(params: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+}
