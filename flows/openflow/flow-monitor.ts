@@ -3,9 +3,8 @@
  *
  * Assumes: a match is a `struct ofp_match`, which has its own length; `match_len` in front repeats it and is not needed to decode.
  */
-import { decodeActions } from './action-decode.js';
-import { encodeActions } from './action-encode.js';
 import { OF_ERRORS } from './errors.js';
+import { decodeInstructions, encodeInstructions } from './instruction.js';
 import type { FlowMonitor, FlowUpdate } from './multipart.js';
 import { decodeMatch, encodeMatch, matchEnd } from './oxm.js';
 import { exactly, fail, need, slice } from './read.js';
@@ -71,7 +70,7 @@ function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
   }
   if (kind === undefined) return { kind: 'unknown', event, data: slice(view, o + 4, end) };
   need(o, end, 24, 'a full update', OF);
-  const actions = matchEnd(view, o + 24, end);
+  const instructions = matchEnd(view, o + 24, end);
   return {
     kind,
     reason: view.getUint16(o + 4),
@@ -81,7 +80,7 @@ function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
     table: view.getUint8(o + 14),
     cookie: view.getBigUint64(o + 16),
     match: decodeMatch(view, o + 24),
-    actions: decodeActions(view, actions, end),
+    instructions: decodeInstructions(view, instructions, end),
   };
 }
 
@@ -113,7 +112,7 @@ export function encodeUpdates(w: Writer, updates: readonly FlowUpdate[]): void {
         const match = w.pos;
         encodeMatch(w, update.match);
         w.view.setUint16(start + 12, w.view.getUint16(match + 2));
-        encodeActions(w, update.actions);
+        encodeInstructions(w, update.instructions);
       }
     }
     w.view.setUint16(start, w.pos - start);

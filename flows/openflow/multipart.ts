@@ -4,7 +4,7 @@
  * Owns: the unions `MultipartRequestBody` and `MultipartReplyBody` and the entries they hold.
  * Promises: plain immutable data. A flow, group or meter read back is a `Flow`, `Group` or `Meter`: the same type that was sent.
  */
-import type { Action } from './action.js';
+import type { Instruction } from './action.js';
 import type { Flow, Group, Meter } from './flow.js';
 import type { Match } from './match.js';
 
@@ -195,7 +195,7 @@ export type FlowUpdate =
       readonly table: number;
       readonly cookie: bigint;
       readonly match: Match;
-      readonly actions: readonly Action[];
+      readonly instructions: readonly Instruction[];
     }
   /** Our own change, by the xid of the flow-mod. */
   | { readonly kind: 'abbreviated'; readonly xid: number }
