@@ -92,5 +92,5 @@ export interface Controller {
   /** Calls `sink` for each commit after `from` (a revision number), in order, until the signal. Throws `compacted` at once if `from` is too old. */
   watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void;
   /** The flows a datapath's vna wants on its bridge. Throws HotoriError `unknown_uuid`, or `unavailable` when that vna is not attached. */
-  flows?(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
+  flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
 }

@@ -110,7 +110,7 @@ export interface SliceAttachment {
   /** Asks for a new snapshot (after a gap or a broken local copy). */
   relist(): void;
   /** Registers who answers questions about this datapath's flows; until then, and after `closed`, they are answered `unavailable`. */
-  serveFlows?(provider: FlowProvider): void;
+  serveFlows(provider: FlowProvider): void;
   /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
   readonly closed: Promise<void>;
 }

@@ -42,6 +42,6 @@ export class FakeVna {
   }
 
   #report(applied_seq: number, error: { seq: number; message: string; uuids: readonly string[] } | null): void {
-    this.attachment.reportApplied({ datapath_uuid: this.uuid, connected: true, applied_seq, flow_count: 1, error });
+    this.attachment.reportApplied({ datapath_uuid: this.uuid, connected: true, applied_seq, flow_count: 1, flow_mods: 1, error });
   }
 }

@@ -10,7 +10,7 @@ import type { Controller } from '../../controller/contract.js';
 import { HotoriError } from '../../flows/model/errors.js';
 import { accessLog, answerForm, sameOrigin, stateOf } from './access.js';
 import { readBody } from './body.js';
-import type { Answer, Endpoint } from './endpoint.js';
+import type { Answer, Call, Endpoint, StreamAnswer } from './endpoint.js';
 import { callSignals } from './call-signals.js';
 import { BASES, endpointsFor } from './endpoints.js';
 import { mediaTypeOf, render } from './format.js';
@@ -85,11 +85,21 @@ function serveEndpoint(endpoint: Endpoint, signalOf: (response: Response) => Abo
     const query = mark < 0 ? undefined : new URLSearchParams(request.url.slice(mark));
     const parameters = reader.read(query, body);
     const uuid = (request.params as { uuid?: string }).uuid ?? '';
-    const answer = await endpoint.handle({ ...parameters, uuid, headers: request.headers, signal: signalOf(response) });
+    const answer = await answerOf(endpoint, { ...parameters, uuid, headers: request.headers, signal: signalOf(response) });
     if ('stream' in answer && request.method === 'HEAD') response.status(200).end();
     else if ('stream' in answer) answer.stream(response);
     else sendAnswer(response, answer);
   };
+}
+
+async function answerOf(endpoint: Endpoint, call: Call): Promise<Answer | StreamAnswer> {
+  try {
+    return await endpoint.handle(call);
+  } catch (error) {
+    if (call.signal.aborted && !(error instanceof HotoriError))
+      throw new HotoriError('unavailable', 'the server is stopping', { cause: error });
+    throw error;
+  }
 }
 
 function sendAnswer(response: Response, { status = 200, headers = {}, body }: Answer): void {

@@ -25,8 +25,7 @@ export interface Problem {
 
 export function problemOf(error: HotoriError, requestId: string): Problem & Readonly<Record<string, unknown>> {
   const { status, legacy, legacyCode } = ERROR_CODES[error.code];
-  return {
-    ...error.details,
+  const standard = {
     type: `urn:hotori:error:${error.code}`,
     title: titleOf(error.code),
     status,
@@ -37,6 +36,7 @@ export function problemOf(error: HotoriError, requestId: string): Problem & Read
     code: legacyCode,
     message: error.message,
   };
+  return { ...standard, ...error.details, ...standard };
 }
 
 /** `unknown_uuid` → `Unknown uuid`. */

@@ -11,18 +11,12 @@ const REVISION = /^(?:([^:\s]{1,64}):)?(0|[1-9]\d{0,15})$/;
 /** For schemas of parameters. */
 export const REVISION_PATTERN = REVISION;
 
-/** @returns the number. Throws HotoriError `compacted` when the revision is of another incarnation or not reached yet. */
+/** @returns the number. Throws HotoriError `compacted` when the revision is of another incarnation. */
 export function resolveRevision(text: string, current: Revision): number {
   const [, incarnation, digits] = REVISION.exec(text)!;
-  const number = Number(digits);
   if (incarnation !== undefined && incarnation !== current.incarnation)
     throw new HotoriError('compacted', `revision ${text} is of another incarnation of the store; list again and go on from there`);
-  if (number > current.number)
-    throw new HotoriError(
-      'compacted',
-      `revision ${number} has not been reached (now: ${current.number}); the store was restored, or the number is wrong`,
-    );
-  return number;
+  return Number(digits);
 }
 
 export function revisionText(revision: Revision): string {

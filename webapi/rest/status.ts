@@ -3,7 +3,6 @@
  */
 import { z } from 'zod';
 import type { Controller } from '../../controller/contract.js';
-import { HotoriError } from '../../flows/model/errors.js';
 import { checkUuid } from './collections.js';
 import { flowControls, statusControls, type FlowControls, type StatusControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
@@ -73,7 +72,6 @@ export function flowsEndpoint(controller: Controller): Endpoint {
     answer: z.object({ total_count: z.int(), items: z.array(flowSchema) }),
     handle: async ({ uuid, controls }) => {
       checkUuid('datapath', uuid);
-      if (controller.flows === undefined) throw new HotoriError('unavailable', 'flows cannot be asked for here');
       const items = await controller.flows(uuid, (controls as FlowControls).owner);
       return { body: { total_count: items.length, items } };
     },

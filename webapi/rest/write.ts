@@ -38,9 +38,11 @@ async function waitCommitted(
   try {
     return await controller.waitInstalled(revision.number, timeoutS * 1000, signal);
   } catch (thrown) {
-    const error = signal.aborted ? new HotoriError('unavailable', 'the server is stopping', { cause: thrown }) : thrown;
+    const error = signal.aborted
+      ? new HotoriError('unavailable', `revision ${revision.number} is committed, but the server is stopping and cannot wait for it`)
+      : thrown;
     if (!(error instanceof HotoriError)) throw thrown;
-    throw new HotoriError(error.code, `${error.message}; the change is committed as revision ${revision.number}`, {
+    throw new HotoriError(error.code, error.message, {
       reasons: error.reasons,
       details: { ...error.details, committed: true, revision: revision.number, result },
       cause: thrown,

@@ -21,6 +21,7 @@ class Source implements SliceSource {
       datapath_uuid: 'dp-1',
       reportVifs: () => undefined,
       reportApplied: () => undefined,
+      serveFlows: () => undefined,
       relist: () => {
         this.relisted++;
       },

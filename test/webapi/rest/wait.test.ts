@@ -63,6 +63,23 @@ describe('a write with wait=installed', () => {
   });
 });
 
+describe('waiting for the status', () => {
+  it('is cut short when the server stops', async () => {
+    const { api, stop } = await start(() => 'hangs');
+    await api.put('/api/networks/nw-a').send({ mtu: 1400 });
+    const pending = api.get('/api/status?wait=installed').then((answer) => answer);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    stop();
+    expect(problem(await pending)).toEqual({ status: 503, type: 'unavailable', errors: [] });
+  });
+
+  it('is refused for a revision that is not there', async () => {
+    const { api } = await startApi();
+    expect(problem(await api.get('/api/status?wait=installed&revision=99')).type).toBe('invalid_argument');
+    expect(problem(await api.get('/api/status?wait=installed&revision=other:0')).type).toBe('compacted');
+  });
+});
+
 describe('the status', () => {
   it('says of each datapath what it has', async () => {
     const { api, vna } = await start(() => 'applies');
@@ -75,6 +92,7 @@ describe('the status', () => {
         desired_revision: body.revision,
         applied_revision: body.revision,
         flow_count: 1,
+        flow_mods: 1,
         last_error: null,
       },
     ]);
@@ -94,7 +112,7 @@ describe('the flows of a datapath', () => {
       rule: 'port',
     };
     expect(problem(await api.get(`/api/datapaths/${vna.uuid}/flows`)).type).toBe('unavailable');
-    vna.attachment.serveFlows?.((owner) => Promise.resolve(owner === 'if-b' ? [] : [flow]));
+    vna.attachment.serveFlows((owner) => Promise.resolve(owner === 'if-b' ? [] : [flow]));
     expect((await api.get(`/api/datapaths/${vna.uuid}/flows`)).body).toEqual({ total_count: 1, items: [flow] });
     expect((await api.get(`/api/datapaths/${vna.uuid}/flows?owner=if-b`)).body).toEqual({ total_count: 0, items: [] });
     expect(problem(await api.get('/api/datapaths/dp-none/flows')).type).toBe('unknown_uuid');
