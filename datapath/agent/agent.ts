@@ -80,6 +80,9 @@ export class Agent {
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
   #sawVifs!: () => void;
+  /** Resolves once the switch has had the bridge as it should be; it may be gone again. */
+  readonly #bridgeKnown: Promise<void>;
+  #sawBridge!: () => void;
   #attachment: SliceAttachment | undefined;
   #reported = '';
   #reportedVifs = '';
@@ -96,6 +99,7 @@ export class Agent {
     const datapath_id = deriveDatapathId(node_id, name);
     this.#dpid = `0x${datapath_id}`;
     this.#vifsKnown = new Promise((resolve) => (this.#sawVifs = resolve));
+    this.#bridgeKnown = new Promise((resolve) => (this.#sawBridge = resolve));
     this.#ovsdb = new OvsdbClient({ endpoint, random, log });
     this.#bridge = new BridgeManager(this.#ovsdb, {
       name,
@@ -104,7 +108,9 @@ export class Agent {
       endpoint,
       openflow_target: options.openflow ?? undefined,
       log,
-      onStatus: () => undefined,
+      onStatus: ({ phase }) => {
+        if (phase === 'ready') this.#sawBridge();
+      },
       onDisturbed: () => this.#reconciler.auditSoon(),
     });
     this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: () => this.#onVifs() });
@@ -212,6 +218,8 @@ export class Agent {
   }
 
   async #connect(signal: AbortSignal): Promise<OpenFlowChannel> {
+    await unlessAborted(this.#bridgeKnown, signal);
+    signal.throwIfAborted();
     const target = this.#bridge.status.openflow_target;
     const channel = await connectChannel(target, {}, signal);
     const { datapath_id } = channel.features;
@@ -287,7 +295,7 @@ export class Agent {
 
   #onAttached(attachment: SliceAttachment): void {
     this.#attachment = attachment;
-    attachment.serveFlows?.((owner) => listFlows(this.#desired.compiler, owner));
+    attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner));
     // NICs may have come and gone since the hello.
     this.#onVifs();
     this.#report();

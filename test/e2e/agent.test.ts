@@ -131,7 +131,7 @@ describe('an agent on a real Open vSwitch', () => {
     expect({ counters: second.agent.counters().flows, flows: await ovs.flows(BRIDGE), report: source.report }).toEqual({
       counters: { bundles: 0, modifications: 0, refusals: 0, audits: expect.any(Number), drift: { missing: 0, extra: 0, changed: 0 } },
       flows: before,
-      report: { datapath_uuid: 'dp-test', connected: true, applied_seq: source.seq, flow_count: before.length, error: null },
+      report: { datapath_uuid: 'dp-test', connected: true, applied_seq: source.seq, flow_count: before.length, flow_mods: 0, error: null },
     });
   });
 
@@ -187,6 +187,24 @@ describe('an agent on a real Open vSwitch', () => {
     await ovs.vsctl('set', 'interface', 'vm1', 'ofport_request=77');
     await eventually('flows with the new number', async () => (await ovs.flows(BRIDGE)).some((line) => line.includes('in_port=77')));
     expect(await keyOf(1, 'hotori-ct-zone')).toBe('1');
+  });
+
+  it('follows NICs that a restarted switch has numbered anew', async () => {
+    start();
+    await eventually('the bridge', () => source.report?.applied_seq === source.seq && source.seq > 0);
+    await plug(1);
+    await plug(2);
+    await Promise.all([installed(1), installed(2)]);
+    await ovs.stopVswitchd();
+    await ovs.vsctl('--no-wait', 'set', 'interface', 'vm1', 'ofport_request=2', '--', 'set', 'interface', 'vm2', 'ofport_request=1');
+    await ovs.startVswitchd();
+    const portOf = async (n: number): Promise<string> => (await ovs.vsctl('get', 'interface', `vm${n}`, 'ofport')).trim();
+    expect([await portOf(1), await portOf(2)]).toEqual(['2', '1']);
+    const keysByPort = async (): Promise<(string | undefined)[]> => {
+      const flows = await ovs.flows(BRIDGE);
+      return [1, 2].map((port) => /set_field:(0x\d+)->reg1/.exec(flows.find((line) => line.includes(`in_port=${port},`)) ?? '')?.[1]);
+    };
+    await eventually('flows for the new numbers', async () => expect(await keysByPort()).toEqual(['0x2', '0x1']) === undefined);
   });
 
   it('asks for a snapshot when a message is missing, and attaches again when it is detached', async () => {
