@@ -280,7 +280,7 @@ export class Reconciler {
       counters.drift.changed += drift.changed;
     }
     if (flows.examples.length + groups.examples.length > 0) {
-      this.#options.log.warn({ flows, groups }, 'the flows on the switch drifted from what was installed; putting them right');
+      this.#options.log.warn({ flows, groups }, 'the switch differed from what was installed; putting it right');
     }
     this.#work.raise();
   }
