@@ -80,7 +80,7 @@ export interface FlowEntry {
   readonly table: number;
   readonly table_name: string;
   readonly priority: number;
-  /** Match and instructions as `ovs-ofctl` writes them. */
+  /** The flow as `ovs-ofctl` writes it. */
   readonly text: string;
   /** `0x` and 16 hex digits. */
   readonly cookie: string;

@@ -9,6 +9,7 @@ import { addStatusCommands } from './status-commands.js';
 import { readBatch } from './batch-commands.js';
 import { Client, DEFAULT_SERVER } from './client.js';
 import { CliError, EXIT, usageError, type Io } from './io.js';
+import { addOpenflowCommands } from './openflow-commands.js';
 import { normaliseArguments } from './options.js';
 import { FORMATS, type OutputFormat } from './output.js';
 import { addResourceCommands } from './resource-commands.js';
@@ -52,6 +53,7 @@ export function buildProgram(io: Io, version: string): Command {
   addResourceCommands(program, session);
   addStatusCommands(program, session);
   addTopologyCommands(program, session);
+  addOpenflowCommands(program, io);
   program
     .command('batch')
     .description('run the vnctl commands of a file, one on a line, until one fails')

@@ -31,6 +31,7 @@ export function addStatusCommands(program: Command, session: () => Session): voi
     });
 }
 
-function flowLine({ table, table_name, priority, text, owners, rule }: FlowEntry): string {
-  return `${table}(${table_name}) priority=${priority} ${text}  # ${[rule, ...owners].join(' ')}\n`;
+/** Table and cookie are said better than in the flow's own text. */
+function flowLine({ table, table_name, text, owners, rule }: FlowEntry): string {
+  return `${table}(${table_name}) ${text.replace(/^(cookie=0x[0-9a-f]+, |table=\d+, )*/, '')}  # ${[rule, ...owners].join(' ')}\n`;
 }

@@ -104,9 +104,40 @@ describe('vnctl', () => {
     expect(JSON.parse(await bench.ok('status -o json'))).toMatchObject({ revision: 1, datapaths: [{ uuid: 'dp-a', connected: false }] });
   });
 
+  it('shows the flows of a datapath with what they come from', async () => {
+    const vna = await FakeVna.attach(
+      bench.controller,
+      { node_id: 'hv1', dpid: '0x0000000000000001', bridge: 'br-int', vifs: [] },
+      () => 'applies',
+    );
+    const text = 'cookie=0x4801000000000001, table=10, priority=100,in_port=1 actions=drop';
+    const flow = {
+      table: 10,
+      table_name: 'L2_IN',
+      priority: 100,
+      text,
+      cookie: '0x4801000000000001',
+      owners: ['if-a', 'nw-a'],
+      rule: 'port',
+    };
+    vna.attachment.serveFlows((owner) => Promise.resolve(owner === 'if-b' ? [] : [flow]));
+    expect(await bench.ok(`flows ${vna.uuid}`)).toBe('10(L2_IN) priority=100,in_port=1 actions=drop  # port if-a nw-a\n');
+    expect(await bench.ok(`flows ${vna.uuid} --owner if-b`)).toBe('');
+    expect(JSON.parse(await bench.ok(`flows ${vna.uuid} -o json`))).toEqual({ total_count: 1, items: [flow] });
+  });
+
   it('prints its version and help on standard output', async () => {
     expect(await bench.ok('--version')).toBe('1.2.3\n');
     expect(await bench.ok('--help')).toMatch(/^Usage: vnctl /);
+  });
+});
+
+describe('vnctl of', () => {
+  it('prints and round-trips messages, a line for each', async () => {
+    const hello = '0400000800000001';
+    expect(await bench.ok(`of print ${hello}`)).toMatch(/^OFPT_HELLO .*\n$/);
+    expect(await bench.ok('of roundtrip --stdin', `${hello}\n\nzz\n`)).toMatch(/^0400000800000001\nerror: .*\nerror: .*\n$/);
+    expect(await bench.run('of print')).toEqual({ code: 64, out: '', err: 'vnctl: give messages in hex, or --stdin\n' });
   });
 });
 
