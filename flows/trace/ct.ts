@@ -40,6 +40,9 @@ export function performCt(machine: Machine, operation: Extract<Operation, { kind
   if (commit) machine.record.commit({ pass, table, by: machine.by(), packet: snapshot, zone, force, mark, label, nat });
   if (answer === undefined) {
     machine.undecided(`conntrack of zone ${zone}`);
+  } else if (action.table !== undefined && machine.hasExited) {
+    // Open vSwitch 3.1 keeps what followed the exit and resumes with that instead of the table.
+    machine.undecided('ct(table=) after an exit');
   } else if (action.table !== undefined) {
     const copy = packet.copy();
     copy.conntracked = true;

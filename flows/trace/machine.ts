@@ -51,6 +51,8 @@ export interface Machine {
   /** False if the group does not exist. */
   group(group_id: number): boolean;
   exit(): void;
+  /** Whether `exit` was met in this pass, even if only a bucket ended by it. */
+  readonly hasExited: boolean;
   /** Puts a packet in the queue of passes; returns the number of its pass. */
   queue(pending: Pending): number;
   /** Sends the packet out, if the port exists. */

@@ -31,6 +31,7 @@ export class Run implements Machine {
   pass = 0;
   table = 0;
   inActionSet = false;
+  hasExited = false;
   readonly #pending: Pending[];
   readonly #ingress: number;
   #rule: Rule | undefined;
@@ -66,6 +67,7 @@ export class Run implements Machine {
     this.#nesting = 0;
     this.#resubmits = 0;
     this.#exit = false;
+    this.hasExited = false;
     this.#failed = false;
     this.#copy(() => {
       this.#visit(table, via, undefined, false);
@@ -88,6 +90,7 @@ export class Run implements Machine {
 
   exit(): void {
     this.#exit = true;
+    this.hasExited = true;
   }
 
   queue(pending: Pending): number {

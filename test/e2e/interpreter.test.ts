@@ -13,7 +13,9 @@ import type { FieldRecord } from '../../flows/trace/microflow.js';
 import { virtualNetwork } from '../oracle/virtual-network.js';
 import { flow, out, resubmit, set, SYN } from '../flows/trace/tables.js';
 import { Lab } from '../lab/lab.js';
+import type { Ovs } from '../lab/ovs.js';
 import { compareWithSwitch, type Comparison, type TracedPacket } from '../oracle/compare.js';
+import { compareLive, type LiveEndpoint } from '../oracle/compare-live.js';
 import { OpenflowClient } from '../oracle/openflow-client.js';
 import { PacketMaker, type PacketWorld } from '../oracle/packets.js';
 import { Random } from '../oracle/random.js';
@@ -35,13 +37,12 @@ const WORLD: PacketWorld = {
 
 describe('interpreter', () => {
   let lab: Lab;
-  let dir: string;
+  let ovs: Ovs;
   let client: OpenflowClient;
 
   beforeAll(async () => {
     lab = await Lab.create();
-    const ovs = await lab.addDummySwitch();
-    dir = ovs.dir;
+    ovs = await lab.addDummySwitch();
     await ovs.addBridge('br0');
     const add = (port: number) => [
       '--',
@@ -66,7 +67,7 @@ describe('interpreter', () => {
 
   async function compare(tables: Tables, packets: readonly TracedPacket[]): Promise<Comparison> {
     await client.install(tables);
-    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(dir, 'ovs-vswitchd.ctl'), bridge: 'br0' } });
+    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: 'br0' } });
   }
 
   it('agrees with ofproto/trace on 2,000 packets through 40 random sets of tables', async () => {
@@ -87,6 +88,18 @@ describe('interpreter', () => {
     // Random tables in which everything is dropped would prove nothing.
     for (const verdict of ['delivered', 'answered', 'punted', 'dropped']) expect(verdicts[verdict]).toBeGreaterThan(50);
   }, 120_000);
+
+  it.each<[string, Flow]>([
+    ['tables of pass 0', flow(0, 8, { in_port: 1 }, out(2))],
+    ['packet after pass 0', flow(0, 9, { in_port: 1 }, set('reg0', 1), out(2))],
+    ['outputs of pass 0', flow(0, 9, { in_port: 1 }, out(3))],
+  ])('is told apart from a switch that differs: %s', async (what, other) => {
+    const tablesOf = (each: Flow): Tables => ({ flows: new Map([[flowKey(each), each]]), groups: new Map(), meters: new Map() });
+    await client.install(tablesOf(flow(0, 9, { in_port: 1 }, out(2))));
+    const target = { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: 'br0' };
+    const { differences } = await compareWithSwitch({ tables: tablesOf(other), packets: [{ fields: SYN }], target });
+    expect(differences.map((difference) => difference.what)).toEqual([what]);
+  });
 
   const fan = (table: number, n: number) => flow(table, 1, {}, ...Array.from({ length: n }, () => resubmit(table + 1)));
   const clause = (id: number, n: number): Action => ({ kind: 'conjunction', id, clause: n, n_clauses: 2 });
@@ -162,8 +175,23 @@ describe('interpreter', () => {
       random.times(1000, () => maker.packet()),
     );
     expect(differences.slice(0, 1)).toEqual([]);
-    for (const verdict of ['delivered', 'answered', 'punted', 'dropped']) expect(verdicts[verdict]).toBeGreaterThan(0);
-    expect(flows_hit / tables.flows.size).toBeGreaterThan(0.4);
+    for (const verdict of ['delivered', 'answered', 'punted', 'dropped']) expect(verdicts[verdict]).toBeGreaterThan(10);
+    expect(flows_hit / tables.flows.size).toBeGreaterThan(0.5);
     expect(checkTables(tables, { dropTables: [TABLES.DROP.id, TABLES.CANARY.id] })).toEqual([]);
   }, 60_000);
+
+  it('agrees with ofproto/trace on tables read back from a bridge', async () => {
+    const compiler = createCompiler();
+    compiler.update(virtualNetwork(), []);
+    await client.install(compiler.tables);
+    const endpoints: LiveEndpoint[] = [
+      { port_name: 'p1', mac: '0a:00:00:00:00:01', addresses: ['10.0.1.11', 'fd00:1::11'], gateways: ['02:00:00:00:01:01'] },
+      { port_name: 'p3', mac: '0a:00:00:00:00:03', addresses: ['10.0.2.13', 'fd00:2::13'], gateways: ['02:00:00:00:02:01'] },
+      { mac: '02:00:00:00:01:01', addresses: ['10.0.1.1', 'fd00:1::1'] },
+      { mac: '02:00:00:00:02:01', addresses: ['10.0.2.1', 'fd00:2::1'] },
+    ];
+    const { packets, differences, flows_hit } = await compareLive({ ovs, bridge: 'br0', endpoints });
+    expect({ packets, differences: differences.slice(0, 1) }).toEqual({ packets: 200, differences: [] });
+    expect(flows_hit).toBeGreaterThan(50);
+  });
 });

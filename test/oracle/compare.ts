@@ -15,6 +15,7 @@ import { CT_STATE } from '../../flows/trace/prerequisite.js';
 import type { Trace } from '../../flows/trace/result.js';
 import { runActions, type DatapathResult } from './datapath-actions.js';
 import { formatPacket, parsePacket } from './flow-text.js';
+import { parsePorts } from './ports.js';
 import { parseTrace, type TraceSection } from './trace-text.js';
 import { Unixctl } from './unixctl.js';
 
@@ -66,8 +67,9 @@ export async function compareWithSwitch({ tables, packets, target, limit = 5 }: 
   const unixctl = await Unixctl.connect(target.unixctl);
   try {
     const interpreter = new Interpreter(tables);
-    const ofports = portNumbers(await unixctl.command('dpif/show'), target.bridge);
-    const ports = new Set(ofports.values());
+    const shownPorts = parsePorts(await unixctl.command('dpif/show'), target.bridge);
+    const ofports = new Map(shownPorts.map(({ datapath, number }) => [datapath, number]));
+    const ports = new Set(shownPorts.map(({ number }) => number));
     const differences: Difference[] = [];
     const verdicts: Record<string, number> = {};
     const hit = new Set<string>();
@@ -99,24 +101,6 @@ function stateText(state: number): string {
     .filter(([, bit]) => (state & bit) !== 0)
     .map(([name]) => name)
     .join(',');
-}
-
-/** Datapath port number, as printed, to OpenFlow port number. */
-export function portNumbers(dpifShow: string, bridge: string): Map<string, number> {
-  const ports = new Map<string, number>();
-  let within = false;
-  for (const line of dpifShow.split('\n')) {
-    const header = /^ {2}(\S+):$/.exec(line);
-    if (header !== null) within = header[1] === bridge;
-    const port = /^ {4}(\S+) (\d+)\/(\d+|none):/.exec(line);
-    if (within && port !== null) ports.set(port[3] === 'none' ? `patch ${port[1]!}` : port[3]!, widen(Number(port[2])));
-  }
-  return ports;
-}
-
-/** 65534, the local port, to its OpenFlow 1.3 number. */
-function widen(port: number): number {
-  return port >= 0xff00 ? (port | 0xffff_0000) >>> 0 : port;
 }
 
 interface Outcome {

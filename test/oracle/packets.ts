@@ -23,6 +23,8 @@ export interface Endpoint {
 export interface LocalEndpoint extends Endpoint {
   /** OpenFlow port. */
   readonly port: number;
+  /** MACs of the routers of its networks. */
+  readonly gateways?: readonly number[] | undefined;
 }
 
 export interface PacketWorld {
@@ -179,10 +181,14 @@ export class PacketMaker {
       type === ETH_TYPE.ipv4
         ? { ip_src: this.#ipv4(sender), ip_dst: this.#ipv4(target) }
         : { ipv6_src: this.#ipv6(sender), ipv6_dst: this.#ipv6(target), ipv6_label: random.oneIn(4) ? random.below(1 << 20) : 0 };
-    // Towards another network the frame goes to a router instead.
-    const eth_dst = random.oneIn(3) ? this.#anyone().mac : target.mac;
+    const eth_dst = random.oneIn(6) ? this.#anyone().mac : this.#nextHop(sender, target);
     const nw_ttl = random.choose([6, () => 64], [2, () => random.below(5)], [1, () => 255]);
     return { ...this.#frame(sender), eth_dst, eth_type: type, ...addresses, nw_ttl, nw_tos: random.oneIn(4) ? random.below(64) << 2 : 0 };
+  }
+
+  #nextHop(sender: LocalEndpoint, target: Endpoint): number {
+    const { gateways = [] } = sender;
+    return gateways.length === 0 || shareNetwork(sender, target) ? target.mac : this.#random.pick(gateways);
   }
 
   /** One packet in three is not what it should be. */
@@ -202,6 +208,14 @@ export class PacketMaker {
       [1, () => ({ ...fields, in_port: 4000 })],
     );
   }
+}
+
+/** Whether two have addresses in one /24 or /64. */
+function shareNetwork(a: Endpoint, b: Endpoint): boolean {
+  return (
+    a.ipv4.some((one) => b.ipv4.some((other) => one >>> 8 === other >>> 8)) ||
+    a.ipv6.some((one) => b.ipv6.some((other) => one >> 64n === other >> 64n))
+  );
 }
 
 /** A first or a later fragment; the latter has no transport header. */
