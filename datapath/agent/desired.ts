@@ -28,8 +28,6 @@ export interface DesiredOptions {
   readonly log: AgentLog;
 }
 
-const NOTHING: FlowDelta = { flows_put: new Map(), flows_deleted: new Map(), groups_put: new Map(), groups_deleted: new Map() };
-
 export class Desired {
   readonly #options: DesiredOptions;
   /** Bindings of this datapath, by uuid. */
@@ -112,11 +110,10 @@ export class Desired {
     if (this.#isCurrent) this.#options.ports.update(this.#options.vifs(), this.#bindings.values(), this.#seq);
   }
 
-  /** Compiles a change of local ports. */
-  applyPorts(puts: readonly LocalPort[], deletes: readonly string[]): FlowDelta {
-    if (!this.#isCurrent) return NOTHING;
-    const delta = this.#compile(puts, deletes) ?? NOTHING;
-    this.#options.reconciler.change(delta);
+  /** Compiles a change of local ports; undefined when it could not be: the next snapshot brings them along. */
+  applyPorts(puts: readonly LocalPort[], deletes: readonly string[]): FlowDelta | undefined {
+    const delta = this.#isCurrent ? this.#compile(puts, deletes) : undefined;
+    if (delta !== undefined) this.#options.reconciler.change(delta);
     return delta;
   }
 

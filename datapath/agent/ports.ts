@@ -27,8 +27,8 @@ export interface PortsOptions {
   readonly claimedZones: () => ReadonlyMap<string, number>;
   /** Empties a conntrack zone; waits for a connection. Resolves without having done so only when the signal is aborted. */
   readonly flushZone: (zone: number, signal: AbortSignal) => Promise<void>;
-  /** Gives local ports to the compiler and its flows to the reconciler. */
-  readonly apply: (puts: readonly LocalPort[], deletes: readonly string[]) => FlowDelta;
+  /** Gives local ports to the compiler and its flows to the reconciler; undefined while compiling fails. */
+  readonly apply: (puts: readonly LocalPort[], deletes: readonly string[]) => FlowDelta | undefined;
   /** Resolves once the switch has the flows of `delta`. */
   readonly settled: (delta: FlowDelta, signal: AbortSignal) => Promise<void>;
   /** Number of the revision that is installed now, for whoever waits for a NIC. */
@@ -87,7 +87,7 @@ export class Ports {
     return oldest;
   }
 
-  /** Local ports by port number. */
+  /** The local ports as the compiler should have them. */
   *live(): Iterable<LocalPort> {
     for (const { local } of this.#ports.values()) if (local !== undefined) yield local;
   }
@@ -139,7 +139,7 @@ export class Ports {
       const deletes = removed.filter(({ port }) => port.local !== undefined).map(({ port }) => port.local!.uuid);
       const delta = apply(puts, deletes);
       for (const { uuid, port } of removed) this.#run(uuid, { kind: 'leave', seq }, port.row_uuid, () => this.#leave(port, delta));
-      this.#announce(puts, delta);
+      if (delta !== undefined) this.#announce(puts, delta);
     }
     // Only now: the zones of ports that were live before are taken first.
     for (const plug of unclaimed) {
@@ -215,9 +215,9 @@ export class Ports {
     throw new RangeError('other agents of this switch keep claiming the same conntrack zones');
   }
 
-  async #leave(port: Port, delta: FlowDelta): Promise<void> {
+  async #leave(port: Port, delta: FlowDelta | undefined): Promise<void> {
     const { settled, flushZone, signal } = this.#options;
-    if (port.local !== undefined) await settled(delta, signal);
+    if (port.local !== undefined && delta !== undefined) await settled(delta, signal);
     await flushZone(port.zone, signal);
     // Still plugged, only bound to nothing any more.
     const isIdle = ![...this.#plugs.values()].some((plug) => plug.vif.row_uuid === port.row_uuid);
