@@ -31,7 +31,8 @@ export interface Pending {
   readonly via: Via;
 }
 
-export type PuntRequest = Pick<Punt, 'reason' | 'controller_id' | 'userdata' | 'meter_id'> & { readonly max_len?: number | undefined };
+export type PuntRequest = Pick<Punt, 'reason' | 'controller_id' | 'userdata' | 'meter_id'> &
+  Partial<{ readonly max_len: number | undefined; readonly implicit: boolean }>;
 
 export interface Machine {
   readonly context: RunContext;

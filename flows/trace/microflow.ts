@@ -2,7 +2,7 @@
  * One packet as the tables see it: headers, metadata, registers, conntrack fields.
  *
  * Owns: the conversion between a record of field values and the words the interpreter works on.
- * Promises: immutable once made; `toFields` and `from` are inverse up to the spelling of aliased fields.
+ * Promises: immutable once made; `toFields` and `from` are inverse but for the spelling of aliased fields and a second VLAN tag.
  */
 import { PORTS } from '../openflow/constants.js';
 import type { FieldName } from '../openflow/fields.js';
@@ -46,9 +46,8 @@ const REPORTED: readonly FieldName[] = MODELLED_FIELDS.filter(
 /** What a later fragment does not have. */
 const TRANSPORT = /^(icmp|icmpv6|nd)_/;
 
-function isReg(field: FieldName): boolean {
-  return /^(reg|tun_|metadata|pkt_mark|ct_|nd_)/.test(field);
-}
+/** Left out while 0: every packet has them, few use them. */
+const SILENT = /^(reg|tun_|metadata$|pkt_mark$|ct_|nd_|vlan_vid$)/;
 
 export class Microflow {
   /** Not to be changed. */
@@ -94,10 +93,7 @@ export class Microflow {
     for (const field of REPORTED) {
       if (!hasField(this.words, field) || (isLater && TRANSPORT.test(field))) continue;
       const value = this.get(field);
-      if (value === 0 || value === 0n) {
-        if (isReg(field) || field === 'vlan_vid') continue;
-      }
-      fields[field] = value;
+      if ((value !== 0 && value !== 0n) || !SILENT.test(field)) fields[field] = value;
     }
     return fields;
   }

@@ -141,7 +141,7 @@ function decTtl(machine: Machine, { source, controllers }: Extract<Operation, { 
     return true;
   }
   machine.step(source, 'the TTL runs out');
-  for (const controller_id of controllers) machine.punt({ reason: 'invalid_ttl', controller_id });
+  for (const controller_id of controllers) machine.punt({ reason: 'invalid_ttl', controller_id, implicit: true });
   machine.note('ttl');
   return false;
 }

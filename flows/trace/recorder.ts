@@ -44,7 +44,7 @@ export class Recorder {
 
   punt(punt: Punt): void {
     this.#punts.push(punt);
-    this.#copy.effects++;
+    if (!punt.implicit) this.#copy.effects++;
   }
 
   commit(commit: Commit): void {
@@ -126,7 +126,7 @@ export class Recorder {
     if (this.#undecided.length > 0) return 'undecidable';
     if (this.#outputs.some((output) => !output.to_in_port)) return 'delivered';
     if (this.#outputs.length > 0) return 'answered';
-    return this.#punts.length > 0 ? 'punted' : 'dropped';
+    return this.#punts.some((punt) => !punt.implicit) ? 'punted' : 'dropped';
   }
 }
 

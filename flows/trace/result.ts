@@ -94,6 +94,8 @@ export interface Punt extends Where {
   readonly userdata?: Uint8Array | undefined;
   readonly meter_id?: number | undefined;
   readonly max_len: number;
+  /** Made by dec_ttl, not by an action of its own: a switch does not send these unless the controller asks for them (OFPT_SET_ASYNC). */
+  readonly implicit: boolean;
 }
 
 /**
@@ -142,8 +144,8 @@ export interface Undecided {
 }
 
 /**
- * `delivered`: out of at least one other port. `answered`: back to where it came from and nowhere else. `punted`: to the controller and nowhere
- * else. `dropped`: nowhere. `undecidable`: part of its way is unknown.
+ * `delivered`: out of at least one other port. `answered`: back to where it came from and nowhere else. `punted`: to the controller, not
+ * merely by dec_ttl, and nowhere else. `dropped`: nowhere. `undecidable`: part of its way is unknown.
  */
 export type Verdict = 'delivered' | 'answered' | 'punted' | 'dropped' | 'undecidable';
 

@@ -286,6 +286,7 @@ export class Run implements Machine {
       ...punt,
       reason: this.#puntReason(punt.reason),
       max_len: punt.max_len ?? CONTROLLER_NO_BUFFER,
+      implicit: punt.implicit === true,
       pass: this.pass,
       table: this.table,
       by: this.by(),

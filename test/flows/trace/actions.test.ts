@@ -1,5 +1,6 @@
 import type { Action } from '../../../flows/openflow/action.js';
 import type { FieldName } from '../../../flows/openflow/fields.js';
+import { extractFields } from '../../../flows/packet/packet-view.js';
 import { Interpreter } from '../../../flows/trace/interpreter.js';
 import type { FieldRecord } from '../../../flows/trace/microflow.js';
 import type { Punt, Trace } from '../../../flows/trace/result.js';
@@ -115,12 +116,13 @@ describe('dec_ttl', () => {
     expect(ports(run({ in_port: 1, eth_type: 0x0806 }, { kind: 'dec_ttl' }))).toEqual([9]);
   });
 
-  it('ends the list and goes to the controller when the TTL runs out', () => {
+  it('ends the list when the TTL runs out: a drop, and a packet-in for those who asked', () => {
     const trace = run({ ...SYN, nw_ttl: 1 }, { kind: 'dec_ttl' });
-    expect({ verdict: trace.verdict, punts: trace.punts.map(({ reason, controller_id }) => ({ reason, controller_id })) }).toEqual({
-      verdict: 'punted',
-      punts: [{ reason: 'invalid_ttl', controller_id: 0 }],
-    });
+    expect({
+      verdict: trace.verdict,
+      drops: trace.drops.map((drop) => drop.why),
+      punts: trace.punts.map(({ reason, controller_id, implicit }) => ({ reason, controller_id, implicit })),
+    }).toEqual({ verdict: 'dropped', drops: ['ttl'], punts: [{ reason: 'invalid_ttl', controller_id: 0, implicit: true }] });
   });
 
   it('names the controllers it was given', () => {
@@ -211,6 +213,26 @@ describe('controller', () => {
   it('in a table-miss flow reports a miss', () => {
     const trace = new Interpreter(tables([flow(0, 0, {}, { kind: 'controller' })])).trace(SYN);
     expect(trace.punts[0]!.reason).toBe('no_match');
+  });
+});
+
+describe('a frame', () => {
+  it('is answered as its fields say', () => {
+    const request = Uint8Array.from(
+      Buffer.from('ffffffffffff0a0000000001080600010800060400010a00000000010a000001000000000000' + '0a000002', 'hex'),
+    );
+    const [output] = run({ in_port: 1, ...extractFields(request) }, set('arp_op', 2), set('arp_sha', 7)).outputs;
+    expect(output!.packet.toFields()).toEqual({
+      in_port: 1,
+      eth_dst: 0xffff_ffff_ffff,
+      eth_src: 0x0a0000000001,
+      eth_type: 0x0806,
+      arp_op: 2,
+      arp_spa: 0x0a000001,
+      arp_tpa: 0x0a000002,
+      arp_sha: 7,
+      arp_tha: 0,
+    });
   });
 });
 

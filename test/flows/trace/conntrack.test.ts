@@ -120,6 +120,21 @@ describe('ct', () => {
     expect(interpreter.trace(SYN)).toMatchObject({ verdict: 'dropped', tracked: [], errors: [{ pass: 0 }] });
   });
 
+  it('after an exit in a bucket resumes somewhere else, so the verdict is undecidable', () => {
+    const bucket = { actions: [resubmit(5)] };
+    const interpreter = new Interpreter(
+      tables(
+        [
+          flow(0, 1, { eth_type: 0x800 }, { kind: 'group', group_id: 1 }, { kind: 'ct', zone: 1, table: 2 }),
+          flow(5, 1, {}, { kind: 'exit' }),
+          flow(2, 1, {}, out(2)),
+        ],
+        [{ group_id: 1, type: 'all', buckets: [bucket] }],
+      ),
+    );
+    expect(interpreter.trace(SYN)).toMatchObject({ verdict: 'undecidable', undecided: [{ why: 'ct(table=) after an exit' }], outputs: [] });
+  });
+
   it('that goes round in circles is given up', () => {
     const interpreter = new Interpreter(tables([flow(0, 1, { eth_type: 0x800 }, { kind: 'ct', zone: 1, table: 0 })]));
     expect(interpreter.trace(SYN).errors).toHaveLength(1);
