@@ -125,7 +125,6 @@ function decodeCt(view: DataView, o: number, end: number, depth: number): Action
   need(o, end, 24, 'a ct action', OF);
   const exec = nested(view, o + 24, end, depth);
   const flags = view.getUint16(o + 10);
-  const zone = view.getUint16(o + 16);
   const zoneField = view.getUint32(o + 12) === 0 ? undefined : decodeHeader(view, o + 12, 4);
   if (flags > 3 || (zoneField === undefined && view.getUint32(o + 12) !== 0)) return undefined;
   const table = view.getUint8(o + 18);
@@ -134,7 +133,7 @@ function decodeCt(view: DataView, o: number, end: number, depth: number): Action
     kind: 'ct',
     commit: (flags & 1) !== 0 ? true : undefined,
     force: (flags & 2) !== 0 ? true : undefined,
-    zone: zoneField === undefined ? zone : decodeOfsNbits(zoneField, zone),
+    zone: zoneField === undefined ? view.getUint16(o + 16) : decodeOfsNbits(view, o + 16, zoneField),
     table: table === NO_TABLE ? undefined : table,
     alg: alg === 0 ? undefined : alg,
     exec: exec.length === 0 ? undefined : exec,

@@ -1,7 +1,8 @@
 /**
  * Flow monitoring on the wire: ONF EXT-187 as Open vSwitch speaks it on OpenFlow 1.3 (nicira-ext.h, openflow-1.3.h).
  *
- * Assumes: a match is a `struct ofp_match`, which has its own length; `match_len` in front repeats it and is not needed to decode.
+ * Assumes: a match is a `struct ofp_match`, which has its own length. `match_len` in front repeats it:
+ * checked in updates, but in requests Open vSwitch does not care.
  */
 import { OF_ERRORS } from './errors.js';
 import { decodeInstructions, encodeInstructions } from './instruction.js';
@@ -71,6 +72,7 @@ function decodeUpdate(view: DataView, o: number, end: number): FlowUpdate {
   if (kind === undefined) return { kind: 'unknown', event, data: slice(view, o + 4, end) };
   need(o, end, 24, 'a full update', OF);
   const instructions = matchEnd(view, o + 24, end);
+  if (view.getUint16(o + 26) !== view.getUint16(o + 12)) fail('bad_length', o + 12, 'the length of the match', OF);
   return {
     kind,
     reason: view.getUint16(o + 4),

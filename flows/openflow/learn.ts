@@ -6,8 +6,9 @@
  */
 import type { Action, LearnSpec } from './action.js';
 import { EncodeError, OF_ERRORS } from './errors.js';
+import type { FieldInfo } from './fields.js';
 import type { Subfield } from './match.js';
-import { decodeHeader, encodeHeader, fieldOf, headerSize } from './oxm.js';
+import { decodeHeader, decodeSubfield, encodeHeader, fieldOf, headerSize } from './oxm.js';
 import { fail, need } from './read.js';
 import type { Writer } from './writer.js';
 
@@ -59,25 +60,26 @@ class SpecReader {
     return value;
   }
 
-  field(): Subfield['field'] | typeof UNKNOWN {
+  field(): FieldInfo | typeof UNKNOWN {
     const size = headerSize(this.#view, this.o, this.#end);
     if (size === 0) fail('truncated', this.o, 'a field header', OF);
     const field = decodeHeader(this.#view, this.o, size);
     this.o += size;
-    return field?.name ?? UNKNOWN;
+    return field ?? UNKNOWN;
   }
 
   subfield(bits: number): Subfield | typeof UNKNOWN {
     const field = this.field();
     const offset = this.u16();
-    return field === UNKNOWN ? UNKNOWN : { field, offset, bits };
+    return field === UNKNOWN ? UNKNOWN : decodeSubfield(this.o - 2, field, offset, bits);
   }
 }
 
 function decodeSpec(reader: SpecReader, header: number): LearnSpec | typeof UNKNOWN {
   const bits = header & N_BITS;
   const target = header & DST_MASK;
-  if (bits === 0 || (header & RESERVED) !== 0 || target === DST_MASK) return UNKNOWN;
+  if (bits === 0) fail('bad_value', reader.o - 2, 'a learn specification of at least one bit', OF_ERRORS.bad_set_len);
+  if ((header & RESERVED) !== 0 || target === DST_MASK) return UNKNOWN;
   const immediate = (header & SRC_IMMEDIATE) !== 0;
   if (target === DST_OUTPUT) {
     if (immediate) return UNKNOWN;
@@ -99,7 +101,7 @@ export function decodeLearn(view: DataView, o: number, end: number, wide: boolea
   if (wide && (flags & WRITE_RESULT) !== 0) {
     const field = reader.field();
     if (field === UNKNOWN) return undefined;
-    result = { field, offset: view.getUint16(o + 36), bits: 1 };
+    result = decodeSubfield(o + 36, field, view.getUint16(o + 36), 1);
   }
   const specs: LearnSpec[] = [];
   while (!reader.done) {

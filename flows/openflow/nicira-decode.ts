@@ -11,7 +11,7 @@ import type { FieldInfo } from './fields.js';
 import { decodeLearn } from './learn.js';
 import type { FieldValue } from './match.js';
 import { NXAST } from './nicira-subtypes.js';
-import { decodeHeader, decodeOfsNbits, decodeOxm, headerSize } from './oxm.js';
+import { decodeHeader, decodeOfsNbits, decodeOxm, decodeSubfield, headerSize } from './oxm.js';
 import { align8, exactly, fail, need, slice, u128 } from './read.js';
 
 const OF = OF_ERRORS.bad_action_len;
@@ -34,7 +34,7 @@ function loadValue(
   bits: number,
   value: bigint,
 ): { value: FieldValue; mask: FieldValue | undefined } | undefined {
-  if (field.type === 'bytes' || offset + bits > field.bits || value >> BigInt(bits) !== 0n) return undefined;
+  if (field.type === 'bytes' || value >> BigInt(bits) !== 0n) return undefined;
   const shifted = value << BigInt(offset);
   const whole = bits === field.bits;
   const mask = ((1n << BigInt(bits)) - 1n) << BigInt(offset);
@@ -45,8 +45,8 @@ function loadValue(
 function decodeRegLoad(view: DataView, o: number): Action | undefined {
   const field = decodeHeader(view, o + 12, 4);
   if (field === undefined) return undefined;
-  const ofsNbits = view.getUint16(o + 10);
-  const load = loadValue(field, ofsNbits >>> 6, (ofsNbits & 0x3f) + 1, view.getBigUint64(o + 16));
+  const { offset, bits } = decodeOfsNbits(view, o + 10, field);
+  const load = loadValue(field, offset, bits, view.getBigUint64(o + 16));
   return load && { kind: 'set_field', field: field.name, value: load.value, mask: load.mask, form: 'reg_load' };
 }
 
@@ -69,8 +69,8 @@ export function decodeMove(view: DataView, o: number, headers: number, end: numb
   if (src.field === undefined || dst.field === undefined) return undefined;
   return {
     kind: 'move',
-    src: { field: src.field.name, offset: view.getUint16(o + 2), bits },
-    dst: { field: dst.field.name, offset: view.getUint16(o + 4), bits },
+    src: decodeSubfield(o + 2, src.field, view.getUint16(o + 2), bits),
+    dst: decodeSubfield(o + 4, dst.field, view.getUint16(o + 4), bits),
   };
 }
 
@@ -91,7 +91,7 @@ function decodeMultipath(view: DataView, o: number): Action | undefined {
     algorithm: view.getUint16(o + 16),
     max_link: view.getUint16(o + 18),
     arg: view.getUint32(o + 20),
-    dst: decodeOfsNbits(field, view.getUint16(o + 26)),
+    dst: decodeOfsNbits(view, o + 26, field),
   };
 }
 
@@ -111,7 +111,7 @@ function decodeBundle(view: DataView, o: number, end: number, load: boolean): Ac
     fields: view.getUint16(o + 12),
     basis: view.getUint16(o + 14),
     ports,
-    dst: field && decodeOfsNbits(field, view.getUint16(o + 22)),
+    dst: field && decodeOfsNbits(view, o + 22, field),
   };
 }
 
@@ -119,7 +119,7 @@ function decodeOutputReg(view: DataView, o: number, end: number, wide: boolean):
   exactly(o, end, 24, 'an output_reg action', OF);
   const { field } = header(view, wide ? o + 14 : o + 12, wide ? end : o + 16);
   if (field === undefined) return undefined;
-  return { kind: 'output_reg', src: decodeOfsNbits(field, view.getUint16(o + 10)), max_len: view.getUint16(wide ? o + 12 : o + 16) };
+  return { kind: 'output_reg', src: decodeOfsNbits(view, o + 10, field), max_len: view.getUint16(wide ? o + 12 : o + 16) };
 }
 
 function reason(code: number): ControllerAction['reason'] {
@@ -189,7 +189,7 @@ function decodeStack(view: DataView, o: number, kind: 'stack_push' | 'stack_pop'
   exactly(o, end, 24, 'a stack action', OF);
   const { field, next } = header(view, o + 12, end);
   if (field === undefined) return undefined;
-  return { kind, subfield: { field: field.name, offset: view.getUint16(o + 10), bits: view.getUint16(next) } };
+  return { kind, subfield: decodeSubfield(o + 10, field, view.getUint16(o + 10), view.getUint16(next)) };
 }
 
 function decodeSample(view: DataView, o: number, subtype: number, end: number): Action | undefined {
@@ -259,7 +259,7 @@ function checkPktLarger(view: DataView, o: number, end: number): Action | undefi
     field && {
       kind: 'check_pkt_larger',
       length: view.getUint16(o + 10),
-      dst: { field: field.name, offset: view.getUint16(o + 12), bits: 1 },
+      dst: decodeSubfield(o + 12, field, view.getUint16(o + 12), 1),
     }
   );
 }

@@ -176,6 +176,7 @@ function decodePacketIn2(view: DataView, start: number, end: number, kind: Packe
     }
     o += align8(length);
   }
+  if (message.packet === undefined) fail('truncated', end, 'a packet', OF);
   message.unknown = unknown;
   return message;
 }

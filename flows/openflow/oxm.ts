@@ -232,6 +232,15 @@ export function encodeOfsNbits(w: Writer, subfield: Subfield): void {
   w.u16((subfield.offset << 6) | (subfield.bits - 1));
 }
 
-export function decodeOfsNbits(field: FieldInfo, ofsNbits: number): Subfield {
-  return { field: field.name, offset: ofsNbits >>> 6, bits: (ofsNbits & 0x3f) + 1 };
+/** A part of a field that must lie within it; `o` is where it is said. */
+export function decodeSubfield(o: number, field: FieldInfo, offset: number, bits: number): Subfield {
+  if (bits < 1 || offset + bits > field.bits) {
+    fail('bad_value', o, `bits of ${field.name} within its ${field.bits}`, OF_ERRORS.bad_set_len);
+  }
+  return { field: field.name, offset, bits };
+}
+
+export function decodeOfsNbits(view: DataView, o: number, field: FieldInfo): Subfield {
+  const ofsNbits = view.getUint16(o);
+  return decodeSubfield(o, field, ofsNbits >>> 6, (ofsNbits & 0x3f) + 1);
 }

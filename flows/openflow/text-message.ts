@@ -187,7 +187,8 @@ function bodyText(message: Message, xid: number, nested: (bytes: Uint8Array) => 
     case 'queue_get_config_request':
       return ` port=${portText(message.port)}`;
     case 'queue_get_config_reply': {
-      const rates = message.queues.map((queue) => {
+      const sorted = [...message.queues].sort((a, b) => a.queue_id - b.queue_id);
+      const rates = sorted.map((queue) => {
         const parts = queue.properties.map((entry) =>
           entry.kind === 'min_rate' || entry.kind === 'max_rate' ? rateText(entry.kind, entry.rate) : '',
         );
@@ -265,9 +266,16 @@ function helloText(message: HelloMessage): string {
   return `\n version bitmap: ${versions.map((version) => `0x${version.toString(16).padStart(2, '0')}`).join(', ')}`;
 }
 
+/** ASCII, the rest as octal escapes. */
+function printable(data: Uint8Array): string {
+  return Array.from(data, (byte) =>
+    byte >= 32 && byte < 127 && byte !== 92 ? String.fromCharCode(byte) : `\\${byte.toString(8).padStart(3, '0')}`,
+  ).join('');
+}
+
 function errorText(message: ErrorMessage, nested: (bytes: Uint8Array) => string): string {
   const name = errorName(message);
-  if (message.type === 0) return ` ${name}\n${Array.from(message.data, (byte) => String.fromCharCode(byte)).join('')}`;
+  if (message.type === 0) return ` ${name}\n${printable(message.data)}`;
   return message.data.length === 0 ? ` ${name}` : ` ${name}\n${nested(message.data)}`;
 }
 

@@ -38,22 +38,18 @@ const METER_CAPABILITIES = ['kbps', 'pktps', 'burst', 'stats'];
 const GROUP_KINDS = ['all', 'select', 'indirect', 'fast failover'];
 /** OFPAT_ names by number, as ovs-ofctl calls them, in its order. */
 const ACTION_NAMES: readonly (readonly [type: number, name: string])[] = [
-  ...([
-    [0, 'output'],
-    [22, 'group'],
-    [25, 'set_field'],
-    [18, 'strip_vlan'],
-    [17, 'push_vlan'],
-    [15, 'set_mpls_ttl'],
-  ] as const),
-  ...([
-    [16, 'dec_mpls_ttl'],
-    [19, 'push_mpls'],
-    [20, 'pop_mpls'],
-    [23, 'mod_nw_ttl'],
-    [24, 'dec_ttl'],
-    [21, 'set_queue'],
-  ] as const),
+  [0, 'output'],
+  [22, 'group'],
+  [25, 'set_field'],
+  [18, 'strip_vlan'],
+  [17, 'push_vlan'],
+  [23, 'mod_nw_ttl'],
+  [24, 'dec_ttl'],
+  [15, 'set_mpls_ttl'],
+  [16, 'dec_mpls_ttl'],
+  [19, 'push_mpls'],
+  [20, 'pop_mpls'],
+  [21, 'set_queue'],
 ];
 const INSTRUCTION_NAMES = ['?', 'goto_table', 'write_metadata', 'write_actions', 'apply_actions', 'clear_actions', 'meter'];
 const ALL_QUEUES = 0xffffffff;
@@ -71,6 +67,11 @@ export function portFeaturesText(features: number): string {
 /** Why a flow was removed: OFPRR_*. */
 export function removedReasonText(reason: number): string {
   return REMOVED_REASONS[reason] ?? String(reason);
+}
+
+/** Names have one character per byte; most are meant as UTF-8. */
+function utf8(name: string): string {
+  return new TextDecoder().decode(Uint8Array.from(name, (char) => char.charCodeAt(0)));
 }
 
 /** Up to the first character that is not ASCII. */
@@ -160,7 +161,7 @@ function monitorText(monitor: FlowMonitor): string {
 export function replyText(body: MultipartReplyBody): string {
   switch (body.kind) {
     case 'desc':
-      return `\nManufacturer: ${body.mfr_desc}\nHardware: ${body.hw_desc}\nSoftware: ${body.sw_desc}\nSerial Num: ${body.serial_num}\nDP Description: ${body.dp_desc}`;
+      return `\nManufacturer: ${utf8(body.mfr_desc)}\nHardware: ${utf8(body.hw_desc)}\nSoftware: ${utf8(body.sw_desc)}\nSerial Num: ${utf8(body.serial_num)}\nDP Description: ${utf8(body.dp_desc)}`;
     case 'flow':
       return body.flows.map((flow) => `\n ${flowStatsText(flow)}`).join('');
     case 'aggregate':
@@ -312,7 +313,7 @@ function ipfixText(stats: IpfixStats): string {
 }
 
 function tableFeaturesText(table: TableFeatures): string {
-  const name = table.name === '' ? '' : ` ("${table.name}")`;
+  const name = table.name === '' ? '' : ` ("${utf8(table.name)}")`;
   const lines = [
     `  table ${table.table}${name}:`,
     `    metadata: match=${hex(table.metadata_match)} write=${hex(table.metadata_write)}`,

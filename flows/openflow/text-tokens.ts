@@ -53,6 +53,6 @@ export function tokenOf(text: string): Token {
 export function keyValues(text: string): [name: string, value: string][] {
   return splitTop(text, ', ').map((part) => {
     const { name, argument = '', rest } = tokenOf(part);
-    return [name, rest === '' && !part.includes('(') ? argument : part.slice(name.length)];
+    return [name, part[name.length] === '(' ? `(${argument})${rest}` : argument];
   });
 }

@@ -8,7 +8,7 @@
 import { EncodeError } from './errors.js';
 
 const MAX_MESSAGE = 0xffff;
-/** Fixed-size parts are written without a check of their own after `room`: none is longer than this. */
+/** `room` is asked for the longest form of a part; a message may end closer to its limit than that. Whether it is too long is seen at its end. */
 const SLACK = 2048;
 const RESERVE = MAX_MESSAGE + SLACK;
 const DEFAULT_SLAB = 256 * 1024;
@@ -20,7 +20,7 @@ export class Writer {
   /** Where the next byte goes. */
   pos = 0;
   #taken = 0;
-  #limit = 0;
+  #end = 0;
   readonly #slab: number;
 
   /** @param slab bytes allocated at a time; at least 128 KiB is sensible. */
@@ -38,13 +38,13 @@ export class Writer {
   /** Opens a message: afterwards 65,535 bytes fit from `pos` on. Returns its start. */
   begin(): number {
     if (this.pos + RESERVE > this.buf.length) this.#grow();
-    this.#limit = this.pos + MAX_MESSAGE;
+    this.#end = this.pos + RESERVE;
     return this.pos;
   }
 
-  /** Makes sure that `n` bytes still fit the message. Throws EncodeError `too_long`. */
+  /** Makes sure that `n` bytes can be written; every part asks before it writes. Throws EncodeError `too_long`. */
   room(n: number): void {
-    if (this.pos + n > this.#limit) throw new EncodeError('too_long', 'message exceeds 65535 bytes');
+    if (this.pos + n > this.#end) throw new EncodeError('too_long', 'message exceeds 65535 bytes');
   }
 
   /** Everything written since the last call, as a view of the slab; the writer goes on behind it. */
