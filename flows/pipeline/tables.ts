@@ -64,6 +64,7 @@ export const DROP_REASONS = {
   no_flood: { code: 20, says: 'nobody in the segment may receive it' },
   unknown_arp: { code: 21, says: 'asks for an address that nobody has' },
   group_management: { code: 22, says: 'IGMP or MLD: multicast membership is not tracked' },
+  to_sender: { code: 23, says: 'would go back to the port it came from' },
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;

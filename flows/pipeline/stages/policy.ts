@@ -25,6 +25,8 @@ const CONJUNCTION_PRIORITY = 100;
 const PLAIN_PRIORITY = 1000;
 const PLAIN_BAND = 30_000;
 
+const PROTOCOL_FAMILY: Partial<Record<SecurityGroupRule['protocol'], Family>> = { icmp: 'ipv4', icmpv6: 'ipv6' };
+
 const SIDES = {
   ingress: {
     table: 'IN_POLICY',
@@ -53,9 +55,10 @@ export const groupRuleFlows = rule('security group rule', 'group_rule', ({ rule:
     .all(classesWithGroup, security_group_uuid)
     .filter((c) => look.get('local_class', `lc-${c.policy_class_key}`) !== undefined);
   const remotes = remoteAlternatives(one, look);
-  if (classes.length === 0 || remotes?.length === 0) return;
+  const services = serviceAlternatives(one);
+  if (classes.length === 0 || services.length === 0 || remotes?.length === 0) return;
 
-  const clauses: Alternatives[] = [classes.map((c) => [regMatch(side.class, c.policy_class_key)]), serviceAlternatives(one)];
+  const clauses: Alternatives[] = [classes.map((c) => [regMatch(side.class, c.policy_class_key)]), services];
   if (remotes !== undefined) clauses.push(remotes);
   emit.owners(security_group_uuid, one.uuid);
   const admit = [apply(regLoad(side.decided, one.rule_key)), goto(side.next)];
@@ -122,11 +125,10 @@ function serviceAlternatives(one: SecurityGroupRule): Alternatives {
   });
 }
 
+/** What family, protocol and remote agree on; nothing when they contradict each other. */
 function familiesOf(one: SecurityGroupRule): readonly Family[] {
-  if (one.protocol === 'icmp') return ['ipv4'];
-  if (one.protocol === 'icmpv6') return ['ipv6'];
-  if ('cidr' in one.remote) return [parseCidr(one.remote.cidr).family];
-  return one.family === null ? FAMILIES : [one.family];
+  const named = [one.family, PROTOCOL_FAMILY[one.protocol], 'cidr' in one.remote ? parseCidr(one.remote.cidr).family : undefined];
+  return FAMILIES.filter((family) => named.every((other) => other === undefined || other === null || other === family));
 }
 
 function icmpMatch(one: SecurityGroupRule, type: 'icmp_type' | 'icmpv6_type', code: 'icmp_code' | 'icmpv6_code'): OxmField[] {

@@ -25,6 +25,8 @@ export const portFlows = rule('port', 'local_port', (port, look, emit) => {
     regLoad('source_class', iface.policy_class_key),
   ];
   emit.flow('CLASSIFY', 200, [is('in_port', port.ofport), is('vlan_vid', 0)], [apply(...entry), goto('PORT_SEC')]);
+  const itself = [regMatch('source_port', iface.port_key), regMatch('destination_port', iface.port_key)];
+  emit.flow('OUT_LOCAL', 150, itself, drop('to_sender'));
   emit.flow('OUT_LOCAL', 100, [regMatch('destination_port', iface.port_key)], [apply({ kind: 'output', port: port.ofport })]);
 });
 

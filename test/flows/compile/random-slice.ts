@@ -70,7 +70,7 @@ const rules = (group: number) =>
         .record({
           n: small(4),
           direction: fc.constantFrom('ingress' as const, 'egress' as const),
-          protocol: fc.constantFrom('tcp' as const, 'any' as const, 'icmp' as const, 'udp' as const),
+          protocol: fc.constantFrom('tcp' as const, 'any' as const, 'icmp' as const, 'icmpv6' as const, 'udp' as const),
           ports: fc.constantFrom([] as string[], ['22'], ['1000-1999', '80']),
           remote: fc.oneof(
             fc.constant({ any: true as const }),
