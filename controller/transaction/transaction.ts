@@ -93,11 +93,12 @@ function apply(work: Workspace, operation: Operation): Outcome {
   return operation.uuid;
 }
 
-/** The parameters as they should be. Bad ones are noted and left out, so that the good ones are checked against the model too. */
+/** The parameters as they should be. Bad ones are noted; a lone operation goes on without them, so that the good ones are checked against the model too. */
 function checked<T>(work: Workspace, params: Params, parse: (params: Params) => Parsed<T>): T | undefined {
   const parsed = parse(params);
   if (parsed.ok) return parsed.value;
   work.refuseInput(parsed.reasons);
+  if (!work.isAlone) return undefined;
   const bad = new Set(parsed.reasons.map(({ pointer }) => unescapePointer(pointer.split('/')[1] ?? '')));
   const rest = parse(Object.fromEntries(Object.entries(params).filter(([name]) => !bad.has(name))));
   return rest.ok ? rest.value : undefined;

@@ -110,12 +110,22 @@ export class Workspace {
     return this.stillborn.has(uuid);
   }
 
-  /** Notes a broken invariant with the operation that touched the entity last. */
+  /** Notes a broken invariant with the operation that touched the entity last; with none where it only follows from other changes. */
   violated(violation: Violation): void {
-    if (violation.target !== undefined && this.stillborn.has(violation.target)) return;
-    const index = this.touchedBy.get(violation.uuid) ?? 0;
-    const known = this.draft.original(violation.uuid) !== undefined || this.isNamed(index, violation.uuid);
-    this.note(index, violation.code, this.pointerTo(index, violation.path), violation.detail, known ? violation.uuid : undefined);
+    const { uuid, code, detail, target } = violation;
+    if (target !== undefined && this.stillborn.has(target)) return;
+    const index = this.touchedBy.get(uuid);
+    if (index === undefined) {
+      this.note(undefined, code, '', `${uuid}: ${detail}`, uuid);
+      return;
+    }
+    const known = this.draft.original(uuid) !== undefined || this.isNamed(index, uuid);
+    this.note(index, code, this.pointerTo(index, violation), detail, known ? uuid : undefined);
+  }
+
+  /** Whether the transaction is one operation: then what its good parameters break cannot be the fault of another. */
+  get isAlone(): boolean {
+    return this.operations.length === 1;
   }
 
   get refused(): boolean {
@@ -130,11 +140,13 @@ export class Workspace {
     return new HotoriError(code, reasons.length > 1 ? `${message} (and ${reasons.length - 1} more)` : message, { reasons });
   }
 
-  private note(index: number, code: ErrorCode, at: string, detail: string, uuid?: string): void {
-    const where = this.operations.length > 1 ? `/operations/${index}${at}` : at;
-    if (this.reasons.length >= MAX_REASONS || this.ignored.get(index)?.some((one) => at === one || at.startsWith(`${one}/`))) return;
+  /** @param index of the operation; undefined for the transaction as a whole. */
+  private note(index: number | undefined, code: ErrorCode, at: string, detail: string, uuid?: string): void {
+    const ignored = index === undefined ? undefined : this.ignored.get(index);
+    if (this.reasons.length >= MAX_REASONS || ignored?.some((one) => at === '' || at === one || at.startsWith(`${one}/`))) return;
+    const where = index !== undefined && this.operations.length > 1 ? `/operations/${index}${at}` : at;
     if (this.reasons.some(({ reason }) => reason.pointer === where && reason.detail === detail)) return;
-    this.reasons.push({ index, code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
+    this.reasons.push({ index: index ?? -1, code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
   }
 
   /** Whether the user wrote this uuid in the operation. */
@@ -145,11 +157,13 @@ export class Workspace {
   }
 
   /** The parameter that sets a field of an entity; the whole operation where none does. */
-  private pointerTo(index: number, path: readonly (string | number)[]): string {
+  private pointerTo(index: number, { uuid, path }: Violation): string {
     const operation = this.operations[index];
     const [field, member] = path;
     if (operation === undefined || operation.verb === 'delete' || field === undefined) return '';
-    if (!(field in INPUTS[operation.kind][operation.verb].shape)) return '';
+    const kind = (this.draft.get(uuid) ?? this.draft.original(uuid))?.kind;
+    const isOwn = kind === operation.kind || (operation.kind === 'interface' && (kind === 'mac_lease' || kind === 'ip_lease'));
+    if (!isOwn || !(field in INPUTS[operation.kind][operation.verb].shape)) return '';
     const given = operation.params[field];
     // Sets are sorted in the entity, so a member is found by value.
     if (typeof member === 'string' && Array.isArray(given)) return pointer([field, given.indexOf(member)]);

@@ -49,6 +49,7 @@ function reasonsOf(issue: Issue, base: readonly PropertyKey[], params: unknown, 
       pointer: pointer([...path, key]),
       detail: path.length === 0 ? unknownKey(key) : 'there is no such field',
     }));
+  if (valueAt(params, path) === undefined) return [{ code: 'missing_argument', pointer: at, detail: 'is required' }];
   if (issue.code === 'invalid_union') {
     // The alternative the user meant is the one that knows all keys and misses none.
     const meant = issue.errors.find(
@@ -57,8 +58,6 @@ function reasonsOf(issue: Issue, base: readonly PropertyKey[], params: unknown, 
     if (meant) return meant.flatMap((one) => reasonsOf(one, path, params, unknownKey));
     return [{ code: 'invalid_argument', pointer: at, detail: issue.message }];
   }
-  if (issue.code === 'invalid_type' && valueAt(params, path) === undefined)
-    return [{ code: 'missing_argument', pointer: at, detail: 'is required' }];
   const name = String(path.at(-1) ?? '');
   const isUuid = issue.code === 'invalid_format' && (name.endsWith('uuid') || String(path.at(-2)).endsWith('_uuids'));
   return [{ code: isUuid ? 'invalid_uuid' : 'invalid_argument', pointer: at, detail: issue.message }];

@@ -93,7 +93,7 @@ function slaacProblem(view: ModelView, lease: IpLease, network: Network): string
   const iface = entityOf(view, 'interface', lease.interface_uuid);
   if (!network.ipv6_slaac || lease.ipv6_address === null || macLease === undefined || iface?.mode !== 'vif') return undefined;
   const own = parseIpv6(lease.ipv6_address);
-  const prefix = cidrOf({ family: 'ipv6', value: own }, 64).network as bigint;
+  const prefix = cidrOf({ family: 'ipv6', value: own }, 64).network;
   const formed = eui64Address(prefix, parseMac(macLease.mac_address));
   return own === formed ? undefined : `${network.uuid} uses SLAAC, where ${macLease.mac_address} forms ${formatIpv6(formed)}`;
 }
