@@ -6,8 +6,6 @@
 import type { Action } from './action.js';
 import { EXPERIMENTERS, MAX_ACTION_DEPTH } from './constants.js';
 import { OF_ERRORS } from './errors.js';
-import type { FieldInfo } from './fields.js';
-import type { Subfield } from './match.js';
 import { NXAST, ONFACT_COPY_FIELD } from './nicira-subtypes.js';
 import { decodeMove, decodeNicira } from './nicira-decode.js';
 import { decodeHeader, decodeOfsNbits, decodeOxm } from './oxm.js';
@@ -135,16 +133,9 @@ function decodeCt(view: DataView, o: number, end: number, depth: number): Action
     kind: 'ct',
     commit: (flags & 1) !== 0 ? true : undefined,
     force: (flags & 2) !== 0 ? true : undefined,
-    zone: zoneField === undefined ? view.getUint16(o + 16) : zoneFrom(view, o + 16, zoneField),
+    zone: zoneField === undefined ? view.getUint16(o + 16) : decodeOfsNbits(view, o + 16, zoneField),
     table: table === NO_TABLE ? undefined : table,
     alg: alg === 0 ? undefined : alg,
     exec: exec.length === 0 ? undefined : exec,
   };
-}
-
-/** A zone has 16 bits: it is read from as many. */
-function zoneFrom(view: DataView, o: number, field: FieldInfo): Subfield {
-  const zone = decodeOfsNbits(view, o, field);
-  if (zone.bits !== 16) fail('bad_value', o, '16 bits of a field for the zone', OF_ERRORS.bad_set_len);
-  return zone;
 }
