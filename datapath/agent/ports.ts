@@ -2,7 +2,8 @@
  * The local ports: NICs of this bridge that are bound to an interface.
  *
  * Owns: joining the NICs that OVSDB shows with the bindings of the slice; the conntrack zone of each port; telling the compiler of a port only
- * when its zone is claimed and empty, and emptying the zone after a port's flows are gone.
+ * when its zone is claimed and empty, and emptying the zone after a port's flows are gone. A NIC that names an interface nobody has defined yet gets
+ * its zone at once, so that this write to OVSDB, which makes the switch look at all its ports, is not waited for later.
  * Assumes: the pipeline drops what comes from a port it does not know, so that a NIC that is not yet a local port reaches nobody.
  * Promises: a port that was live before a restart of this process is live again at once and keeps its zone and its connections. A NIC that
  * comes back, or serves another interface, starts with an empty zone. Failures are tried again until they succeed or the NIC is gone.
@@ -70,6 +71,8 @@ export class Ports {
   readonly #ports = new Map<string, Port>();
   /** Interfaces whose port is being prepared or taken down, with the slice message that asked for it. */
   readonly #busy = new Map<string, Job>();
+  /** Zones being claimed ahead, by row. */
+  readonly #ahead = new Map<string, Promise<void>>();
   #vifs: ReadonlyMap<string, Vif> = new Map();
   #plugs: ReadonlyMap<string, Plug> = new Map();
 
@@ -105,6 +108,7 @@ export class Ports {
     this.#vifs = vifs;
     this.#plugs = plugs;
     this.#look(seq);
+    this.#prepare();
   }
 
   /** Every message so far is from an attachment that is over; what is pending belongs to the first of the next. */
@@ -183,8 +187,35 @@ export class Ports {
     });
   }
 
-  async #claim({ interface_uuid, vif }: Plug): Promise<void> {
+  /** Claims zones for NICs that no interface is bound to yet but that name one. Should it fail, they get theirs when they are bound. */
+  #prepare(): void {
+    const bound = new Set([...this.#plugs.values()].map((plug) => plug.vif.row_uuid));
+    const waiting = new Set<string>();
+    for (const vif of this.#vifs.values()) {
+      if (vif.iface_id === null || bound.has(vif.row_uuid)) continue;
+      waiting.add(vif.row_uuid);
+      if (vif.ct_zone === null && !this.#ahead.has(vif.row_uuid)) this.#ahead.set(vif.row_uuid, this.#claimAhead(vif, vif.iface_id));
+    }
+    for (const row of this.#ahead.keys()) if (!waiting.has(row)) this.#ahead.delete(row);
+  }
+
+  async #claimAhead(vif: Vif, interfaceUuid: string): Promise<void> {
+    const zone = this.#zones.pick();
+    if (zone === undefined) return;
+    try {
+      await this.#options.store.claimZone(vif.port_name, zone, interfaceUuid, this.#options.signal);
+    } catch {
+      // Said when it matters, by the claim that follows the binding.
+    } finally {
+      this.#zones.release(zone);
+    }
+  }
+
+  async #claim({ interface_uuid, vif: seen }: Plug): Promise<void> {
     const { flushZone, signal } = this.#options;
+    await this.#ahead.get(seen.row_uuid);
+    const now = this.#vifs.get(seen.port_name);
+    const vif = now?.row_uuid === seen.row_uuid ? now : seen;
     // Whoever waits for the NIC must not take what was installed for another interface, or before an interruption, for this.
     if (vif.installed_revision !== null) await this.#mark(vif.port_name, null);
     const zone = await this.#claimZone(interface_uuid, vif);
@@ -201,6 +232,7 @@ export class Ports {
     const { store, signal } = this.#options;
     for (let attempt = 1; attempt <= CLAIM_ATTEMPTS; attempt++) {
       const own = vif.ct_zone !== null && this.#zones.take(vif.ct_zone, vif.row_uuid) ? vif.ct_zone : undefined;
+      if (own !== undefined && vif.zone_interface === interfaceUuid) return own;
       const zone = own ?? this.#zones.pick();
       if (zone === undefined) throw new RangeError('all 65,535 conntrack zones are taken');
       try {

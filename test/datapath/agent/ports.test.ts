@@ -117,6 +117,25 @@ describe('local ports', () => {
     expect(await host.happens()).toEqual(['claim tap1 1', 'flush 1', 'up port-if-a 1 zone 1', 'settled', 'installed tap1 42']);
   });
 
+  it('have their zone claimed ahead when the NIC names an interface, so that only its emptying is waited for', async () => {
+    const host = new Host();
+    host.plug('tap1', { iface_id: 'if-a' });
+    const ahead = await host.happens();
+    host.bind('if-a', 'tap1');
+    expect({ ahead, bound: await host.happens() }).toEqual({
+      ahead: ['claim tap1 1'],
+      bound: ['flush 1', 'up port-if-a 1 zone 1', 'settled', 'installed tap1 42'],
+    });
+  });
+
+  it('keep one zone when they are bound while it is being claimed ahead', async () => {
+    const host = new Host();
+    host.plug('tap1', { iface_id: 'if-a' });
+    host.update();
+    host.bind('if-a', 'tap1');
+    expect(await host.happens()).toEqual(['claim tap1 1', 'flush 1', 'up port-if-a 1 zone 1', 'settled', 'installed tap1 42']);
+  });
+
   it('that were live before a restart are live at once, with their zone and its connections', async () => {
     const host = new Host();
     host.plug('tap1', { ct_zone: 7, zone_interface: 'if-a', installed_revision: '5' });
@@ -130,7 +149,7 @@ describe('local ports', () => {
     const host = new Host();
     host.plug('tap1', { ct_zone: 7, zone_interface: 'if-a' });
     host.bind('if-a', 'tap1');
-    expect(await host.happens()).toEqual(['claim tap1 7', 'flush 7', 'up port-if-a 1 zone 7', 'settled', 'installed tap1 42']);
+    expect(await host.happens()).toEqual(['flush 7', 'up port-if-a 1 zone 7', 'settled', 'installed tap1 42']);
   });
 
   it('empty the zone when the NIC was another interface’s before the restart', async () => {
@@ -288,7 +307,7 @@ describe('local ports', () => {
         for (const one of steps) {
           switch (one.do) {
             case 'plug':
-              host.plug(one.port);
+              host.plug(one.port, { iface_id: one.port === 'tap2' ? null : 'if-a' });
               break;
             case 'unplug':
               host.vifs.delete(one.port);
