@@ -9,11 +9,13 @@ import { parseArgs } from 'node:util';
 import { Lab } from '../lab/lab.js';
 import { Narrator } from './narrator.js';
 import { Scenario } from './scenario.js';
+import { VMS } from './topology.js';
 
+const DEFAULT_API = '127.0.0.1:9090';
 const STOP_SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const { values } = parseArgs({
-  options: { api: { type: 'string', default: '127.0.0.1:9090' }, oneshot: { type: 'boolean', default: false } },
+  options: { api: { type: 'string', default: DEFAULT_API }, oneshot: { type: 'boolean', default: false } },
 });
 // What Ctrl-C cut short may still wait for something that will not come.
 process.exit(await main(values.api, values.oneshot));
@@ -55,10 +57,11 @@ async function main(api: string, oneshot: boolean): Promise<number> {
 
 function invite(narrator: Narrator, lab: Lab, api: string): void {
   narrator.step('Yours now; Ctrl-C removes everything');
+  const vnctl = ['node', 'dist/webapi/vnctl/main.js', ...(api === DEFAULT_API ? [] : ['--server', api])];
+  narrator.command('try', [...vnctl, 'interfaces', 'show']);
+  narrator.command('try', [...vnctl, 'flows', 'dp-demo', '--owner', 'if-web1']);
   narrator.command('try', ['curl', '-s', `http://${api}/api/1.0/status`]);
-  narrator.command('try', ['node', 'dist/webapi/vnctl/main.js', '--server', `http://${api}`, 'interfaces', 'show']);
-  narrator.command('try', ['ip', 'netns', 'exec', `${lab.prefix}-web1`, 'traceroute', '-n', '10.2.0.11']);
-  narrator.command('try', ['ovs-ofctl', '-O', 'OpenFlow13', 'dump-flows', lab.hypervisors[0]?.ovs.openflowSocket('br-int') ?? '']);
+  narrator.command('try', ['ip', 'netns', 'exec', `${lab.prefix}-web1`, 'traceroute', '-n', VMS.db1.ipv4]);
 }
 
 /** Said before anything is started, for it is the likeliest thing to go wrong. */
