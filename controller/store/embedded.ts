@@ -7,13 +7,13 @@
  * Promises: what the store contract says. A commit has reached the disk when it resolves; the log keeps the last LOG_REVISIONS revisions, fewer
  * when they are bigger than LOG_BYTES.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Encoder } from 'cbor-x';
 import { open, type Key, type RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import { entitySchema, type Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
+import { makeDirectory } from '../kernel/make-directory.js';
 import type { Revision } from '../messages/slice.js';
 import { STORE_SCHEMA_VERSION, StoreError, type Store, type StoredChange, type StoreSnapshot } from './contract.js';
 import { dataFileProblem } from './lmdb-file.js';
@@ -54,7 +54,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
   const { dir } = options;
   let db: RootDatabase<Buffer> | undefined;
   try {
-    mkdirSync(dir, { recursive: true, mode: 0o700 });
+    makeDirectory(dir, 0o700);
     const problem = dataFileProblem(join(dir, 'data.mdb'));
     if (problem !== undefined) throw new StoreError('corrupt', problem);
     // Without overlapping sync a transaction ends when it is on disk, not before.

@@ -133,10 +133,10 @@ describe('vnctl', () => {
 });
 
 describe('vnctl of', () => {
-  it('prints and round-trips messages, a line for each', async () => {
-    const hello = '0400000800000001';
-    expect(await bench.ok(`of print ${hello}`)).toMatch(/^OFPT_HELLO .*\n$/);
-    expect(await bench.ok('of roundtrip --stdin', `${hello}\n\nzz\n`)).toMatch(/^0400000800000001\nerror: .*\nerror: .*\n$/);
+  it('prints messages, and round-trips them line by line', async () => {
+    const barrier = '0414000800000001';
+    expect(await bench.ok(`of print ${barrier}`)).toMatch(/^OFPT_BARRIER_REQUEST .*\n$/);
+    expect(await bench.ok('of roundtrip --stdin', `${barrier}\n\nzz\n`)).toMatch(/^0414000800000001\nerror: .*\nerror: .*\n$/);
     expect(await bench.run('of print')).toEqual({ code: 64, out: '', err: 'vnctl: give messages in hex, or --stdin\n' });
   });
 });
