@@ -20,6 +20,7 @@ import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
 import { readZones, VifWatcher } from '../ovsdb/vif-watcher.js';
 import { Dispatcher } from '../respond/dispatcher.js';
 import { SliceContext } from '../respond/slice-context.js';
+import { advertise } from './advertising.js';
 import { systemClock, type Clock } from './clock.js';
 import { CurrentChannel } from './current-channel.js';
 import { Desired } from './desired.js';
@@ -74,6 +75,7 @@ export class Agent {
   readonly #punts: Punts;
   readonly #ports: Ports;
   readonly #desired: Desired;
+  readonly #context: SliceContext;
   readonly #channel = new CurrentChannel();
   readonly #numbers = new PortNumbers();
   readonly #stop = new AbortController();
@@ -122,7 +124,7 @@ export class Agent {
       explain: (cookie) => this.#desired.provenance(cookie),
       onProgress: () => this.#report(),
     });
-    const context = new SliceContext({ default_mtu, lease_seconds: dhcp_lease_time });
+    const context = (this.#context = new SliceContext({ default_mtu, lease_seconds: dhcp_lease_time }));
     const dispatcher = new Dispatcher({ context, now: () => clock.now() });
     this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), log });
     this.#ports = new Ports({
@@ -187,6 +189,7 @@ export class Agent {
         part(this.#hold('flows', (channel, over) => this.#program(channel, over))),
         part(this.#hold('punts', (channel, over) => this.#punts.attend(channel, over))),
         part(this.#follow()),
+        part(this.#advertise()),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -195,6 +198,19 @@ export class Agent {
 
   counters(): AgentCounters {
     return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+  }
+
+  #advertise(): Promise<void> {
+    return advertise(
+      {
+        ports: () => this.#ports.live(),
+        advertisements: (interfaceUuid) => this.#context.unsolicitedAdvertisements(interfaceUuid),
+        send: (frame, ofport) => this.#punts.send(frame, ofport),
+        clock: this.#clock,
+        random: this.#random,
+      },
+      this.#stop.signal,
+    );
   }
 
   async #follow(): Promise<void> {

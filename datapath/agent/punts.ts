@@ -68,6 +68,13 @@ export class Punts {
     }
   }
 
+  /** Sends a frame out of a port, asked or not; dropped when there is no connection. */
+  send(data: Uint8Array, ofport: number): void {
+    // From the controller and not from the port: a switch does not send a packet back to where it is said to come from.
+    this.#channel?.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: ofport, max_len: 0 }]);
+    this.counters.sent++;
+  }
+
   #receive(packet: PacketIn): void {
     const { counters } = this;
     counters.received++;
@@ -112,11 +119,7 @@ export class Punts {
   #answer({ frame, inPort }: Waiting): void {
     const { counters } = this;
     try {
-      for (const data of this.#options.answer(frame)) {
-        // From the controller and not from the port: a switch does not send a packet back to where it is said to come from.
-        this.#channel?.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: inPort, max_len: 0 }]);
-        counters.sent++;
-      }
+      for (const data of this.#options.answer(frame)) this.send(data, inPort);
     } catch (error) {
       // A frame is anybody's bytes: whatever it does to a responder, the next one is answered. Once is enough for the log.
       if (counters.failed++ === 0) {

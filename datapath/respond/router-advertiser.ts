@@ -1,7 +1,8 @@
 /**
- * Router advertisements (RFC 4861 §6): the answer to a solicitation.
+ * Router advertisements (RFC 4861 §6): the answer to a solicitation, and what hosts are told unasked.
  *
- * Assumes: nothing sends advertisements unasked, so what is advertised must last: prefixes and resolvers for ever, the default router as long as can be said.
+ * Assumes: hosts are told again long before what they were told runs out; should nobody be there to do so, it lasts as long as can be said: prefixes and
+ * resolvers for ever, the default router for 18 hours.
  * Promises: M and O are 0 (there is no DHCPv6), hop limit 255, the source is the link-local address of the interface that speaks.
  */
 import { parseIpv6 } from '../../flows/net/ip.js';

@@ -12,7 +12,7 @@ import { cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
 import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
 import { eui64LinkLocal } from '../../flows/net/mac.js';
 import type { AdvertisedPrefix, Advertisement, DhcpLease, RespondContext } from './contract.js';
-import { SliceIndex, type Station } from './slice-index.js';
+import { SliceIndex, type Station, type Attachment } from './slice-index.js';
 
 export interface SliceContextOptions {
   /** MTU told to VMs of networks that have none of their own; 1500 unless told. */
@@ -69,7 +69,15 @@ export class SliceContext implements RespondContext {
   }
 
   routerAdvertisements(portKey: number, mac: number): readonly Advertisement[] {
-    const attached = this.#index.attachments(portKey).filter((attachment) => attachment.mac === mac);
+    return this.#advertisements(this.#index.attachments(portKey).filter((attachment) => attachment.mac === mac));
+  }
+
+  /** What the NICs of an interface are to be told unasked, all of them together. */
+  unsolicitedAdvertisements(interfaceUuid: string): readonly Advertisement[] {
+    return this.#advertisements(this.#index.attachmentsOf(interfaceUuid));
+  }
+
+  #advertisements(attached: readonly Attachment[]): readonly Advertisement[] {
     const bySpeaker = new Map<number, Advertisement>();
     for (const uuid of new Set(attached.map(({ network_uuid }) => network_uuid))) {
       const network = this.#index.network(uuid);

@@ -73,7 +73,7 @@ export class SliceIndex {
   /** Addresses of the interface behind a port, by MAC lease and IP lease uuid. */
   attachments(portKey: number): readonly Attachment[] {
     const found = this.#interfaces.get(portKey);
-    return found ? this.#attachmentsOf(found.uuid) : [];
+    return found ? this.attachmentsOf(found.uuid) : [];
   }
 
   /** MACs of the interface behind a port. */
@@ -89,7 +89,8 @@ export class SliceIndex {
       .flatMap(({ stations }) => stations.filter(({ network_uuid }) => network_uuid === networkUuid));
   }
 
-  #attachmentsOf(interfaceUuid: string): readonly Attachment[] {
+  /** Addresses of an interface, each with its MAC and network. */
+  attachmentsOf(interfaceUuid: string): readonly Attachment[] {
     // Leases that name no MAC belong to the first one.
     return this.#macLeases.of(interfaceUuid).flatMap((macLease, index) => {
       const leases = [...this.#leasesOfMac.of(macLease.uuid), ...(index === 0 ? this.#leasesOfInterface.of(interfaceUuid) : [])];
@@ -108,7 +109,7 @@ export class SliceIndex {
     const record = this.#records.get(interfaceUuid);
     if (record?.kind !== 'interface' || record.mode !== 'simulated') return;
     const serves_dhcp = this.#services.of(interfaceUuid).some(({ mode }) => mode === 'dhcp');
-    const stations = this.#attachmentsOf(interfaceUuid).map((attachment) => ({
+    const stations = this.attachmentsOf(interfaceUuid).map((attachment) => ({
       ...attachment,
       is_router: record.enable_routing,
       serves_dhcp,
