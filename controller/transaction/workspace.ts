@@ -43,6 +43,7 @@ export class Workspace {
   private readonly random: Random;
   private readonly operations: readonly Operation[];
   private current = 0;
+  private mover: number | undefined;
   /** Which operation touched an entity last. */
   private readonly touchedBy = new Map<string, number>();
   private readonly reasons: { readonly index: number; readonly code: ErrorCode; readonly reason: Reason }[] = [];
@@ -110,13 +111,13 @@ export class Workspace {
     return this.stillborn.has(uuid);
   }
 
-  /** Notes a broken invariant with the operation that touched the entity last; with none where it only follows from other changes. */
+  /** Notes a broken invariant with the operation that touched the entity last; where none did, with the last that can have moved routing domains. */
   violated(violation: Violation): void {
     const { uuid, code, detail, target } = violation;
     if (target !== undefined && this.stillborn.has(target)) return;
     const index = this.touchedBy.get(uuid);
     if (index === undefined) {
-      this.note(undefined, code, '', `${uuid}: ${detail}`, uuid);
+      this.note((this.mover ??= this.lastToMoveDomains()), code, '', `${uuid}: ${detail}`, uuid);
       return;
     }
     const known = this.draft.original(uuid) !== undefined || this.isNamed(index, uuid);
@@ -140,13 +141,19 @@ export class Workspace {
     return new HotoriError(code, reasons.length > 1 ? `${message} (and ${reasons.length - 1} more)` : message, { reasons });
   }
 
-  /** @param index of the operation; undefined for the transaction as a whole. */
-  private note(index: number | undefined, code: ErrorCode, at: string, detail: string, uuid?: string): void {
-    const ignored = index === undefined ? undefined : this.ignored.get(index);
+  /** An entity that no operation touched changes only with its routing domain. */
+  private lastToMoveDomains(): number {
+    let last = 0;
+    for (const [uuid, index] of this.touchedBy) if (/^(nw|seg|r)-/.test(uuid) && index > last) last = index;
+    return last;
+  }
+
+  private note(index: number, code: ErrorCode, at: string, detail: string, uuid?: string): void {
+    const ignored = this.ignored.get(index);
     if (this.reasons.length >= MAX_REASONS || ignored?.some((one) => at === '' || at === one || at.startsWith(`${one}/`))) return;
-    const where = index !== undefined && this.operations.length > 1 ? `/operations/${index}${at}` : at;
+    const where = this.operations.length > 1 ? `/operations/${index}${at}` : at;
     if (this.reasons.some(({ reason }) => reason.pointer === where && reason.detail === detail)) return;
-    this.reasons.push({ index: index ?? -1, code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
+    this.reasons.push({ index, code, reason: { pointer: where, detail, ...(uuid === undefined ? {} : { uuid }) } });
   }
 
   /** Whether the user wrote this uuid in the operation. */

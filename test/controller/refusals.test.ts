@@ -346,6 +346,13 @@ describe('a transaction is refused', () => {
     ]);
   });
 
+  it('for what only follows from an operation, with that operation', async () => {
+    const route = { interface_uuid: 'if-rx', network_uuid: 'nw-same', route_link_uuid: 'rl-1', ipv4_network: '10.0.7.0' };
+    expect(await why(create('segment', { mode: 'virtual' }), create('route', route), create('interface', { mode: 'vif' }))).toEqual([
+      'conflict /operations/1: nw-same: 10.0.1.0/24 overlaps 10.0.1.0/24 of nw-1 in the same routing domain',
+    ]);
+  });
+
   it('naming the entities that exist or that the user named, not those that were never made', async () => {
     const named = await refused(world.create('interface', { uuid: 'if-x', mode: 'vif', port_name: 'tap2', owner_datapath_uuid: 'dp-1' }));
     expect(named.reasons[0]).toMatchObject({ uuid: 'if-x' });
