@@ -110,9 +110,9 @@ export class Writer {
     this.pos += data.length;
   }
 
-  /** A NUL-terminated string in `size` bytes, one byte per character; the rest is zero. */
+  /** A string in `size` bytes, one byte per character; the rest is zero. Switches that use all bytes are not unheard of. */
   string(text: string, size: number): void {
-    if (text.length >= size) throw new EncodeError('bad_value', `string longer than ${size - 1} bytes`);
+    if (text.length > size) throw new EncodeError('bad_value', `string longer than ${size} bytes`);
     for (let i = 0; i < text.length; i++) this.buf[this.pos + i] = text.charCodeAt(i);
     this.buf.fill(0, this.pos + text.length, this.pos + size);
     this.pos += size;
