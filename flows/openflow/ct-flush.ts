@@ -42,8 +42,12 @@ function decodeTuple(view: DataView, from: number, to: number): CtTuple {
       case 1: {
         exactly(at, stop, 16, 'an address', OF);
         const address = u128(view, at);
-        if (address >> 32n === IPV4_MAPPED) tuple[type === 0 ? 'ipv4_src' : 'ipv4_dst'] = view.getUint32(at + 12);
-        else tuple[type === 0 ? 'ipv6_src' : 'ipv6_dst'] = address;
+        const side = type === 0 ? 'src' : 'dst';
+        // Said twice, the last one counts, of whatever family.
+        delete tuple[`ipv4_${side}`];
+        delete tuple[`ipv6_${side}`];
+        if (address >> 32n === IPV4_MAPPED) tuple[`ipv4_${side}`] = view.getUint32(at + 12);
+        else tuple[`ipv6_${side}`] = address;
         return;
       }
       case 2:
