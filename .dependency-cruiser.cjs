@@ -3,9 +3,24 @@ const forbid = (name, comment, from, to) => ({ name, comment, severity: 'error',
 module.exports = {
   forbidden: [
     forbid('no-cycles', 'a cycle has no order to read it in', {}, { circular: true }),
-    forbid('flows-is-the-ground-floor', 'the pure core imports nothing above it', { path: '^flows/' }, { path: '^(controller|datapath|webapi|test|main)' }),
-    forbid('flows-is-pure', 'no I/O, no clock, no randomness: no Node core module and no package but zod', { path: '^flows/' }, { dependencyTypes: ['core', 'npm', 'npm-dev'], pathNot: '(^|/)node_modules/zod/' }),
-    forbid('controller-below-the-doors', 'vnmgr knows neither of its callers', { path: '^controller/' }, { path: '^(datapath|webapi|test|main)' }),
+    forbid(
+      'flows-is-the-ground-floor',
+      'the pure core imports nothing above it',
+      { path: '^flows/' },
+      { path: '^(controller|datapath|webapi|test|main)' },
+    ),
+    forbid(
+      'flows-is-pure',
+      'no I/O, no clock, no randomness: no Node core module and no package but zod',
+      { path: '^flows/' },
+      { dependencyTypes: ['core', 'npm', 'npm-dev'], pathNot: '(^|/)node_modules/zod/' },
+    ),
+    forbid(
+      'controller-below-the-doors',
+      'vnmgr knows neither of its callers',
+      { path: '^controller/' },
+      { path: '^(datapath|webapi|test|main)' },
+    ),
     forbid('datapath-and-webapi-do-not-meet', 'they meet in controller/messages', { path: '^datapath/' }, { path: '^(webapi|test|main)' }),
     forbid('webapi-and-datapath-do-not-meet', 'they meet in controller/messages', { path: '^webapi/' }, { path: '^(datapath|test|main)' }),
     forbid('nobody-imports-tests', '', { pathNot: '^test/' }, { path: '^test/' }),
@@ -17,7 +32,12 @@ module.exports = {
     forbid('compile-below-trace', '', { path: '^flows/compile/' }, { path: '^flows/trace/' }),
     forbid('express-has-one-home', '', { pathNot: '^(webapi|test)/' }, { path: 'node_modules/express/' }),
     forbid('ioredis-has-one-home', '', { pathNot: '^(controller/(store|bus)|test)/' }, { path: 'node_modules/ioredis/' }),
-    forbid('children-have-one-home', 'only OVS plumbing and tests start processes', { pathNot: '^(test|main)' }, { path: '^(node:)?child_process$' }),
+    forbid(
+      'children-have-one-home',
+      'only OVS plumbing and tests start processes',
+      { pathNot: '^(test|main)' },
+      { path: '^(node:)?child_process$' },
+    ),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },
