@@ -7,7 +7,7 @@
  * commit goes to the datapaths it concerns before its caller hears of it.
  */
 import { Draft } from '../flows/model/draft.js';
-import type { Datapath, UserKind } from '../flows/model/entities.js';
+import type { UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey } from '../flows/model/indexes.js';
 import { Model } from '../flows/model/model.js';
@@ -164,9 +164,12 @@ export class Vnmgr implements Controller, SliceSource {
   }
 
   async attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment> {
-    const { uuid } = await this.datapathOf(hello, signal);
+    let session: Session;
+    // A commit may have come between the answer and this line.
+    do session = await this.sessionFor(hello, signal);
+    while (this.sessions.get(session.datapath_uuid) !== session);
     signal.throwIfAborted();
-    const session = this.sessions.get(uuid)!;
+    const { datapath_uuid: uuid } = session;
     if (session.attached) throw new HotoriError('conflict', `${uuid} (${hello.dpid}) is already served by another vna`);
     let isOpen = true;
     const onAbort = () => this.detach(session);
@@ -179,7 +182,7 @@ export class Vnmgr implements Controller, SliceSource {
       session.attach({ onMessage, close });
     });
     signal.addEventListener('abort', onAbort);
-    this.bound([...this.bindings.setPresent(uuid, true), ...this.bindings.report(uuid, hello.vifs)], session);
+    this.bound(this.bindings.arrive(uuid, hello.vifs), session);
     session.sendSnapshot(this.at, this.slices.slice(uuid));
     return {
       datapath_uuid: uuid,
@@ -201,13 +204,14 @@ export class Vnmgr implements Controller, SliceSource {
     };
   }
 
-  /** The datapath with the switch's dpid: as defined, as registered now, or once it is defined. */
-  private async datapathOf(hello: DatapathHello, signal: AbortSignal): Promise<Datapath> {
+  /** The session of the datapath with the switch's dpid: as defined, as registered now, or once it is defined. */
+  private async sessionFor(hello: DatapathHello, signal: AbortSignal): Promise<Session> {
     if (!DPID.test(hello.dpid))
       throw new HotoriError('invalid_argument', `${JSON.stringify(hello.dpid)} is not 0x and 16 lower case hex digits`);
     for (;;) {
       signal.throwIfAborted();
-      for (const uuid of this.model.lookup(dpidKey(hello.dpid))) return entityOf(this.model, 'datapath', uuid)!;
+      if (this.closed) throw new HotoriError('unavailable', 'the controller is stopping');
+      for (const uuid of this.model.lookup(dpidKey(hello.dpid))) return this.sessions.get(uuid)!;
       if (this.parts.options.autoRegister) await this.register(hello);
       else await this.nextDefinition(signal);
     }
@@ -240,7 +244,7 @@ export class Vnmgr implements Controller, SliceSource {
   private detach(session: Session): void {
     if (!session.attached) return;
     session.detach();
-    this.bound(this.bindings.setPresent(session.datapath_uuid, false));
+    this.bound(this.bindings.leave(session.datapath_uuid));
     this.confirmations.changed();
   }
 

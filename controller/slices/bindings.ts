@@ -54,30 +54,21 @@ export class Bindings {
     return this.holders.get(interfaceUuid)?.binding;
   }
 
-  /** Takes the whole set of NICs a datapath has now. */
-  report(datapath: string, vifs: readonly VifObservation[]): BindingChange[] {
-    const known = this.nics.get(datapath) ?? new Map<string, Nic>();
-    const contested = new Set<string>();
-    const wanted = new Map(vifs.map((vif) => [vif.port_name, vif.iface_id]));
-    for (const [port_name, nic] of known) if (wanted.get(port_name) !== nic.iface_id) this.forgetNic(nic, contested);
-    for (const [port_name, iface_id] of wanted) {
-      if (this.nics.get(datapath)?.has(port_name)) continue;
-      this.addNic({ datapath, port_name, iface_id, order: this.seen++ }, contested);
-    }
-    return this.settle(contested);
+  /** A vna has come, and these are the NICs of its datapath. */
+  arrive(datapath: string, vifs: readonly VifObservation[]): BindingChange[] {
+    this.present.add(datapath);
+    return this.take(datapath, vifs, this.claimedAt(datapath));
   }
 
-  /** Notes that a datapath's vna has come or gone. */
-  setPresent(datapath: string, present: boolean): BindingChange[] {
-    if (present === this.present.has(datapath)) return [];
-    if (present) this.present.add(datapath);
-    else this.present.delete(datapath);
-    const contested = new Set<string>();
-    for (const nic of this.nics.get(datapath)?.values() ?? []) {
-      const uuid = this.claimed.get(nic);
-      if (uuid !== undefined && this.claims.get(uuid)!.size > 1) contested.add(uuid);
-    }
-    return this.settle(contested);
+  /** Takes the whole set of NICs a datapath has now. */
+  report(datapath: string, vifs: readonly VifObservation[]): BindingChange[] {
+    return this.take(datapath, vifs, new Set());
+  }
+
+  /** The vna has gone. What it saw stays, but gives way. */
+  leave(datapath: string): BindingChange[] {
+    this.present.delete(datapath);
+    return this.settle(this.claimedAt(datapath));
   }
 
   /** Follows changes of the model, which has them already. */
@@ -85,8 +76,11 @@ export class Bindings {
     const contested = new Set<string>();
     const again = new Set<Nic>();
     for (const { uuid, before, after } of changes) {
-      if (before?.kind === 'datapath' && after === undefined)
+      if (before?.kind === 'datapath' && after === undefined) {
         for (const nic of [...(this.nics.get(uuid)?.values() ?? [])]) this.forgetNic(nic, contested);
+        this.nics.delete(uuid);
+        this.present.delete(uuid);
+      }
       const [was, is] = [before, after].map((entity) => (entity?.kind === 'interface' ? entity : undefined));
       if (claimTerms(was) === claimTerms(is)) continue;
       for (const nic of this.byIfaceId.get(uuid) ?? []) again.add(nic);
@@ -106,6 +100,25 @@ export class Bindings {
         found.push(`port ${nic.port_name} claims ${uuid!}, which is plugged at port ${holder.port_name} of ${holder.datapath}`);
     }
     return found;
+  }
+
+  private take(datapath: string, vifs: readonly VifObservation[], contested: Set<string>): BindingChange[] {
+    const known = getOrMake(this.nics, datapath, () => new Map<string, Nic>());
+    const wanted = new Map(vifs.map((vif) => [vif.port_name, vif.iface_id]));
+    for (const [port_name, nic] of known) if (wanted.get(port_name) !== nic.iface_id) this.forgetNic(nic, contested);
+    for (const [port_name, iface_id] of wanted)
+      if (!known.has(port_name)) this.addNic({ datapath, port_name, iface_id, order: this.seen++ }, contested);
+    return this.settle(contested);
+  }
+
+  /** The interfaces that NICs of a datapath claim. */
+  private claimedAt(datapath: string): Set<string> {
+    const claimed = new Set<string>();
+    for (const nic of this.nics.get(datapath)?.values() ?? []) {
+      const uuid = this.claimed.get(nic);
+      if (uuid !== undefined) claimed.add(uuid);
+    }
+    return claimed;
   }
 
   private addNic(nic: Nic, contested: Set<string>): void {

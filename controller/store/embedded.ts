@@ -19,8 +19,8 @@ import { STORE_SCHEMA_VERSION, StoreError, type Store, type StoredChange, type S
 import { dataFileProblem } from './lmdb-file.js';
 import { isRunning, thisWriter } from './writer.js';
 
-export const LOG_REVISIONS = 10_000;
-export const LOG_BYTES = 256 * 2 ** 20;
+const LOG_REVISIONS = 10_000;
+const LOG_BYTES = 256 * 2 ** 20;
 
 export interface EmbeddedStoreOptions {
   /** Directory on a local file system; made when absent. */

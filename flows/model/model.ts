@@ -35,11 +35,6 @@ export class Model implements ModelView {
     return typeof found === 'string' ? [found] : (found ?? NONE);
   }
 
-  has(key: string, uuid: string): boolean {
-    const found = this.sets.get(key);
-    return typeof found === 'string' ? found === uuid : (found?.has(uuid) ?? false);
-  }
-
   count(key: string): number {
     const found = this.sets.get(key);
     return typeof found === 'string' ? 1 : (found?.size ?? 0);
