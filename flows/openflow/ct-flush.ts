@@ -42,12 +42,16 @@ function decodeTuple(view: DataView, from: number, to: number): CtTuple {
       case 1: {
         exactly(at, stop, 16, 'an address', OF);
         const address = u128(view, at);
-        const side = type === 0 ? 'src' : 'dst';
-        // Said twice, the last one counts, of whatever family.
-        delete tuple[`ipv4_${side}`];
-        delete tuple[`ipv6_${side}`];
-        if (address >> 32n === IPV4_MAPPED) tuple[`ipv4_${side}`] = view.getUint32(at + 12);
-        else tuple[`ipv6_${side}`] = address;
+        const isIpv4 = address >> 32n === IPV4_MAPPED;
+        const ipv4 = isIpv4 ? view.getUint32(at + 12) : undefined;
+        const ipv6 = isIpv4 ? undefined : address;
+        if (type === 0) {
+          tuple.ipv4_src = ipv4;
+          tuple.ipv6_src = ipv6;
+        } else {
+          tuple.ipv4_dst = ipv4;
+          tuple.ipv6_dst = ipv6;
+        }
         return;
       }
       case 2:
