@@ -13,10 +13,6 @@ export class Counted<K, V> {
     return this.counts.get(key)?.has(value) ?? false;
   }
 
-  keys(): IterableIterator<K> {
-    return this.counts.keys();
-  }
-
   /** Adds `by` (1 or -1). @returns whether the pair came or went. */
   add(key: K, value: V, by: 1 | -1): boolean {
     let values = this.counts.get(key);
