@@ -203,8 +203,10 @@ describe('VifWatcher', () => {
     await ovs.vsctl('del-port', 'vm1');
     await eventually('vm1 gone', () => subject.vif('vm1') === undefined);
 
-    const [first] = subject.changes;
-    expect([first!.before, first!.after?.state, first!.after?.iface_id]).toEqual([undefined, 'seen', 'if-one']);
+    const states = subject.changes.flatMap(({ after }) => (after === undefined ? [] : [after.state]));
+    // On a busy machine the number may be there at the first look.
+    expect(states.slice(states.lastIndexOf('seen') + 1).every((state) => state === 'has_ofport')).toBe(true);
+    expect(subject.changes[0]).toMatchObject({ before: undefined, after: { iface_id: 'if-one' } });
     expect(subject.changes.at(-1)).toMatchObject({ port_name: 'vm1', after: undefined });
   });
 
