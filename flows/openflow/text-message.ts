@@ -6,7 +6,7 @@
 import { NO_BUFFER, PACKET_IN_REASONS } from './constants.js';
 import { errorName } from './error-codes.js';
 import type { AsyncMasks, CtTuple, ErrorMessage, FlowModMessage, HelloMessage, Message, PacketIn2Message, TlvMapping } from './message.js';
-import type { MultipartReplyBody, MultipartRequestBody } from './multipart.js';
+import { MESSAGES, MULTIPARTS } from './support.js';
 import { actionsToString, instructionsToString } from './text-action.js';
 import { bitNames, duration, hexDump } from './text-common.js';
 import { flowFlagsText, groupToString, meterToString } from './text-flow.js';
@@ -43,68 +43,16 @@ export function messageToString(message: Message, xid: number, nested: (bytes: U
   return `${nameOf(message)}${label} (xid=${hex0x(xid)}):${bodyText(message, xid, nested)}`.trimEnd();
 }
 
-const MULTIPART_NAMES: Readonly<Record<(MultipartRequestBody | MultipartReplyBody)['kind'], string>> = {
-  desc: 'OFPST_DESC',
-  flow: 'OFPST_FLOW',
-  aggregate: 'OFPST_AGGREGATE',
-  table: 'OFPST_TABLE',
-  port_stats: 'OFPST_PORT',
-  queue: 'OFPST_QUEUE',
-  group: 'OFPST_GROUP',
-  group_desc: 'OFPST_GROUP_DESC',
-  group_features: 'OFPST_GROUP_FEATURES',
-  meter: 'OFPST_METER',
-  meter_config: 'OFPST_METER_CONFIG',
-  meter_features: 'OFPST_METER_FEATURES',
-  table_features: 'OFPST_TABLE_FEATURES',
-  port_desc: 'OFPST_PORT_DESC',
-  flow_monitor: 'ONFST_FLOW_MONITOR',
-  ipfix_bridge: 'NXST_IPFIX_BRIDGE',
-  ipfix_flow: 'NXST_IPFIX_FLOW',
-  experimenter: 'OFPST_EXPERIMENTER',
-  unknown: 'OFPST_UNKNOWN',
-};
-
-const ONF_KINDS = new Set([
-  'bundle_control',
-  'role_status',
-  'requestforward',
-  'flow_monitor_cancel',
-  'flow_monitor_paused',
-  'flow_monitor_resumed',
-]);
-const NICIRA_KINDS = new Set<string>([
-  ...[
-    'set_packet_in_format',
-    'set_flow_format',
-    'set_controller_id',
-    'packet_in2',
-    'resume',
-    'flow_mod_table_id',
-    'tlv_table_request',
-    'tlv_table_mod',
-  ],
-  ...['tlv_table_reply', 'ct_flush_zone', 'ct_flush'],
-]);
-
 function nameOf(message: Message): string {
   switch (message.kind) {
     case 'multipart_request':
-      return `${MULTIPART_NAMES[message.body.kind]} request`;
+      return `${message.body.kind === 'unknown' ? 'OFPST_UNKNOWN' : MULTIPARTS[message.body.kind].name} request`;
     case 'multipart_reply':
-      return `${MULTIPART_NAMES[message.body.kind]} reply`;
-    case 'bundle_add':
-      return 'ONFT_BUNDLE_ADD_MESSAGE';
-    case 'nx_packet_in':
-    case 'nx_set_async_config':
-    case 'nx_set_async_config2':
-      return `NXT_${message.kind.slice('nx_'.length).toUpperCase()}`;
+      return `${message.body.kind === 'unknown' ? 'OFPST_UNKNOWN' : MULTIPARTS[message.body.kind].name} reply`;
     case 'unknown':
       return `OFPT_UNKNOWN(${message.type})`;
-    default: {
-      const prefix = ONF_KINDS.has(message.kind) ? 'ONFT' : NICIRA_KINDS.has(message.kind) ? 'NXT' : 'OFPT';
-      return `${prefix}_${message.kind.toUpperCase()}`;
-    }
+    default:
+      return MESSAGES[message.kind].name;
   }
 }
 
