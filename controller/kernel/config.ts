@@ -4,7 +4,7 @@
  * Owns: the precedence (flag, then HOTORI_ variable, then file, then default), the checks, the list of local bridges.
  * Promises: everything wrong is said at once, each with the place it stands (`--api`, `HOTORI_API`, `hotori.yaml:3`) and the key.
  */
-import type { z } from 'zod';
+import { wordsOf } from '../../flows/model/issue-words.js';
 import { hint, readConfigFile, type FileContent, type Placed } from './config-file.js';
 import {
   flagOf,
@@ -143,22 +143,11 @@ function check(key: string, setting: Setting, placed: Placed | undefined, hostna
     placed === undefined ? (setting.default === undefined ? hostname : setting.default) : placed.value,
   );
   if (result.success) return result.data;
-  for (const issue of result.error.issues) complain(`${placed?.where ?? 'default'}: ${key}: ${describe(issue, placed?.value)}`);
+  for (const issue of result.error.issues)
+    complain(
+      `${placed?.where ?? 'default'}: ${key}: ${wordsOf(issue)}, not ${placed === undefined ? 'nothing' : JSON.stringify(placed.value)}`,
+    );
   return undefined;
-}
-
-function describe(issue: z.core.$ZodIssue, value: unknown): string {
-  const shown = value === undefined ? 'nothing' : JSON.stringify(value);
-  if (issue.code === 'custom' || issue.code === 'invalid_format') return `${issue.message}, not ${shown}`;
-  if (issue.code === 'invalid_value')
-    return `must be ${issue.values
-      .map(String)
-      .join(', ')
-      .replace(/, ([^,]*)$/, ' or $1')}, not ${shown}`;
-  if (issue.code === 'too_small') return typeof value === 'string' ? issue.message : `must be at least ${issue.minimum}, not ${shown}`;
-  if (issue.code === 'too_big') return `must be at most ${issue.maximum}, not ${shown}`;
-  if (issue.code === 'invalid_type') return `must be ${issue.expected === 'int' ? 'a whole number' : `a ${issue.expected}`}, not ${shown}`;
-  return `${issue.message}, not ${shown}`;
 }
 
 function fromText(setting: Setting, text: string): unknown {

@@ -94,7 +94,7 @@ export const SETTINGS = {
     help: 'where the REST API listens; there is no authentication yet, so keep it on an address you trust',
   },
   state_dir: {
-    value: z.string().min(1, 'must name a directory'),
+    value: z.string().min(1),
     default: '/var/lib/hotori',
     text: 'string',
     placeholder: 'DIR',

@@ -6,6 +6,7 @@
 import type { z } from 'zod';
 import type { UserKind } from './entities.js';
 import type { ErrorCode, Reason } from './errors.js';
+import { wordsOf } from './issue-words.js';
 import { INPUTS, type CreateInput, type UpdateInput } from './inputs.js';
 
 export interface InputReason extends Reason {
@@ -56,11 +57,11 @@ function reasonsOf(issue: Issue, base: readonly PropertyKey[], params: unknown, 
       (issues) => !issues.some((one) => one.path.length === 0 || valueAt(params, [...path, ...one.path]) === undefined),
     );
     if (meant) return meant.flatMap((one) => reasonsOf(one, path, params, unknownKey));
-    return [{ code: 'invalid_argument', pointer: at, detail: issue.message }];
+    return [{ code: 'invalid_argument', pointer: at, detail: wordsOf(issue) }];
   }
   const name = String(path.at(-1) ?? '');
   const isUuid = issue.code === 'invalid_format' && (name.endsWith('uuid') || String(path.at(-2)).endsWith('_uuids'));
-  return [{ code: isUuid ? 'invalid_uuid' : 'invalid_argument', pointer: at, detail: issue.message }];
+  return [{ code: isUuid ? 'invalid_uuid' : 'invalid_argument', pointer: at, detail: wordsOf(issue) }];
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

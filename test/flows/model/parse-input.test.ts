@@ -9,7 +9,7 @@ describe('parseCreate', () => {
     expect(reasons(parseCreate('interface', params))).toEqual([
       'invalid_uuid /network_uuid: must be nw- and 1 to 32 of a-z 0-9 -',
       'invalid_argument /ipv4_address: "010.0.0.1": 010 has a leading zero, which some programs read as octal',
-      'invalid_argument /enable_routing: Invalid input: expected boolean, received string',
+      'invalid_argument /enable_routing: must be true or false',
       'invalid_argument /colour: interface has no such parameter',
       'invalid_argument /a~1b~0c: interface has no such parameter',
     ]);
