@@ -132,8 +132,9 @@ async function startRoles(config: Config, logger: Logger, started: (role: Role) 
     newRequestId: randomUUID,
     listen: config.api,
   });
-  started({ name: 'webapi', stop: () => web.stop(DRAIN_MS / 2) });
   started(startAgents(config, vnmgr, logger));
+  // Last in, first out: nothing is accepted any more when the rest stops.
+  started({ name: 'webapi', stop: () => web.stop(DRAIN_MS / 2) });
   logger.info({ api: web.address, state_dir: config.state_dir, revision: vnmgr.revision().number }, 'hotori is up');
 }
 

@@ -110,10 +110,10 @@ function toOperations(params: Readonly<Record<string, unknown>>, readers: Readon
 }
 
 function toOperation({ method, path, body = {} }: BatchOperation, readers: ReadonlyMap<string, Readers>): Operation {
-  const { url } = splitSuffix(path);
-  const [location = '', query] = url.replace(BASE, '').split('?', 2);
-  const [collection = '', uuid, ...rest] = location.split('/');
-  const found = readers.get(collection);
+  const { url, format } = splitSuffix(path);
+  const [, location = '', query] = /^([^?]*)(?:\?(.*))?$/s.exec(url)!;
+  const [collection = '', uuid, ...rest] = location.replace(BASE, '').split('/');
+  const found = format === undefined ? undefined : readers.get(collection);
   if (found === undefined || rest.length > 0) throw new HotoriError('invalid_argument', `there is no path ${path} to change things at`);
   const { kind } = found;
   if ((uuid === undefined) !== (method === 'POST'))

@@ -22,6 +22,7 @@ import {
 import type { Answer, Call, Endpoint } from './endpoint.js';
 import { matchesTag, pickTag } from './etag.js';
 import { VIEWS } from '../../controller/view-schemas.js';
+import { revisionText } from './revision.js';
 import { carryOut } from './write.js';
 
 /** The views by the names they have in the API description. */
@@ -56,9 +57,10 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       summary: `List ${collection.replaceAll('_', ' ')}, in uuid order`,
       controls: pageControls,
       answer: z.object({ total_count: z.int(), offset: z.int(), limit: z.int(), items: z.array(view), revision: z.int() }),
-      handle: ({ controls }) => {
+      handle: ({ controls, headers }) => {
         const page: ListPage = controller.list(kind, controls as PageControls);
-        return { body: { ...page, revision: page.revision.number } };
+        // What is listed at a path depends on nothing but the revision.
+        return tagged(`"${revisionText(page.revision)}"`, headers, { ...page, revision: page.revision.number });
       },
     },
     {
@@ -84,8 +86,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       answer: view,
       handle: ({ uuid, headers }) => {
         const found = controller.get(kind, checkUuid(kind, uuid)) ?? refuseUnknown(kind, uuid);
-        const unchanged = matchesTag(headers['if-none-match'], found.etag);
-        return { status: unchanged ? 304 : 200, headers: { ETag: found.etag }, body: found.view };
+        return tagged(found.etag, headers, found.view);
       },
     },
     {
@@ -118,6 +119,10 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
       },
     },
   ];
+}
+
+function tagged(etag: string, headers: Call['headers'], body: unknown): Answer {
+  return { status: matchesTag(headers['if-none-match'], etag) ? 304 : 200, headers: { ETag: etag }, body };
 }
 
 async function writeOne(

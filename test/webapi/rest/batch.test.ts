@@ -75,7 +75,7 @@ describe('a batch', () => {
       'an unknown path',
       {
         operations: [
-          { method: 'POST', path: '/nothing' },
+          { method: 'POST', path: '/networks.xml' },
           { method: 'POST', path: '/batch' },
         ],
       },

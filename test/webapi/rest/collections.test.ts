@@ -107,5 +107,10 @@ describe('an entity tag', () => {
     const same = await api.get('/api/networks/nw-a').set('If-None-Match', headers['etag']!);
     expect([same.status, same.text, same.headers['etag']]).toEqual([304, '', headers['etag']]);
     expect((await api.get('/api/networks/nw-a').set('If-None-Match', '"other"')).status).toBe(200);
+    const list = await api.get('/api/networks');
+    const again = () => api.get('/api/networks').set('If-None-Match', `"older", ${list.headers['etag']!}`);
+    expect((await again()).status).toBe(304);
+    await api.post('/api/segments').send({ mode: 'virtual' });
+    expect((await again()).status).toBe(200);
   });
 });
