@@ -9,6 +9,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
 JEST := npm run -s jest --
+# What a failed test leaves running dies with jest; jest must not wait for it.
+E2E := $(JEST) --selectProjects e2e --runInBand --forceExit
 
 # COMMAND:PACKAGE
 DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
@@ -27,7 +29,7 @@ test: test-tools build lint
 	npm run -s typecheck
 	npm run -s layers
 	$(JEST) --selectProjects unit codec
-	$(JEST) --selectProjects e2e --runInBand
+	$(E2E)
 
 lint: node_modules/.package-lock.json
 	npm run -s lint
@@ -38,7 +40,7 @@ bench: build
 
 # The end-to-end tests over and over, in another order each time, until one fails or ROUNDS are done.
 soak: test-tools build
-	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; $(JEST) --selectProjects e2e --runInBand --randomize; done
+	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; $(E2E) --randomize; done
 
 clean:
 	rm -rf dist node_modules/.cache
