@@ -48,3 +48,8 @@ export const EXPERIMENTERS = { NICIRA: 0x00002320, ONF: 0x4f4e4600 } as const;
 
 /** Levels of actions inside ct() and clone() that are decoded and encoded. Open vSwitch translates no deeper than 64. */
 export const MAX_ACTION_DEPTH = 16;
+
+/** exp_type of experimenter multiparts: EXT-187 and nicira-ext.h. */
+export const ONFST_FLOW_MONITOR = 1870;
+export const NXST_IPFIX_BRIDGE = 3;
+export const NXST_IPFIX_FLOW = 4;

@@ -8,8 +8,8 @@ import { EXPERIMENTERS } from './constants.js';
 import { OF_ERRORS } from './errors.js';
 import { decodeBands, decodeBuckets, decodeGroupType } from './group-meter.js';
 import { decodeInstructions } from './instruction.js';
+import { decodeRole, FLOW_COMMANDS, GROUP_ADD_OR_MODIFY, HEADER_SIZE, MOD_COMMANDS } from './message-header.js';
 import type {
-  BundleControlType,
   ErrorMessage,
   FlowModMessage,
   FlowRemovedMessage,
@@ -18,46 +18,19 @@ import type {
   Message,
   PacketInMessage,
   PacketOutMessage,
-  PacketQueue,
-  QueueProperty,
 } from './message.js';
 import { decodePort, decodeReplyBody, decodeRequestBody, PORT_SIZE } from './multipart-decode.js';
 import { decodeNiciraMessage } from './nicira-message.js';
+import { decodeOnf } from './onf-message.js';
 import { decodeMatch, matchEnd } from './oxm.js';
+import { decodeQueues } from './queue-config.js';
 import { align8, exactly, fail, need, slice, u48 } from './read.js';
 
 const OF = OF_ERRORS.bad_request_len;
 
-export const FLOW_COMMANDS = ['add', 'modify', 'modify_strict', 'delete', 'delete_strict'] as const;
-export const MOD_COMMANDS = ['add', 'modify', 'delete'] as const;
-/** OFPGC_ADD_OR_MOD of Open vSwitch. */
-export const GROUP_ADD_OR_MODIFY = 0x8000;
-export const ROLES = ['nochange', 'equal', 'master', 'slave'] as const;
-export const BUNDLE_CONTROL_TYPES: readonly BundleControlType[] = [
-  'open_request',
-  'open_reply',
-  'close_request',
-  'close_reply',
-  'commit_request',
-  'commit_reply',
-  'discard_request',
-  'discard_reply',
-];
-export const ONFT = {
-  FLOW_MONITOR_CANCEL: 1870,
-  FLOW_MONITOR_PAUSED: 1871,
-  FLOW_MONITOR_RESUMED: 1872,
-  ROLE_STATUS: 1911,
-  BUNDLE_CONTROL: 2300,
-  BUNDLE_ADD_MESSAGE: 2301,
-  REQUESTFORWARD: 2350,
-} as const;
-
-const HEADER = 8;
-
 /** The message between `start` and `end`; `nested` inside a bundle or a forwarded request, where neither may occur again. */
 export function decodeBody(view: DataView, start: number, end: number, nested: boolean): Message {
-  const o = start + HEADER;
+  const o = start + HEADER_SIZE;
   const type = view.getUint8(start + 1);
   switch (type) {
     case 0:
@@ -284,52 +257,8 @@ function decodeFlowMod(view: DataView, o: number, end: number): FlowModMessage {
   };
 }
 
-function decodeRole(view: DataView, o: number): (typeof ROLES)[number] {
-  return ROLES[view.getUint32(o)] ?? fail('bad_value', o, 'a role of 0 to 3', OF_ERRORS.bad_role);
-}
-
-function decodeQueues(view: DataView, start: number, end: number): PacketQueue[] {
-  const queues: PacketQueue[] = [];
-  let o = start;
-  while (o < end) {
-    need(o, end, 16, 'a queue', OF);
-    const length = view.getUint16(o + 8);
-    if (length < 16 || length > end - o) fail('bad_length', o + 8, 'a queue length of at least 16 that fits', OF);
-    queues.push({
-      queue_id: view.getUint32(o),
-      port: view.getUint32(o + 4),
-      properties: decodeQueueProperties(view, o + 16, o + length),
-    });
-    o += length;
-  }
-  return queues;
-}
-
-function decodeQueueProperties(view: DataView, start: number, end: number): QueueProperty[] {
-  const properties: QueueProperty[] = [];
-  let o = start;
-  while (o < end) {
-    need(o, end, 8, 'a queue property', OF);
-    const type = view.getUint16(o);
-    const length = view.getUint16(o + 2);
-    if (length < 8 || length > end - o) fail('bad_length', o + 2, 'a queue property length of at least 8 that fits', OF);
-    const stop = o + length;
-    if (type === 1 || type === 2) {
-      exactly(o, stop, 16, 'a rate', OF);
-      properties.push({ kind: type === 1 ? 'min_rate' : 'max_rate', rate: view.getUint16(o + 8) });
-    } else if (type === 0xffff) {
-      need(o, stop, 16, 'an experimenter property', OF);
-      properties.push({ kind: 'experimenter', experimenter: view.getUint32(o + 8), data: slice(view, o + 16, stop) });
-    } else {
-      properties.push({ kind: 'unknown', type, data: slice(view, o + 8, stop) });
-    }
-    o = stop;
-  }
-  return properties;
-}
-
 function decodeExperimenter(view: DataView, start: number, end: number, nested: boolean): Message {
-  need(start + HEADER, end, 8, 'an experimenter header', OF);
+  need(start + HEADER_SIZE, end, 8, 'an experimenter header', OF);
   const experimenter = view.getUint32(start + 8);
   const exp_type = view.getUint32(start + 12);
   const o = start + 16;
@@ -337,80 +266,7 @@ function decodeExperimenter(view: DataView, start: number, end: number, nested: 
     experimenter === EXPERIMENTERS.NICIRA
       ? decodeNiciraMessage(view, exp_type, o, end)
       : experimenter === EXPERIMENTERS.ONF
-        ? decodeOnf(view, exp_type, start, end, nested)
+        ? decodeOnf(view, exp_type, start, end, nested ? undefined : decodeBody)
         : undefined;
   return known ?? { kind: 'experimenter', experimenter, exp_type, data: slice(view, o, end) };
-}
-
-function decodeOnf(view: DataView, type: number, start: number, end: number, nested: boolean): Message | undefined {
-  const o = start + 16;
-  switch (type) {
-    case ONFT.FLOW_MONITOR_CANCEL:
-      exactly(o, end, 4, 'a monitor id', OF);
-      return { kind: 'flow_monitor_cancel', monitor_id: view.getUint32(o) };
-    case ONFT.FLOW_MONITOR_PAUSED:
-    case ONFT.FLOW_MONITOR_RESUMED:
-      exactly(o, end, 0, 'body', OF);
-      return { kind: type === ONFT.FLOW_MONITOR_PAUSED ? 'flow_monitor_paused' : 'flow_monitor_resumed' };
-    case ONFT.ROLE_STATUS:
-      need(o, end, 16, 'a role status', OF);
-      return {
-        kind: 'role_status',
-        role: decodeRole(view, o),
-        reason: view.getUint8(o + 4),
-        generation_id: view.getBigUint64(o + 8),
-        properties: rest(view, o + 16, end),
-      };
-    case ONFT.BUNDLE_CONTROL:
-      need(o, end, 8, 'a bundle control', OF);
-      return {
-        kind: 'bundle_control',
-        bundle_id: view.getUint32(o),
-        type:
-          BUNDLE_CONTROL_TYPES[view.getUint16(o + 4)] ?? fail('bad_value', o + 4, 'a bundle control of 0 to 7', OF_ERRORS.bundle_bad_type),
-        flags: view.getUint16(o + 6),
-        properties: rest(view, o + 8, end),
-      };
-    case ONFT.BUNDLE_ADD_MESSAGE:
-      return decodeBundleAdd(view, start, end, nested);
-    case ONFT.REQUESTFORWARD: {
-      need(o, end, HEADER, 'the header of a forwarded request', OF);
-      const stop = innerEnd(view, o, end, nested);
-      exactly(stop, end, 0, 'anything behind the forwarded request', OF);
-      return { kind: 'requestforward', request_xid: view.getUint32(o + 4), request: decodeBody(view, o, stop, true) };
-    }
-    default:
-      return undefined;
-  }
-}
-
-function rest(view: DataView, o: number, end: number): Uint8Array | undefined {
-  return o === end ? undefined : slice(view, o, end);
-}
-
-/** Checks the header of the message at `o` and returns where it ends. */
-function innerEnd(view: DataView, o: number, end: number, nested: boolean): number {
-  if (nested) fail('too_deep', o, 'a message that is not inside another twice', OF_ERRORS.bundle_unsupported);
-  if (view.getUint8(o) !== 4) fail('bad_version', o, 'version 4', OF_ERRORS.bad_version);
-  const length = view.getUint16(o + 2);
-  if (length < HEADER || length > end - o) fail('bad_length', o + 2, 'a message length of at least 8 that fits', OF_ERRORS.bundle_bad_len);
-  return o + length;
-}
-
-function decodeBundleAdd(view: DataView, start: number, end: number, nested: boolean): Message {
-  const o = start + 16;
-  need(o, end, 8 + HEADER, 'a bundled message', OF_ERRORS.bundle_bad_len);
-  const inner = o + 8;
-  const stop = innerEnd(view, inner, end, nested);
-  if (view.getUint32(inner + 4) !== view.getUint32(start + 4)) {
-    fail('bad_value', inner + 4, 'the xid of the outer message', OF_ERRORS.bundle_bad_xid);
-  }
-  const properties = start + align8(stop - start);
-  return {
-    kind: 'bundle_add',
-    bundle_id: view.getUint32(o),
-    flags: view.getUint16(o + 6),
-    message: decodeBody(view, inner, stop, true),
-    properties: properties >= end ? undefined : slice(view, properties, end),
-  };
 }

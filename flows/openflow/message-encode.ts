@@ -4,12 +4,13 @@
  * Promises: the inverse of message-decode.ts. `encodeInto` writes header and body; the length word is patched last.
  */
 import { encodeActions } from './action-encode.js';
-import { EXPERIMENTERS, GROUPS, NO_BUFFER, OPENFLOW_VERSION, PORTS } from './constants.js';
-import { EncodeError } from './errors.js';
+import { GROUPS, NO_BUFFER, PORTS } from './constants.js';
 import { encodeBands, encodeBuckets, groupTypeCode } from './group-meter.js';
 import { encodeInstructions } from './instruction.js';
-import { BUNDLE_CONTROL_TYPES, FLOW_COMMANDS, GROUP_ADD_OR_MODIFY, MOD_COMMANDS, ONFT, ROLES } from './message-decode.js';
-import type { BundleAddMessage, ErrorMessage, FlowModMessage, HelloMessage, Message, PacketQueue, QueueProperty } from './message.js';
+import { codeOf, EXPERIMENTER_TYPE, FLOW_COMMANDS, GROUP_ADD_OR_MODIFY, MOD_COMMANDS, openMessage, ROLES } from './message-header.js';
+import { encodeOnf } from './onf-message.js';
+import { encodeQueues } from './queue-config.js';
+import type { ErrorMessage, FlowModMessage, HelloMessage, Message } from './message.js';
 import { encodePort, encodeReplyBody, encodeRequestBody, multipartType } from './multipart-encode.js';
 import { encodeNiciraMessage } from './nicira-message.js';
 import { encodeMatch } from './oxm.js';
@@ -46,22 +47,6 @@ const TYPE = {
   set_async: 28,
   meter_mod: 29,
 } as const;
-const EXPERIMENTER_TYPE = 4;
-
-function open(w: Writer, type: number, xid: number, version = OPENFLOW_VERSION): number {
-  const start = w.pos;
-  w.u8(version);
-  w.u8(type);
-  w.u16(0);
-  w.u32(xid);
-  return start;
-}
-
-function code<T extends string>(names: readonly T[], name: T): number {
-  const index = names.indexOf(name);
-  if (index < 0) throw new EncodeError('bad_value', `${name} is none of ${names.join(', ')}`);
-  return index;
-}
 
 /** The whole message at the writer's position. */
 export function encodeInto(w: Writer, message: Message, xid: number): void {
@@ -74,10 +59,10 @@ export function encodeInto(w: Writer, message: Message, xid: number): void {
 function encodeMessageBody(w: Writer, message: Message, xid: number): void {
   switch (message.kind) {
     case 'flow_mod':
-      open(w, TYPE.flow_mod, xid);
+      openMessage(w, TYPE.flow_mod, xid);
       return encodeFlowMod(w, message);
     case 'packet_out': {
-      open(w, TYPE.packet_out, xid);
+      openMessage(w, TYPE.packet_out, xid);
       w.u32(message.buffer_id ?? NO_BUFFER);
       w.u32(message.in_port);
       const length = w.pos;
@@ -86,25 +71,23 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       w.view.setUint16(length, w.pos - length - 8);
       return w.bytes(message.data);
     }
-    case 'bundle_add':
-      return encodeBundleAdd(w, message, xid);
     case 'hello':
       return encodeHello(w, message, xid);
     case 'error':
       return encodeError(w, message, xid);
     case 'echo_request':
     case 'echo_reply':
-      open(w, TYPE[message.kind], xid);
+      openMessage(w, TYPE[message.kind], xid);
       return w.bytes(message.data);
     case 'features_request':
     case 'get_config_request':
     case 'barrier_request':
     case 'barrier_reply':
     case 'get_async_request':
-      open(w, TYPE[message.kind], xid);
+      openMessage(w, TYPE[message.kind], xid);
       return;
     case 'features_reply':
-      open(w, TYPE.features_reply, xid);
+      openMessage(w, TYPE.features_reply, xid);
       w.u64(message.datapath_id);
       w.u32(message.n_buffers);
       w.u8(message.n_tables);
@@ -114,11 +97,11 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       return w.u32(message.reserved);
     case 'get_config_reply':
     case 'set_config':
-      open(w, TYPE[message.kind], xid);
+      openMessage(w, TYPE[message.kind], xid);
       w.u16(message.flags);
       return w.u16(message.miss_send_len);
     case 'packet_in':
-      open(w, TYPE.packet_in, xid);
+      openMessage(w, TYPE.packet_in, xid);
       w.u32(message.buffer_id);
       w.u16(message.total_len);
       w.u8(message.reason);
@@ -128,7 +111,7 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       w.zeros(2);
       return w.bytes(message.data);
     case 'flow_removed':
-      open(w, TYPE.flow_removed, xid);
+      openMessage(w, TYPE.flow_removed, xid);
       w.u64(message.cookie);
       w.u16(message.priority);
       w.u8(message.reason);
@@ -141,19 +124,19 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       w.u64(message.byte_count);
       return encodeMatch(w, message.match);
     case 'port_status':
-      open(w, TYPE.port_status, xid);
+      openMessage(w, TYPE.port_status, xid);
       w.u8(message.reason);
       w.zeros(7);
       return encodePort(w, message.port);
     case 'group_mod':
-      open(w, TYPE.group_mod, xid);
-      w.u16(message.command === 'add_or_modify' ? GROUP_ADD_OR_MODIFY : code(MOD_COMMANDS, message.command));
+      openMessage(w, TYPE.group_mod, xid);
+      w.u16(message.command === 'add_or_modify' ? GROUP_ADD_OR_MODIFY : codeOf(MOD_COMMANDS, message.command));
       w.u8(groupTypeCode(message.group.type));
       w.u8(0);
       w.u32(message.group.group_id);
       return encodeBuckets(w, message.group.buckets, message.group.type);
     case 'port_mod':
-      open(w, TYPE.port_mod, xid);
+      openMessage(w, TYPE.port_mod, xid);
       w.u32(message.port_no);
       w.u32(0);
       w.u48(message.hw_addr);
@@ -163,7 +146,7 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       w.u32(message.advertise);
       return w.u32(0);
     case 'table_mod':
-      open(w, TYPE.table_mod, xid);
+      openMessage(w, TYPE.table_mod, xid);
       w.u8(message.table);
       w.zeros(3);
       return w.u32(message.config);
@@ -174,82 +157,58 @@ function encodeMessageBody(w: Writer, message: Message, xid: number): void {
       multipart(w, TYPE.multipart_reply, xid, multipartType(message.body), message.flags);
       return encodeReplyBody(w, message.body);
     case 'queue_get_config_request':
-      open(w, TYPE.queue_get_config_request, xid);
+      openMessage(w, TYPE.queue_get_config_request, xid);
       w.u32(message.port);
       return w.u32(0);
     case 'queue_get_config_reply':
-      open(w, TYPE.queue_get_config_reply, xid);
+      openMessage(w, TYPE.queue_get_config_reply, xid);
       w.u32(message.port);
       w.u32(0);
       return encodeQueues(w, message.queues);
     case 'role_request':
     case 'role_reply':
-      open(w, TYPE[message.kind], xid);
-      w.u32(code(ROLES, message.role));
+      openMessage(w, TYPE[message.kind], xid);
+      w.u32(codeOf(ROLES, message.role));
       w.u32(0);
       return w.u64(message.generation_id);
     case 'get_async_reply':
     case 'set_async':
-      open(w, TYPE[message.kind], xid);
+      openMessage(w, TYPE[message.kind], xid);
       for (const mask of [...message.packet_in_mask, ...message.port_status_mask, ...message.flow_removed_mask]) w.u32(mask);
       return;
     case 'meter_mod':
-      open(w, TYPE.meter_mod, xid);
-      w.u16(code(MOD_COMMANDS, message.command));
+      openMessage(w, TYPE.meter_mod, xid);
+      w.u16(codeOf(MOD_COMMANDS, message.command));
       w.u16(message.meter.flags);
       w.u32(message.meter.meter_id);
       return encodeBands(w, message.meter.bands);
+    case 'bundle_add':
     case 'bundle_control':
-      onf(w, ONFT.BUNDLE_CONTROL, xid);
-      w.u32(message.bundle_id);
-      w.u16(code(BUNDLE_CONTROL_TYPES, message.type));
-      w.u16(message.flags);
-      if (message.properties !== undefined) w.bytes(message.properties);
-      return;
     case 'role_status':
-      onf(w, ONFT.ROLE_STATUS, xid);
-      w.u32(code(ROLES, message.role));
-      w.u8(message.reason);
-      w.zeros(3);
-      w.u64(message.generation_id);
-      if (message.properties !== undefined) w.bytes(message.properties);
-      return;
     case 'requestforward':
-      onf(w, ONFT.REQUESTFORWARD, xid);
-      notNested(message.request);
-      return encodeInto(w, message.request, message.request_xid);
     case 'flow_monitor_cancel':
-      onf(w, ONFT.FLOW_MONITOR_CANCEL, xid);
-      return w.u32(message.monitor_id);
     case 'flow_monitor_paused':
-      return onf(w, ONFT.FLOW_MONITOR_PAUSED, xid);
     case 'flow_monitor_resumed':
-      return onf(w, ONFT.FLOW_MONITOR_RESUMED, xid);
+      return encodeOnf(w, message, xid, encodeInto);
     case 'experimenter':
-      open(w, EXPERIMENTER_TYPE, xid);
+      openMessage(w, EXPERIMENTER_TYPE, xid);
       w.u32(message.experimenter);
       w.u32(message.exp_type);
       return w.bytes(message.data);
     case 'unknown':
-      open(w, message.type, xid);
+      openMessage(w, message.type, xid);
       return w.bytes(message.data);
     default:
-      open(w, EXPERIMENTER_TYPE, xid);
+      openMessage(w, EXPERIMENTER_TYPE, xid);
       return encodeNiciraMessage(w, message);
   }
 }
 
 function multipart(w: Writer, messageType: number, xid: number, type: number, flags: number): void {
-  open(w, messageType, xid);
+  openMessage(w, messageType, xid);
   w.u16(type);
   w.u16(flags);
   w.u32(0);
-}
-
-function onf(w: Writer, type: number, xid: number): void {
-  open(w, EXPERIMENTER_TYPE, xid);
-  w.u32(EXPERIMENTERS.ONF);
-  w.u32(type);
 }
 
 function encodeFlowMod(w: Writer, message: FlowModMessage): void {
@@ -257,7 +216,7 @@ function encodeFlowMod(w: Writer, message: FlowModMessage): void {
   w.u64(flow.cookie);
   w.u64(message.cookie_mask ?? 0n);
   w.u8(flow.table);
-  w.u8(code(FLOW_COMMANDS, message.command));
+  w.u8(codeOf(FLOW_COMMANDS, message.command));
   w.u16(flow.idle_timeout ?? 0);
   w.u16(flow.hard_timeout ?? 0);
   w.u16(flow.priority);
@@ -271,7 +230,7 @@ function encodeFlowMod(w: Writer, message: FlowModMessage): void {
 }
 
 function encodeHello(w: Writer, message: HelloMessage, xid: number): void {
-  const start = open(w, TYPE.hello, xid, message.version);
+  const start = openMessage(w, TYPE.hello, xid, message.version);
   for (const element of message.elements) {
     w.pad8(start);
     const from = w.pos;
@@ -290,76 +249,9 @@ function encodeHello(w: Writer, message: HelloMessage, xid: number): void {
 }
 
 function encodeError(w: Writer, message: ErrorMessage, xid: number): void {
-  open(w, TYPE.error, xid, message.version);
+  openMessage(w, TYPE.error, xid, message.version);
   w.u16(message.type);
   w.u16(message.code);
   if (message.experimenter !== undefined) w.u32(message.experimenter);
   w.bytes(message.data);
-}
-
-function notNested(message: Message): void {
-  if (message.kind === 'bundle_add' || message.kind === 'requestforward') {
-    throw new EncodeError('bad_value', `${message.kind} inside another message`);
-  }
-}
-
-function encodeBundleAdd(w: Writer, message: BundleAddMessage, xid: number): void {
-  const start = w.pos;
-  onf(w, ONFT.BUNDLE_ADD_MESSAGE, xid);
-  w.u32(message.bundle_id);
-  w.u16(0);
-  w.u16(message.flags);
-  notNested(message.message);
-  encodeInto(w, message.message, xid);
-  if (message.properties !== undefined) {
-    w.pad8(start);
-    w.bytes(message.properties);
-  }
-}
-
-function encodeQueues(w: Writer, queues: readonly PacketQueue[]): void {
-  for (const queue of queues) {
-    w.room(16);
-    const start = w.pos;
-    w.u32(queue.queue_id);
-    w.u32(queue.port);
-    w.zeros(8);
-    for (const entry of queue.properties) {
-      w.room(16);
-      const from = w.pos;
-      w.u16(queuePropertyType(entry));
-      w.u16(0);
-      w.u32(0);
-      switch (entry.kind) {
-        case 'min_rate':
-        case 'max_rate':
-          w.u16(entry.rate);
-          w.zeros(6);
-          break;
-        case 'experimenter':
-          w.u32(entry.experimenter);
-          w.u32(0);
-          w.bytes(entry.data);
-          break;
-        case 'unknown':
-          w.bytes(entry.data);
-          break;
-      }
-      w.view.setUint16(from + 2, w.pos - from);
-    }
-    w.view.setUint16(start + 8, w.pos - start);
-  }
-}
-
-function queuePropertyType(entry: QueueProperty): number {
-  switch (entry.kind) {
-    case 'min_rate':
-      return 1;
-    case 'max_rate':
-      return 2;
-    case 'experimenter':
-      return 0xffff;
-    case 'unknown':
-      return entry.type;
-  }
 }

@@ -47,14 +47,7 @@ export interface EchoMessage {
 
 /** Messages that are nothing but their header. */
 export interface EmptyMessage {
-  readonly kind:
-    | 'features_request'
-    | 'get_config_request'
-    | 'barrier_request'
-    | 'barrier_reply'
-    | 'get_async_request'
-    | 'flow_monitor_paused'
-    | 'flow_monitor_resumed';
+  readonly kind: 'features_request' | 'get_config_request' | 'barrier_request' | 'barrier_reply' | 'get_async_request';
 }
 
 /** OFPT_FEATURES_REPLY (§7.3.1). */
@@ -290,6 +283,11 @@ export interface FlowMonitorCancelMessage {
   readonly monitor_id: number;
 }
 
+/** ONF EXT-187: updates are lost from here on, or come again; what was lost follows. */
+export interface FlowMonitorStateMessage {
+  readonly kind: 'flow_monitor_paused' | 'flow_monitor_resumed';
+}
+
 /** NXT_SET_PACKET_IN_FORMAT: 0 standard, 1 NXT_PACKET_IN, 2 NXT_PACKET_IN2. NXT_SET_FLOW_FORMAT: OpenFlow 1.0 only. */
 export interface FormatMessage {
   readonly kind: 'set_packet_in_format' | 'set_flow_format';
@@ -458,6 +456,7 @@ export type Message =
   | RoleStatusMessage
   | RequestForwardMessage
   | FlowMonitorCancelMessage
+  | FlowMonitorStateMessage
   | FormatMessage
   | SetControllerIdMessage
   | PacketIn2Message

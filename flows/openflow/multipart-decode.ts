@@ -3,7 +3,7 @@
  *
  * Assumes: `o` is behind the 16-byte multipart header, `end` the end of the message.
  */
-import { EXPERIMENTERS } from './constants.js';
+import { EXPERIMENTERS, NXST_IPFIX_BRIDGE, NXST_IPFIX_FLOW, ONFST_FLOW_MONITOR } from './constants.js';
 import { OF_ERRORS } from './errors.js';
 import { decodeUpdates, decodeMonitors } from './flow-monitor.js';
 import { decodeBands, decodeBuckets, decodeGroupType } from './group-meter.js';
@@ -26,10 +26,6 @@ import { exactly, fail, fixedString, need, slice, u48 } from './read.js';
 import { decodeTableFeatures } from './table-features.js';
 
 const OF = OF_ERRORS.bad_request_len;
-/** EXT-187 over OpenFlow 1.3; NXST numbers of nicira-ext.h. */
-export const ONFST_FLOW_MONITOR = 1870;
-export const NXST_IPFIX_BRIDGE = 3;
-export const NXST_IPFIX_FLOW = 4;
 export const PORT_SIZE = 64;
 
 const EMPTY_KINDS = { 0: 'desc', 3: 'table', 7: 'group_desc', 8: 'group_features', 11: 'meter_features', 13: 'port_desc' } as const;

@@ -3,12 +3,11 @@
  *
  * Promises: the inverse of multipart-decode.ts; the body goes into one message, or EncodeError `too_long`.
  */
-import { EXPERIMENTERS, GROUPS, PORTS } from './constants.js';
+import { EXPERIMENTERS, GROUPS, NXST_IPFIX_BRIDGE, NXST_IPFIX_FLOW, ONFST_FLOW_MONITOR, PORTS } from './constants.js';
 import type { Group, Meter } from './flow.js';
 import { encodeMonitors, encodeUpdates } from './flow-monitor.js';
 import { encodeBands, encodeBuckets, groupTypeCode } from './group-meter.js';
 import { encodeInstructions } from './instruction.js';
-import { NXST_IPFIX_BRIDGE, NXST_IPFIX_FLOW, ONFST_FLOW_MONITOR } from './multipart-decode.js';
 import type {
   Counter,
   FlowStats,

@@ -4,9 +4,9 @@
  * Promises: the inverse of actionsToString and instructionsToString, up to what the text does not say.
  * @throws TextError, or AddressError for an address.
  */
-import { parseIpv4, parseIpv6 } from '../net/ip.js';
+import { parseIpv4 } from '../net/ip.js';
 import { parseMac } from '../net/mac.js';
-import type { Action, ControllerAction, CtAction, Instruction, NatAction } from './action.js';
+import type { Action, ControllerAction, CtAction, Instruction } from './action.js';
 import { CONTROLLER_NO_BUFFER, PACKET_IN_REASONS, PORTS } from './constants.js';
 import { FIELDS, type FieldName } from './fields.js';
 import type { OpaqueOxm } from './match.js';
@@ -14,6 +14,7 @@ import { parseEncap } from './text-encap-parse.js';
 import { ALGS, BUNDLE_ALGORITHMS, HASH_FIELDS, MULTIPATH_ALGORITHMS } from './text-action.js';
 import { TextError } from './text-error.js';
 import { parseLearn } from './text-learn-parse.js';
+import { parseNat } from './text-nat.js';
 import { keyValues, splitTop, tokenOf, type Token } from './text-tokens.js';
 import { bytesFromHex, fieldByLabel, parseBig, parseFieldValue, parseNumber, parsePort, parseSubfield } from './text-value.js';
 
@@ -181,38 +182,6 @@ function resubmit(token: Token, text: string): Action {
   };
 }
 
-function nat(argument: string | undefined): NatAction {
-  if (argument === undefined || argument === '') return { kind: 'nat' };
-  const action: { -readonly [K in keyof NatAction]: NatAction[K] } = { kind: 'nat' };
-  for (const part of splitTop(argument, ', ')) {
-    const at = part.indexOf('=');
-    const name = at < 0 ? part : part.slice(0, at);
-    if (name === 'persistent' || name === 'hash' || name === 'random') action[name] = true;
-    else if (name === 'src' || name === 'dst') {
-      action.direction = name;
-      if (at >= 0) natRange(part.slice(at + 1), action);
-    } else throw new TextError(part, 'src, dst, persistent, hash or random expected');
-  }
-  return action;
-}
-
-const NAT_RANGE =
-  /^(?:(?<v4>[0-9.]+)(?:-(?<v4max>[0-9.]+))?|\[(?<v6>[^\]]+)\](?:-\[(?<v6max>[^\]]+)\])?|(?<plain>[0-9a-fA-F:.]*:[0-9a-fA-F:.]*)(?:-(?<plainmax>[0-9a-fA-F:.]+))?)?(?::(?<port>\d+)(?:-(?<portmax>\d+))?)?$/;
-
-function natRange(text: string, action: { -readonly [K in keyof NatAction]: NatAction[K] }): void {
-  const groups = NAT_RANGE.exec(text)?.groups;
-  if (groups === undefined) throw new TextError(text, 'addresses and ports expected');
-  const { v4, v4max, v6, v6max, plain, plainmax, port: low, portmax: high } = groups as Record<string, string | undefined>;
-  if (v4 !== undefined) action.ipv4_min = parseIpv4(v4);
-  if (v4max !== undefined) action.ipv4_max = parseIpv4(v4max);
-  const min6 = v6 ?? plain;
-  const max6 = v6max ?? plainmax;
-  if (min6 !== undefined) action.ipv6_min = parseIpv6(min6);
-  if (max6 !== undefined) action.ipv6_max = parseIpv6(max6);
-  if (low !== undefined) action.port_min = parseNumber(low, 16);
-  if (high !== undefined) action.port_max = parseNumber(high, 16);
-}
-
 function ct(argument: string): CtAction {
   const action: { -readonly [K in keyof CtAction]: CtAction[K] } = { kind: 'ct', zone: 0 };
   const exec: Action[] = [];
@@ -237,7 +206,7 @@ function ct(argument: string): CtAction {
         break;
       }
       case 'nat':
-        exec.unshift(nat(token.argument));
+        exec.unshift(parseNat(token.argument));
         break;
       case 'exec':
         exec.push(...parseActions(need(token)));
@@ -370,7 +339,7 @@ function parseAction(text: string): Action {
     case 'ct':
       return ct(argument ?? '');
     case 'nat':
-      return nat(argument);
+      return parseNat(argument);
     case 'conjunction':
       return conjunction(need(token));
     case 'clone':

@@ -4,12 +4,12 @@
  * Promises: actions that ovs-ofctl has no words for are written as `experimenter(0x…,hex)`, `unknown(type,hex)` and `set_field_unknown(hex)`;
  * the parser of text-action-parse.ts reads all of it back.
  */
-import type { Action, ControllerAction, CtAction, Instruction, NatAction, SetFieldAction } from './action.js';
+import type { Action, ControllerAction, CtAction, Instruction, SetFieldAction } from './action.js';
 import { CONTROLLER_NO_BUFFER, PACKET_IN_REASONS, PORTS } from './constants.js';
 import { FIELDS } from './fields.js';
-import { formatIpv4 } from '../net/ip.js';
 import { learnText } from './text-learn.js';
-import { fieldLabel, fieldText, hex, hex0x, hexBytes, ipv6Text, portText, subfieldText } from './text-value.js';
+import { natText } from './text-nat.js';
+import { fieldLabel, fieldText, hex, hex0x, hexBytes, portText, subfieldText } from './text-value.js';
 
 export const HASH_FIELDS = ['eth_src', 'symmetric_l4', 'symmetric_l3l4', 'symmetric_l3l4+udp', 'nw_src', 'nw_dst', 'symmetric_l3'];
 export const MULTIPATH_ALGORITHMS = ['modulo_n', 'hash_threshold', 'hrw', 'iter_hash'];
@@ -228,26 +228,6 @@ function ctText(action: CtAction): string {
   if (exec.length > 0) parts.push(`exec(${actionsToString(exec)})`);
   if (action.alg !== undefined && action.alg !== 0) parts.push(`alg=${algText(action.alg)}`);
   return `ct(${parts.join()})`;
-}
-
-function natText(nat: NatAction): string {
-  if (nat.direction === undefined) return 'nat';
-  const { ipv4_min, ipv4_max, ipv6_min, ipv6_max, port_min, port_max } = nat;
-  const bracket = (text: string) => (port_min === undefined ? text : `[${text}]`);
-  let range = '';
-  if (ipv4_min !== undefined) {
-    range = formatIpv4(ipv4_min);
-    if (ipv4_max !== undefined && ipv4_max !== ipv4_min) range += `-${formatIpv4(ipv4_max)}`;
-  } else if (ipv6_min !== undefined) {
-    range = bracket(ipv6Text(ipv6_min));
-    if (ipv6_max !== undefined && ipv6_max !== ipv6_min) range += `-${bracket(ipv6Text(ipv6_max))}`;
-  }
-  if (port_min !== undefined) range += port_max === undefined || port_max === port_min ? `:${port_min}` : `:${port_min}-${port_max}`;
-  const parts = [range === '' ? nat.direction : `${nat.direction}=${range}`];
-  if (nat.persistent === true) parts.push('persistent');
-  if (nat.hash === true) parts.push('hash');
-  if (nat.random === true) parts.push('random');
-  return `nat(${parts.join()})`;
 }
 
 function controllerText(action: ControllerAction): string {

@@ -20,7 +20,6 @@ const BATCH = 512;
 
 interface Case {
   readonly name: string;
-  readonly unit: string;
   readonly messages: readonly Message[];
   /** Does the work once and returns how many operations that was. */
   readonly run: () => number;
@@ -173,7 +172,6 @@ function encodeCase(name: string, messages: readonly Message[]): Case {
   const writer = new Writer();
   return {
     name,
-    unit: 'messages/s',
     messages,
     run: () => {
       for (let i = 0; i < messages.length; i++) {
@@ -187,7 +185,7 @@ function encodeCase(name: string, messages: readonly Message[]): Case {
   };
 }
 
-function decodeCase(name: string, unit: string, messages: readonly Message[], count: (message: Message) => number = () => 1): Case {
+function decodeCase(name: string, messages: readonly Message[], count: (message: Message) => number = () => 1): Case {
   const writer = new Writer();
   const bounds = [0];
   for (const message of messages) {
@@ -198,7 +196,6 @@ function decodeCase(name: string, unit: string, messages: readonly Message[], co
   const view = new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
   return {
     name,
-    unit,
     messages,
     run: () => {
       let done = 0;
@@ -219,14 +216,14 @@ function cases(): Case[] {
   return [
     encodeCase('flow_mod_encode', many(typicalFlowMod)),
     encodeCase('flow_mod_ct_conj_encode', mixed),
-    decodeCase('packet_in_decode', 'messages/s', many(smallPacketIn)),
-    decodeCase('packet_in_10oxm_decode', 'messages/s', many(largePacketIn)),
-    decodeCase('flow_stats_decode', 'entries/s', [flowStats()], entries),
+    decodeCase('packet_in_decode', many(smallPacketIn)),
+    decodeCase('packet_in_10oxm_decode', many(largePacketIn)),
+    decodeCase('flow_stats_decode', [flowStats()], entries),
     encodeCase(
       'packet_out_encode',
       many((n) => ({ kind: 'packet_out', in_port: PORTS.CONTROLLER, actions: [{ kind: 'output', port: n }], data: new Uint8Array(60) })),
     ),
-    decodeCase('flow_mod_decode', 'messages/s', [...many(typicalFlowMod), ...mixed]),
+    decodeCase('flow_mod_decode', [...many(typicalFlowMod), ...mixed]),
   ];
 }
 
@@ -271,7 +268,7 @@ export async function* benchCodec(args: readonly string[]): AsyncIterable<BenchR
   const selected = all.filter(({ name }) => args.length === 0 || args.includes(name));
   const peers = await osKen(selected);
   for (let round = 0; round < 3; round++) for (const { run } of all) rate(run, RUN_MS);
-  for (const { name, unit, run } of selected) {
+  for (const { name, run } of selected) {
     const rates = Array.from({ length: RUNS }, () => rate(run, RUN_MS)).sort((a, b) => a - b);
     const value = rates[RUNS >> 1]!;
     const peer = peers?.[name];
@@ -280,7 +277,7 @@ export async function* benchCodec(args: readonly string[]): AsyncIterable<BenchR
       case: name,
       metric: 'rate',
       value,
-      unit,
+      unit: 'ops/s',
       n: RUNS,
       p50: value,
       p99: rates[0]!,

@@ -27,7 +27,7 @@ function fields(): string {
     if (old !== undefined) {
       old[0] = old[0]!.replace(/(….*)?`$/, `…${field.name.slice(family!.length)}\``);
       const wire = field.oxm.name.replace(/\d+$/, 'n');
-      if (!old[4]!.includes(wire)) old[4] += `, ${wire}`;
+      if (!old[4]!.includes(wire)) old[4] = `${old[4]}, ${wire}`;
       continue;
     }
     const width = field.variable ? 'up to 124 bytes' : `${field.bits} bits`;
