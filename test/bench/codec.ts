@@ -238,7 +238,7 @@ function rate(run: () => number, ms: number): number {
   let done = 0;
   let elapsed = 0;
   while (elapsed < ms) {
-    for (let i = 0; i < 4; i++) done += run();
+    for (let i = 0; i < 16; i++) done += run();
     elapsed = cpuMs() - start;
   }
   return (1000 * done) / elapsed;
