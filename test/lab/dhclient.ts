@@ -61,7 +61,7 @@ esac
 exit 0
 `;
 
-/** What the server said, by dhclient's names: \`ip_address\`, \`subnet_mask\`, \`routers\`, \`interface_mtu\`, \`dhcp_lease_time\`, \`reason\`, … */
+/** What the server said, by dhclient's names: `ip_address`, `subnet_mask`, `routers`, `interface_mtu`, `dhcp_lease_time`, `reason`, … */
 export type DhcpLease = Readonly<Record<string, string>>;
 
 export interface DhclientOptions {
