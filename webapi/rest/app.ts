@@ -17,6 +17,7 @@ import { mediaTypeOf, render } from './format.js';
 import { ParameterReader } from './params.js';
 import { asHotoriError, PROBLEM_MEDIA_TYPE, problemOf } from './problem.js';
 import type { WatchLimits } from './watch.js';
+import { REVISION_HEADER } from './write.js';
 
 const BODY_LIMIT = 1024 * 1024;
 
@@ -133,7 +134,7 @@ function answerError(thrown: unknown, logger: Logger, request: Request, response
     logger.error({ request_id, method: request.method, route: route ?? null, err: error.cause ?? error }, 'request failed');
   if (response.headersSent) return next(thrown);
   const revision = error.details['revision'];
-  if (error.details['committed'] === true) response.setHeader('Hotori-Revision', String(revision));
+  if (error.details['committed'] === true) response.setHeader(REVISION_HEADER, String(revision));
   // The rest of a body that was not read would be taken for the next request.
   if (!request.readableEnded && !request.complete) response.setHeader('Connection', 'close');
   const problem = problemOf(error, request_id);

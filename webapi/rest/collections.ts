@@ -162,7 +162,7 @@ export function checkUuid(kind: UserKind, uuid: string): string {
   );
 }
 
-export function refuseUnknown(kind: UserKind, uuid: string): never {
+function refuseUnknown(kind: UserKind, uuid: string): never {
   throw new HotoriError('unknown_uuid', `there is no ${kind} ${uuid}`, {
     reasons: [{ pointer: '', detail: `there is no ${kind} ${uuid}`, uuid }],
   });

@@ -6,8 +6,8 @@
 import { z } from 'zod';
 import { REVISION_PATTERN } from './revision.js';
 
-export const DEFAULT_LIMIT = 30;
-export const DEFAULT_WAIT_S = 10;
+const DEFAULT_LIMIT = 30;
+const DEFAULT_WAIT_S = 10;
 
 const revision = z.string().regex(REVISION_PATTERN, 'must be a revision: a number, or INCARNATION:NUMBER');
 const timeout = z.number().min(0).max(300).default(DEFAULT_WAIT_S).describe('Seconds to wait at most.');

@@ -6,6 +6,7 @@ import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject }
 import type { Endpoint } from './endpoint.js';
 import { noControls } from './controls.js';
 import { PROBLEM_MEDIA_TYPE } from './problem.js';
+import { REVISION_HEADER } from './write.js';
 
 const problemSchema = z
   .looseObject({
@@ -80,7 +81,7 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
     responses: {
       '200': {
         description: 'Done.',
-        ...(writes ? { headers: z.object({ 'Hotori-Revision': z.string().describe('The revision the change made.') }) } : {}),
+        ...(writes ? { headers: z.object({ [REVISION_HEADER]: z.string().describe('The revision the change made.') }) } : {}),
         content: { [mediaType]: { schema: endpoint.answer } },
       },
       default: { description: 'Not done, for the reasons given.', content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema } } },

@@ -25,7 +25,7 @@ const statusSchema = z.object({
   ),
 });
 
-export const installedSchema = z.object({
+const installedSchema = z.object({
   installed: z.literal(true),
   datapaths: z.array(z.string()).describe('The datapaths that had something to confirm.'),
   revision: z.int(),

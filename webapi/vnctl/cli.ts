@@ -6,7 +6,7 @@
  */
 import { Command, CommanderError, Option } from 'commander';
 import { addStatusCommands } from './status-commands.js';
-import { readBatch } from './batch-commands.js';
+import { readBatch } from './batch-file.js';
 import { Client, DEFAULT_SERVER } from './client.js';
 import { CliError, EXIT, usageError, type Io } from './io.js';
 import { addOpenflowCommands } from './openflow-commands.js';
@@ -36,7 +36,7 @@ export async function runVnctl(argv: readonly string[], io: Io, version: string)
   }
 }
 
-export function buildProgram(io: Io, version: string): Command {
+function buildProgram(io: Io, version: string): Command {
   const program = new Command('vnctl')
     .description('Command line of Hotori: virtual networks, routers and security groups for Open vSwitch')
     .version(version, '--version', 'print the version')

@@ -24,7 +24,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
   const add = resource.command('add').description(`create ${noun}`);
   addParameterOptions(add, INPUTS[kind].create);
   add.action(async (options: Options) => {
-    const { client, print } = bound(session());
+    const { client, print } = session();
     print(await client.change('POST', `/${collection}`, { form: givenParameters(options, INPUTS[kind].create) }));
   });
 
@@ -35,7 +35,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
     .option('--limit <number>', 'most items to show')
     .option('--offset <number>', 'items to leave out at the start')
     .action(async (uuids: string[], options: Options) => {
-      const { client, print } = bound(session());
+      const { client, print } = session();
       if (uuids.length === 0) return listPage(await client.get(`/${collection}`, pick(options, ['limit', 'offset'])), print, collection);
       const found = await Promise.all(uuids.map((uuid) => client.get(`/${collection}/${encodeURIComponent(uuid)}`)));
       print(found.length === 1 ? found[0] : found);
@@ -44,7 +44,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
   const modify = resource.command('modify').description(`change ${noun}; what is not given stays as it is`).argument('<uuid>');
   addParameterOptions(modify, INPUTS[kind].update);
   modify.action(async (uuid: string, options: Options) => {
-    const { client, print } = bound(session());
+    const { client, print } = session();
     print(
       await client.change('PUT', `/${collection}/${encodeURIComponent(uuid)}`, { form: givenParameters(options, INPUTS[kind].update) }),
     );
@@ -56,7 +56,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
     .argument('<uuid...>')
     .option('--cascade', 'delete what refers to them, too')
     .action(async (uuids: string[], options: Options) => {
-      const { client, print } = bound(session());
+      const { client, print } = session();
       const query: Record<string, string> = options['cascade'] === true ? { cascade: 'true' } : {};
       if (uuids.length === 1) await client.change('DELETE', `/${collection}/${encodeURIComponent(uuids[0]!)}`, { query });
       else {
@@ -82,10 +82,6 @@ function listPage(page: Json, print: Session['print'], collection: string): void
         : '';
     return items.length === 0 && total === 0 ? `no ${collection.replaceAll('_', ' ')}\n` : formatTable(items) + rest;
   });
-}
-
-function bound(session: Session): { client: Session['client']; print: Session['print'] } {
-  return { client: session.client, print: session.print.bind(session) };
 }
 
 function pick(options: Options, names: readonly string[]): Record<string, string> {

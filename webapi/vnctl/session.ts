@@ -17,9 +17,9 @@ export class Session {
   }
 
   /** @param table text for people; by default a table of `data`, an entity or a list of them. */
-  print(data: unknown, table?: () => string): void {
+  readonly print = (data: unknown, table?: () => string): void => {
     if (this.#format !== 'table') this.io.out(formatData(data, this.#format));
     else if (table !== undefined) this.io.out(table());
     else this.io.out(Array.isArray(data) ? formatTable(data as Json[]) : formatRecord(data as Json));
-  }
+  };
 }

@@ -12,8 +12,9 @@ export function addStatusCommands(program: Command, session: () => Session): voi
     .command('status')
     .description('show the version, the revision, and what each datapath has of it')
     .action(async () => {
-      const status = await session().client.get('/status');
-      session().print(status, () => {
+      const { client, print } = session();
+      const status = await client.get('/status');
+      print(status, () => {
         const rows = (status['datapaths'] as DatapathStatus[]).map((one) => ({ ...one, connected: one.connected ? 'yes' : 'no' }));
         return `hotori ${String(status['version'])}, revision ${String(status['revision'])}\n${rows.length === 0 ? 'no datapaths\n' : formatTable(rows)}`;
       });
@@ -26,8 +27,9 @@ export function addStatusCommands(program: Command, session: () => Session): voi
     .option('--owner <uuid>', 'only flows made from this entity')
     .action(async (datapath: string, options: { owner?: string }) => {
       const path = `/datapaths/${encodeURIComponent(datapath)}/flows`;
-      const answer = await session().client.get(path, options.owner === undefined ? {} : { owner: options.owner });
-      session().print(answer, () => (answer['items'] as FlowEntry[]).map(flowLine).join(''));
+      const { client, print } = session();
+      const answer = await client.get(path, options.owner === undefined ? {} : { owner: options.owner });
+      print(answer, () => (answer['items'] as FlowEntry[]).map(flowLine).join(''));
     });
 }
 

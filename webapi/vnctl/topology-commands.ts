@@ -21,7 +21,7 @@ export function addTopologyCommands(program: Command, session: () => Session): v
     .command('export')
     .description('print the model as a file for apply')
     .action(async () => {
-      const { client, print } = { client: session().client, print: session().print.bind(session()) };
+      const { client, print } = session();
       const document = exportTopology(await fetchAll(client, ORDER));
       print(document, () => topologyText(document));
     });
