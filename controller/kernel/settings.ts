@@ -113,7 +113,7 @@ export const SETTINGS = {
     default: 'auto',
     text: 'string',
     placeholder: 'auto|explicit',
-    help: 'whether networks reach every hypervisor that needs them, or only those named for them',
+    help: 'whether networks reach every hypervisor that needs them, or only those named for them; of no effect within one hypervisor',
   },
   audit_period: {
     value: seconds(0.1, 86400),
