@@ -102,15 +102,15 @@ const IMPLIED = ['dl_type', 'nw_proto', 'nd_reserved', 'nd_options_type'];
 const TRANSPORT = ['tp_src', 'tp_dst', 'tcp_flags', 'icmp_type', 'icmp_code'];
 
 /**
- * ovs-ofctl does not print what the kind implies, zeros of later fragments and some zeros of neighbour discovery; it does print the types of IGMP, and of ICMP in IPv6, as ports and the
- * link address a solicitation cannot have.
+ * ovs-ofctl does not print what the kind implies, zeros of later fragments and some zeros of neighbour discovery; it does print the types of IGMP, and of either ICMP in
+ * the other's IP version, as ports and the link address a solicitation cannot have.
  */
 function difference(frame: Uint8Array, line: string): Record<string, unknown> | undefined {
   const fields = extractFields(frame);
   const [own, switchs] = [ours(fields), theirs(line)];
   const onlyTheirs = [
     ...NOT_OURS,
-    ...([1, 2].includes(fields.nw_proto ?? 0) ? TRANSPORT : []),
+    ...([1, 2].includes(fields.nw_proto ?? 0) || (fields.nw_proto === 58 && fields.eth_type === 0x0800) ? TRANSPORT : []),
     ...(fields.nd_target === undefined ? [] : ['nd_sll', 'nd_tll']),
   ];
   const onlyOurs = [...IMPLIED, ...((fields.ip_frag ?? 0) > 1 ? TRANSPORT : [])];

@@ -140,9 +140,17 @@ export class Ovs {
     return run(['ovs-vsctl', '--timeout=10', `--db=${this.ovsdbEndpoint}`, ...args], { env: this.#env });
   }
 
-  /** ovs-ofctl -O OpenFlow13. */
-  ofctl(args: readonly string[], options: RunOptions = {}): Promise<string> {
-    return run(['ovs-ofctl', '-O', 'OpenFlow13', ...args], { ...options, env: this.#env });
+  /** ovs-ofctl -O OpenFlow13, waiting for the socket of a bridge just made. */
+  async ofctl(args: readonly string[], options: RunOptions = {}): Promise<string> {
+    const attempt = () => tryRun(['ovs-ofctl', '-O', 'OpenFlow13', ...args], { ...options, env: this.#env });
+    const isEarly = ({ stderr }: RunResult) => /failed to open socket \((Connection refused|No such file or directory)\)/.test(stderr);
+    let result = await attempt();
+    for (let tries = 1; isEarly(result) && tries < 20; tries++) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      result = await attempt();
+    }
+    if (result.code !== 0) throw new Error(`ovs-ofctl ${args.join(' ')}: exit ${result.code}\n${result.stderr}${result.stdout}`);
+    return result.stdout;
   }
 
   /** ovs-appctl to ovs-vswitchd. */
