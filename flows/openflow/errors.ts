@@ -70,9 +70,7 @@ export class EncodeError extends Error {
 export const OF_ERRORS = {
   bad_version: { type: 1, code: 0 },
   bad_request_len: { type: 1, code: 6 },
-  bad_multipart_len: { type: 1, code: 6 },
   bad_action_len: { type: 2, code: 1 },
-  bad_action_argument: { type: 2, code: 5 },
   bad_set_len: { type: 2, code: 14 },
   too_many_actions: { type: 2, code: 7 },
   bad_instruction_len: { type: 3, code: 7 },

@@ -144,7 +144,7 @@ function encodeController2(w: Writer, action: ControllerAction): void {
 }
 
 /** OFPR_* of a reason by name. */
-export function reasonCode(reason: NonNullable<ControllerAction['reason']>): number {
+function reasonCode(reason: NonNullable<ControllerAction['reason']>): number {
   return typeof reason === 'number' ? reason : PACKET_IN_REASONS.indexOf(reason);
 }
 

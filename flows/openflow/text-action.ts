@@ -9,7 +9,7 @@ import { CONTROLLER_NO_BUFFER, PACKET_IN_REASONS, PORTS } from './constants.js';
 import { FIELDS } from './fields.js';
 import { learnText } from './text-learn.js';
 import { natText } from './text-nat.js';
-import { fieldLabel, fieldText, hex, hex0x, hexBytes, portText, subfieldText } from './text-value.js';
+import { dotted, fieldLabel, fieldText, hex, hex0x, hexBytes, portText, subfieldText } from './text-value.js';
 
 export const HASH_FIELDS = ['eth_src', 'symmetric_l4', 'symmetric_l3l4', 'symmetric_l3l4+udp', 'nw_src', 'nw_dst', 'symmetric_l3'];
 export const MULTIPATH_ALGORITHMS = ['modulo_n', 'hash_threshold', 'hrw', 'iter_hash'];
@@ -61,10 +61,6 @@ function instructionText(instruction: Instruction): string {
 /** `%#x` of a 16-bit number; of push_mpls and pop_mpls always four digits. */
 function ethertype(value: number, pad: number): string {
   return pad === 0 ? hex(value) : `0x${value.toString(16).padStart(pad, '0')}`;
-}
-
-function dotted(data: Uint8Array): string {
-  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join('.');
 }
 
 export function actionToString(action: Action): string {

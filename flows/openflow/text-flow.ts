@@ -14,7 +14,7 @@ import { parseActions, parseInstructions } from './text-action-parse.js';
 import { TextError } from './text-error.js';
 import { matchToString } from './text-match.js';
 import { matchFromParts } from './text-match-parse.js';
-import { keyValues, splitTop } from './text-tokens.js';
+import { keyValues, splitTop, tokenOf } from './text-tokens.js';
 import { bytesFromHex, hex0x, hexBytes, parseBig, parseNumber, parsePort, portText } from './text-value.js';
 
 const DEFAULT_PRIORITY = 32768;
@@ -78,7 +78,7 @@ function groupTypeText(type: Group['type']): string {
   return type === 'fast_failover' ? 'ff' : type;
 }
 
-export function bucketText(bucket: Bucket, type: Group['type']): string {
+function bucketText(bucket: Bucket, type: Group['type']): string {
   const weight = bucketWeight(bucket, type);
   let text = 'bucket=';
   if (weight !== (type === 'select' ? 1 : 0)) text += `weight:${weight},`;
@@ -105,19 +105,18 @@ export function parseGroup(text: string): Group {
   return { group_id: parseNumber(keys.get('group_id') ?? '', 32), type: known, buckets: buckets.map(parseBucket) };
 }
 
+/** What is no attribute is an action, with or without `actions=` before it. */
 function parseBucket(text: string): Bucket {
-  const at = /(?:^|,)actions?=/.exec(text);
-  const head = at === null ? '' : text.slice(0, at.index);
-  const bucket: { -readonly [K in keyof Bucket]: Bucket[K] } = {
-    actions: parseActions(at === null ? text : text.slice(at.index + at[0].length)),
-  };
-  for (const [name, value] of keyValues(head)) {
-    if (name === 'weight') bucket.weight = parseNumber(value, 16);
-    else if (name === 'watch_port') bucket.watch_port = parsePort(value);
-    else if (name === 'watch_group') bucket.watch_group = parseNumber(value, 32);
-    else if (name !== 'bucket_id') throw new TextError(name, 'weight, watch_port, watch_group or actions expected');
+  const bucket: { -readonly [K in keyof Bucket]: Bucket[K] } = { actions: [] };
+  const actions: string[] = [];
+  for (const part of splitTop(text, ', ')) {
+    const { name, argument = '' } = tokenOf(part);
+    if (name === 'weight') bucket.weight = parseNumber(argument, 16);
+    else if (name === 'watch_port') bucket.watch_port = parsePort(argument);
+    else if (name === 'watch_group') bucket.watch_group = parseNumber(argument, 32);
+    else if (name !== 'bucket_id') actions.push(part.replace(/^actions?=/, ''));
   }
-  return bucket;
+  return { ...bucket, actions: parseActions(actions.join()) };
 }
 
 /** `meter=1`, `meter:all`. */

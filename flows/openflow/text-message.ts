@@ -5,6 +5,7 @@
  */
 import { NO_BUFFER, PACKET_IN_REASONS } from './constants.js';
 import { errorName } from './error-codes.js';
+import type { Match } from './match.js';
 import type { AsyncMasks, CtTuple, ErrorMessage, FlowModMessage, HelloMessage, Message, PacketIn2Message, TlvMapping } from './message.js';
 import { MESSAGES, MULTIPARTS } from './support.js';
 import { actionsToString, instructionsToString } from './text-action.js';
@@ -12,7 +13,7 @@ import { bitNames, duration, hexDump } from './text-common.js';
 import { flowFlagsText, groupToString, meterToString } from './text-flow.js';
 import { matchToString } from './text-match.js';
 import { portConfigText, portDescription, portFeaturesText, removedReasonText, replyText, requestText } from './text-multipart.js';
-import { hex, hex0x, hexBytes, ipv4Text, ipv6Text, macText, portText } from './text-value.js';
+import { dotted, hex, hex0x, hexBytes, ipv4Text, ipv6Text, macText, portText } from './text-value.js';
 
 const VERSIONS: Readonly<Record<number, string>> = { 2: 'OF1.1', 3: 'OF1.2', 4: 'OF1.3', 5: 'OF1.4', 6: 'OF1.5' };
 const CAPABILITIES = [
@@ -85,15 +86,7 @@ function bodyText(message: Message, xid: number, nested: (bytes: Uint8Array) => 
       return ` frags=${FRAGMENTS[message.flags & 3]}${(message.flags & 4) === 0 ? '' : ' invalid_ttl_to_controller'} miss_send_len=${message.miss_send_len}`;
     case 'packet_in':
     case 'nx_packet_in':
-      return packetInText(
-        message.table,
-        message.cookie,
-        message.total_len,
-        matchToString(message.match),
-        message.reason,
-        message.data,
-        message.buffer_id,
-      );
+      return `${packetInHead(message)}${packetText(message.data)}`;
     case 'packet_in2':
     case 'resume':
       return packetIn2Text(message);
@@ -115,10 +108,7 @@ function bodyText(message: Message, xid: number, nested: (bytes: Uint8Array) => 
     case 'flow_mod':
       return flowModText(message);
     case 'group_mod':
-      return `\n ${MOD_COMMANDS[message.command]} ${groupToString(message.group)}${message.group.buckets.length === 0 ? ',' : ''}`.replace(
-        /,$/,
-        '',
-      );
+      return `\n ${MOD_COMMANDS[message.command]} ${groupToString(message.group)}`;
     case 'meter_mod':
       return ` ${MOD_COMMANDS[message.command]} ${meterToString(message.meter)}`;
     case 'port_mod': {
@@ -227,44 +217,37 @@ function errorText(message: ErrorMessage, nested: (bytes: Uint8Array) => string)
   return message.data.length === 0 ? ` ${name}` : ` ${name}\n${nested(message.data)}`;
 }
 
-function packetText(data: Uint8Array | undefined): string {
-  return data === undefined || data.length === 0 ? '' : `\n${hexBytes(data)}`;
+function packetText(data: Uint8Array): string {
+  return data.length === 0 ? '' : `\n${hexBytes(data)}`;
 }
 
-function packetInText(
-  table: number,
-  cookie: bigint,
-  totalLength: number,
-  match: string,
-  reason: number,
-  data: Uint8Array,
-  bufferId: number,
-): string {
-  const tableText = table === 0 ? '' : ` table_id=${table}`;
-  const cookieText = cookie === NO_COOKIE ? '' : ` cookie=${hex0x(cookie)}`;
-  const isBuffered = bufferId !== NO_BUFFER;
-  const buffer = isBuffered ? `buffer=0x${bufferId.toString(16).padStart(8, '0')}` : '(unbuffered)';
-  const isOdd = isBuffered ? totalLength < data.length : totalLength !== data.length;
-  const odd = isOdd ? (isBuffered ? ' (***total_len < data_len***)' : ' (***total_len != data_len***)') : '';
-  const via = PACKET_IN_REASONS[reason] ?? String(reason);
-  return `${tableText}${cookieText} total_len=${totalLength} ${match} (via ${via}) data_len=${data.length} ${buffer}${odd}${packetText(data)}`;
+interface PacketInHead {
+  readonly table: number;
+  readonly cookie: bigint;
+  readonly total_len: number;
+  readonly match: Match;
+  readonly reason: number;
+  readonly data: Uint8Array;
+  readonly buffer_id: number;
+}
+
+function packetInHead(packet: PacketInHead): string {
+  const table = packet.table === 0 ? '' : ` table_id=${packet.table}`;
+  const cookie = packet.cookie === NO_COOKIE ? '' : ` cookie=${hex0x(packet.cookie)}`;
+  const { length } = packet.data;
+  const isBuffered = packet.buffer_id !== NO_BUFFER;
+  const buffer = isBuffered ? `buffer=0x${packet.buffer_id.toString(16).padStart(8, '0')}` : '(unbuffered)';
+  const isOdd = isBuffered ? packet.total_len < length : packet.total_len !== length;
+  const odd = isOdd ? ` (***total_len ${isBuffered ? '<' : '!='} data_len***)` : '';
+  const via = PACKET_IN_REASONS[packet.reason] ?? String(packet.reason);
+  return `${table}${cookie} total_len=${packet.total_len} ${matchToString(packet.match)} (via ${via}) data_len=${length} ${buffer}${odd}`;
 }
 
 function packetIn2Text(message: PacketIn2Message): string {
-  const packet = message.packet ?? new Uint8Array(0);
-  const { table = 0, cookie = NO_COOKIE, reason = 0, metadata = [], userdata, continuation, buffer_id = NO_BUFFER } = message;
-  const head = packetInText(
-    table,
-    cookie,
-    message.full_length ?? packet.length,
-    matchToString(metadata),
-    reason,
-    new Uint8Array(0),
-    buffer_id,
-  );
-  const lines = [head.replace(/data_len=0 \(unbuffered\).*$/, `data_len=${packet.length} (unbuffered)`)];
-  if (userdata !== undefined && userdata.length > 0)
-    lines.push(` userdata=${Array.from(userdata, (byte) => byte.toString(16).padStart(2, '0')).join('.')}`);
+  const { table = 0, cookie = NO_COOKIE, reason = 0, metadata = [], packet = new Uint8Array(0), buffer_id = NO_BUFFER } = message;
+  const { full_length = packet.length, userdata, continuation } = message;
+  const lines = [packetInHead({ table, cookie, total_len: full_length, match: metadata, reason, data: packet, buffer_id })];
+  if (userdata !== undefined && userdata.length > 0) lines.push(` userdata=${dotted(userdata)}`);
   if (continuation !== undefined) lines.push(` continuation=${hexBytes(continuation)}`);
   for (const { type, data } of message.unknown ?? []) lines.push(` property ${type}=${hexBytes(data)}`);
   return `${lines.join('\n')}${packetText(packet)}`;

@@ -214,7 +214,7 @@ export function replyText(body: MultipartReplyBody): string {
 }
 
 /** A line of `ovs-ofctl dump-flows`, counters included. */
-export function flowStatsText(flow: FlowStats): string {
+function flowStatsText(flow: FlowStats): string {
   let text = `cookie=${hex0x(flow.cookie)}, duration=${duration(flow.duration_sec, flow.duration_nsec)}, table=${flow.table}, `;
   text += `n_packets=${counter(flow.packet_count)}, n_bytes=${counter(flow.byte_count)}, `;
   if (flow.idle_timeout !== 0) text += `idle_timeout=${flow.idle_timeout}, `;

@@ -25,6 +25,11 @@ export function hexBytes(data: Uint8Array): string {
   return text;
 }
 
+/** `01.a0.ff`. */
+export function dotted(data: Uint8Array): string {
+  return Array.from(data, (byte) => byte.toString(16).padStart(2, '0')).join('.');
+}
+
 export function bytesFromHex(text: string): Uint8Array {
   if (text.length % 2 !== 0 || !/^[0-9a-f]*$/i.test(text)) throw new TextError(text, 'pairs of hex digits expected');
   return Uint8Array.from({ length: text.length / 2 }, (_, i) => Number.parseInt(text.slice(2 * i, 2 * i + 2), 16));
@@ -62,6 +67,12 @@ export function parseBig(text: string, bits: number): bigint {
   const value = BigInt(text);
   if (value >> BigInt(bits) !== 0n) throw new TextError(text, `a number of at most ${bits} bits expected`);
   return value;
+}
+
+function parsePrefix(text: string, max: number): number {
+  const prefix = parseNumber(text, 8);
+  if (prefix > max) throw new TextError(text, `a prefix length of at most ${max} expected`);
+  return prefix;
 }
 
 /** inet_ntop: as RFC 5952, but IPv4-compatible addresses end in a dotted quad too. */
@@ -217,9 +228,9 @@ export function parseFieldValue(field: FieldInfo, text: string): { value: FieldV
     case 'mac':
       return { value: parseMac(value), mask: maskOf(parseMac) };
     case 'ipv4':
-      return { value: parseIpv4(value), mask: maskOf((m) => (m.includes('.') ? parseIpv4(m) : ipv4Mask(parseNumber(m, 6)))) };
+      return { value: parseIpv4(value), mask: maskOf((m) => (m.includes('.') ? parseIpv4(m) : ipv4Mask(parsePrefix(m, 32)))) };
     case 'ipv6':
-      return { value: parseIpv6(value), mask: maskOf((m) => (m.includes(':') ? parseIpv6(m) : ipv6Mask(parseNumber(m, 8)))) };
+      return { value: parseIpv6(value), mask: maskOf((m) => (m.includes(':') ? parseIpv6(m) : ipv6Mask(parsePrefix(m, 128)))) };
     case 'port':
       return { value: parsePort(value), mask: maskOf((m) => parseNumber(m, 32)) };
     case 'port16':
