@@ -12,11 +12,17 @@ import { extractFields, type PacketFields } from '../../flows/packet/packet-view
 import { alteredFrame } from '../flows/packet/frames.js';
 
 const FRAMES = 20_000;
+/** The same frames every time; another seed tries others. */
+const SEED = Number(process.env['SEED'] ?? 20_261_121);
 
 const tagAt = (frame: Uint8Array, offset: number): boolean =>
   ['8100', '88a8'].includes(Buffer.from(frame.subarray(offset, offset + 2)).toString('hex'));
-/** ovs-ofctl reads two tags where a switch by default reads one; and takes an empty record for the end of the file. */
-const comparable = (frame: Uint8Array): boolean => frame.length > 0 && !(tagAt(frame, 12) && tagAt(frame, 16));
+const UNREAD = ['8847', '8848', '894f'];
+/** ovs-ofctl reads two tags where a switch by default reads one; takes an empty record for the end of the file; and reads MPLS and NSH, which we do not. */
+const comparable = (frame: Uint8Array): boolean =>
+  frame.length > 0 &&
+  !(tagAt(frame, 12) && tagAt(frame, 16)) &&
+  ![12, 16].some((offset) => UNREAD.includes(Buffer.from(frame.subarray(offset, offset + 2)).toString('hex')));
 
 function pcap(frames: readonly Uint8Array[]): Buffer {
   const head = Buffer.from('a1b2c3d40002000400000000000000000004000000000001', 'hex');
@@ -124,7 +130,7 @@ function difference(frame: Uint8Array, line: string): Record<string, unknown> | 
 
 describe('extractFields', () => {
   it(`reads ${FRAMES} frames as Open vSwitch does`, () => {
-    const frames = fc.sample(alteredFrame.filter(comparable), FRAMES);
+    const frames = fc.sample(alteredFrame.filter(comparable), { numRuns: FRAMES, seed: SEED });
     const dir = mkdtempSync(join(tmpdir(), 'packet-fields-'));
     const file = join(dir, 'frames.pcap');
     writeFileSync(file, pcap(frames));

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { Daemon } from './daemon.js';
 import { eventually } from './eventually.js';
 import type { Netns } from './netns.js';
-import { run, type Argv, type RunOptions } from './run.js';
+import { run, tryRun, type Argv, type RunOptions, type RunResult } from './run.js';
 
 export interface OvsOptions {
   /** Run directory; short, for a socket path holds 107 bytes. */
