@@ -79,10 +79,19 @@ function addConfigOptions(command: Command): () => ReturnType<typeof loadConfig>
     return loadConfig({
       flags: Object.fromEntries(options.map(({ key, name: attribute }) => [key, given[attribute]])),
       env: process.env,
-      file: name === '' ? undefined : { name, text: readFileSync(name, 'utf8') },
+      file: name === '' ? undefined : { name, text: readText(name) },
       hostname: hostname(),
     });
   };
+}
+
+function readText(name: string): string {
+  try {
+    return readFileSync(name, 'utf8');
+  } catch (error) {
+    // A directory is opened before it is refused, and the refusal does not name it.
+    throw Object.assign(error as NodeJS.ErrnoException, { path: name });
+  }
 }
 
 /** As a file would say it. */

@@ -124,6 +124,8 @@ function listVna(
       if (placed !== undefined) values[key] = check(`vna.${key}`, setting, placed, '', complain);
     }
     const one = values as VnaConfig;
+    // What did not parse is no bridge's name.
+    if (Object.values(values).includes(undefined)) return one;
     // The datapath id is made from node id and bridge.
     for (const identity of [`${one.bridge} of ${one.ovsdb}`, `${one.bridge} of node ${one.node_id}`]) {
       const other = seen.get(identity);

@@ -25,13 +25,11 @@ const hostPort = z.string().transform((text, context): HostPort => {
   return { host: found[1] ?? found[2]!, port };
 });
 
-const endpoint = z
-  .string()
-  .refine(
-    (text) =>
-      text.startsWith('unix:') ? text.length > 'unix:'.length : text.startsWith('tcp:') && HOST_PORT.test(text.slice('tcp:'.length)),
-    'must be unix:PATH or tcp:HOST:PORT',
-  );
+const endpoint = z.string().refine((text) => {
+  if (text.startsWith('unix:')) return text.length > 'unix:'.length;
+  const port = Number(text.startsWith('tcp:') ? HOST_PORT.exec(text.slice('tcp:'.length))?.[3] : NaN);
+  return port >= 1 && port <= 65535;
+}, 'must be unix:PATH or tcp:HOST:PORT');
 
 const seconds = (min: number, max: number) => z.number().min(min).max(max);
 

@@ -5,7 +5,7 @@
  */
 import type { Draft } from '../../flows/model/draft.js';
 import { KINDS, type Entity, type UserKind } from '../../flows/model/entities.js';
-import { HotoriError, type ErrorCode, type Reason } from '../../flows/model/errors.js';
+import { HotoriError, summaryOf, type ErrorCode, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
 import { pointer, type InputReason } from '../../flows/model/parse-input.js';
@@ -136,9 +136,7 @@ export class Workspace {
   error(): HotoriError {
     const code = RANK.find((one) => this.reasons.some((noted) => noted.code === one)) ?? 'internal';
     const reasons = [...this.reasons].sort((a, b) => a.index - b.index).map(({ reason }) => reason);
-    const [first] = reasons;
-    const message = first ? `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}` : 'refused';
-    return new HotoriError(code, reasons.length > 1 ? `${message} (and ${reasons.length - 1} more)` : message, { reasons });
+    return new HotoriError(code, summaryOf(reasons), { reasons });
   }
 
   /** An entity that no operation touched changes only with its routing domain. */

@@ -13,6 +13,12 @@ export interface Reason {
   readonly uuid?: string | undefined;
 }
 
+/** The first of several reasons in a line, and how many more there are; `''` for none. */
+export function summaryOf([first, ...more]: readonly Reason[]): string {
+  if (first === undefined) return '';
+  return `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
+}
+
 /** `legacy` is OpenVNet's error class and code, kept for its clients. */
 export const ERROR_CODES = {
   invalid_argument: { status: 400, legacy: 'ArgumentError', legacyCode: '110' },

@@ -90,6 +90,8 @@ describe('hotori', () => {
       hotori('all', ...places('127.0.0.1:0', 'file')),
       hotori('all', ...places('127.0.0.1:0', '../../proc/nowhere')),
       hotori('all', ...places('127.0.0.1:0', 'b'), '--config', path.join(dir, 'none.yaml')),
+      hotori('all', ...places('127.0.0.1:0', 'b'), '--config', dir),
+      hotori('all', ...places('127.0.0.1:0', 'b'), '--ovsdb', 'tcp:127.0.0.1:66400'),
     ]);
     busy.close();
     expect(refusals.map(({ code, stderr }) => [code, stderr.trim().split('\n').length, stderr.startsWith('hotori: ')])).toEqual(

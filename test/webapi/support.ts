@@ -50,7 +50,15 @@ export async function startController(): Promise<Vnmgr> {
 /** What a problem says, without what differs from run to run. */
 export function problem(response: supertest.Response): { status: number; type: string; errors: string[] } {
   expect(response.headers['content-type']).toBe('application/problem+json');
-  const { type, errors, status } = response.body as { type: string; status: number; errors: { pointer: string; detail: string }[] };
+  const { type, detail, errors, status } = response.body as {
+    type: string;
+    detail: string;
+    status: number;
+    errors: { pointer: string; detail: string }[];
+  };
   expect(status).toBe(response.status);
+  // The line for people says what the first reason says, and where.
+  const [first] = errors;
+  if (first) expect(detail.replace(/ \(and \d+ more\)$/, '')).toBe(`${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}`);
   return { status, type: type.replace('urn:hotori:error:', ''), errors: errors.map(({ pointer, detail }) => `${pointer} ${detail}`) };
 }

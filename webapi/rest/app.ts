@@ -13,6 +13,7 @@ import { readBody } from './body.js';
 import type { Answer, Call, Endpoint, StreamAnswer } from './endpoint.js';
 import { callSignals } from './call-signals.js';
 import { BASES, endpointsFor } from './endpoints.js';
+import { parseForm } from './form.js';
 import { mediaTypeOf, render } from './format.js';
 import { ParameterReader } from './params.js';
 import { asHotoriError, PROBLEM_MEDIA_TYPE, problemOf } from './problem.js';
@@ -83,7 +84,7 @@ function serveEndpoint(endpoint: Endpoint, signalOf: (response: Response) => Abo
     stateOf(response).route = endpoint.path;
     const body = endpoint.method === 'GET' ? undefined : await readBody(request, endpoint.body_limit ?? BODY_LIMIT);
     const mark = request.url.indexOf('?');
-    const query = mark < 0 ? undefined : new URLSearchParams(request.url.slice(mark));
+    const query = mark < 0 ? undefined : parseForm(request.url.slice(mark), 'the query', 'invalid_argument');
     const parameters = reader.read(query, body);
     const uuid = (request.params as { uuid?: string }).uuid ?? '';
     const answer = await answerOf(endpoint, { ...parameters, uuid, headers: request.headers, signal: signalOf(response) });

@@ -8,12 +8,13 @@
 import { z } from 'zod';
 import type { Controller, ExecuteResult, Operation } from '../../controller/contract.js';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
-import { HotoriError, type Reason } from '../../flows/model/errors.js';
+import { HotoriError, summaryOf, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { parseParameters } from '../../flows/model/parse-input.js';
 import { checkUuid, waited } from './collections.js';
 import { deleteControls, noControls, writeControls, type WriteControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
+import { parseForm } from './form.js';
 import { splitSuffix } from './format.js';
 import { ParameterReader, refusal } from './params.js';
 import { carryOut } from './write.js';
@@ -121,7 +122,7 @@ function toOperation({ method, path, body = {} }: BatchOperation, readers: Reado
       'invalid_argument',
       uuid === undefined ? `${method} needs a uuid after /${collection}` : `POST goes to /${collection}, with the uuid in the body`,
     );
-  const { params, controls } = found[method].read(query === undefined ? undefined : new URLSearchParams(query), {
+  const { params, controls } = found[method].read(query === undefined ? undefined : parseForm(query, 'the query', 'invalid_argument'), {
     kind: 'fields',
     fields: body,
   });
@@ -134,8 +135,9 @@ function toOperation({ method, path, body = {} }: BatchOperation, readers: Reado
 
 /** The controller points at `/operations/3/ipv4_address`, or at `/ipv4_address` when there is one operation. */
 function pointIntoBatch(error: HotoriError, operations: readonly Operation[]): HotoriError {
+  if (error.reasons.length === 0) return error;
   const reasons = error.reasons.map((reason) => ({ ...reason, pointer: pointIntoBody(reason.pointer, operations) }));
-  return new HotoriError(error.code, error.message, { reasons, details: error.details, cause: error.cause });
+  return new HotoriError(error.code, summaryOf(reasons), { reasons, details: error.details, cause: error.cause });
 }
 
 function pointIntoBody(pointer: string, operations: readonly Operation[]): string {

@@ -7,6 +7,7 @@
 import type { IncomingMessage } from 'node:http';
 import { parseDocument } from 'yaml';
 import { HotoriError } from '../../flows/model/errors.js';
+import { parseForm } from './form.js';
 
 export type Body =
   | { readonly kind: 'fields'; readonly fields: Readonly<Record<string, unknown>> }
@@ -41,7 +42,7 @@ export async function readBody(request: IncomingMessage, limit: number): Promise
   if (isForm) {
     if (/^\s*[{[]/.test(text))
       throw malformed('the body looks like JSON but is sent as a form; send it with Content-Type: application/json');
-    return { kind: 'form', form: new URLSearchParams(text) };
+    return { kind: 'form', form: parseForm(text, 'the body', 'malformed_body') };
   }
   const value = YAML_TYPES.includes(type) ? parseYaml(text) : parseJson(text);
   if (value === null || typeof value !== 'object' || Array.isArray(value))

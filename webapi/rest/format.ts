@@ -14,7 +14,8 @@ export function splitSuffix(url: string): { readonly url: string; readonly forma
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
   const dot = path.indexOf('.', path.lastIndexOf('/'));
-  if (dot < 0) return { url, format: 'json' };
+  // The dot of a version is none of a suffix.
+  if (dot < 0 || /^\.\d/.test(path.slice(dot))) return { url, format: 'json' };
   return { url: path.slice(0, dot) + (mark < 0 ? '' : url.slice(mark)), format: SUFFIXES[path.slice(dot)] };
 }
 

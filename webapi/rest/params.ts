@@ -5,7 +5,7 @@
  * Promises: a parameter given twice must have one value; every complaint is a reason with its pointer.
  */
 import type { Params } from '../../controller/contract.js';
-import { HotoriError, type Reason } from '../../flows/model/errors.js';
+import { HotoriError, summaryOf, type Reason } from '../../flows/model/errors.js';
 import { parseParameters, pointer } from '../../flows/model/parse-input.js';
 import type { Body } from './body.js';
 import type { Endpoint } from './endpoint.js';
@@ -63,9 +63,7 @@ export class ParameterReader {
 
 /** One HotoriError for several reasons; its message names the first. */
 export function refusal(reasons: readonly Reason[]): HotoriError {
-  const [first, ...more] = reasons as readonly [Reason, ...Reason[]];
-  const message = `${first.pointer === '' ? '' : `${first.pointer}: `}${first.detail}${more.length === 0 ? '' : ` (and ${more.length} more)`}`;
-  return new HotoriError('invalid_argument', message, {
+  return new HotoriError('invalid_argument', summaryOf(reasons), {
     reasons: reasons.map(({ pointer: at, detail, uuid }) => ({ pointer: at, detail, uuid })),
   });
 }

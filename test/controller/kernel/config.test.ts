@@ -113,6 +113,12 @@ describe('configuration', () => {
     ['api: {}', ['hotori.yaml:1: api: must be text, not {}']],
     ['api: 1.2.3.4:70000', ['hotori.yaml:1: api: must be HOST:PORT']],
     ['ovsdb: /var/run/db.sock', ['hotori.yaml:1: ovsdb: must be unix:PATH or tcp:HOST:PORT, not "/var/run/db.sock"']],
+    ['ovsdb: tcp:1.2.3.4:70000', ['hotori.yaml:1: ovsdb: must be unix:PATH or tcp:HOST:PORT, not "tcp:1.2.3.4:70000"']],
+    ['openflow: tcp:1.2.3.4:0', ['hotori.yaml:1: openflow: must be unix:PATH or tcp:HOST:PORT, not "tcp:1.2.3.4:0"']],
+    [
+      'vna:\n  - {bridge: a/b, node_id: a}\n  - {bridge: a/c, node_id: b}\n',
+      ['hotori.yaml:2: vna.bridge: must be 1 to 15', 'hotori.yaml:3: vna.bridge: must be 1 to 15'],
+    ],
     ['log_level: 1', ['hotori.yaml:1: log_level: must be trace, debug']],
   ])('refuses %j', (yaml, expected) => {
     const reasons = reasonsOf(() => load({ yaml }));

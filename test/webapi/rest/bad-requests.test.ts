@@ -32,6 +32,15 @@ describe('a bad request', () => {
       'malformed_body',
       /Content-Type: application\/json$/,
     ],
+    [
+      'broken percent-encoding',
+      'application/x-www-form-urlencoded',
+      'mode=virtual&display_name=%zz',
+      400,
+      'malformed_body',
+      /^ the body has a %/,
+    ],
+    ['a form that is not UTF-8', 'application/x-www-form-urlencoded', 'mode=virtual&display_name=%ff', 400, 'malformed_body', /UTF-8/],
     ['XML', 'application/xml', '<mode/>', 415, 'unsupported_media_type', /^$/],
     [
       'deeply nested JSON',
@@ -68,6 +77,7 @@ describe('a bad request', () => {
   it.each([
     ['GET', '/api/1.0/nothing', 404, 'unknown_path'],
     ['GET', '/', 404, 'unknown_path'],
+    ['GET', '/api/1.0', 404, 'unknown_path'],
     ['GET', '/api/1.0/networks/nw-a/more', 404, 'unknown_path'],
     ['GET', '/api/1.0/networks.xml', 404, 'unknown_path'],
     ['GET', '/api/1.0/networks/nw-a.json.yml', 404, 'unknown_path'],
@@ -78,6 +88,7 @@ describe('a bad request', () => {
     ['PUT', '/api/1.0/networks/nw-', 400, 'invalid_uuid'],
     ['DELETE', '/api/1.0/networks/nw-a%2fb', 400, 'invalid_uuid'],
     ['GET', '/api/1.0/networks/nw-a%zz', 400, 'invalid_argument'],
+    ['POST', '/api/1.0/segments?mode=virtual&display_name=%c3', 400, 'invalid_argument'],
     ['GET', '/api/1.0/networks/nw-a', 404, 'unknown_uuid'],
     ['PUT', '/api/1.0/networks/nw-a', 404, 'unknown_uuid'],
     ['DELETE', '/api/1.0/networks/nw-a', 404, 'unknown_uuid'],
