@@ -36,11 +36,28 @@ export function formatTable(rows: readonly Json[]): string {
     .join('');
 }
 
-/** One entity: a line for each field. */
+/** One entity: a line for each field, and for each member of a list of entities or rules. */
 export function formatRecord(record: Json): string {
-  const entries = Object.entries(record).map(([key, value]) => [key, isStructured(value) ? JSON.stringify(value) : cellOf(value)] as const);
+  const entries = Object.entries(record).map(([key, value]) => [key, linesOf(value)] as const);
   const width = Math.max(...entries.map(([key]) => key.length));
-  return entries.map(([key, text]) => `${key.padEnd(width)}  ${text}`.trimEnd() + '\n').join('');
+  return entries
+    .flatMap(([key, lines]) => lines.map((line, index) => `${(index === 0 ? key : '').padEnd(width)}  ${line}`.trimEnd() + '\n'))
+    .join('');
+}
+
+function linesOf(value: unknown): readonly string[] {
+  if (!isStructured(value)) return [cellOf(value)];
+  return Array.isArray(value) ? value.map((member) => shortOf(member as Json)) : [JSON.stringify(value)];
+}
+
+/** A member of a list in one line. Left out is what is empty, and lists inside it: an interface shows the ip_leases of its mac_leases as its own. */
+function shortOf(member: Json): string {
+  return Object.entries(member)
+    .filter(([key, value]) => !NOT_IN_TABLES.includes(key) && value !== false && !(Array.isArray(value) && isStructured(value)))
+    .map(([key, value]) => [key, isStructured(value) ? JSON.stringify(value) : cellOf(value)])
+    .filter(([, text]) => text !== '')
+    .map(([key, text]) => `${key}=${text}`)
+    .join(' ');
 }
 
 function cellOf(value: unknown): string {

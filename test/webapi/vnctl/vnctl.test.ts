@@ -26,6 +26,18 @@ describe('vnctl', () => {
     expect(await bench.ok('networks show')).toBe('no networks\n');
   });
 
+  it('shows what belongs to an entity in a line each', async () => {
+    await bench.ok('networks add --uuid nw-a --ipv4_network 10.0.0.0 --ipv6_network fd00::');
+    await bench.ok(
+      'interfaces add --uuid if-a --mode vif --network_uuid nw-a --ipv4_address 10.0.0.5 --ipv6_address fd00::5 --mac_address 02:00:00:00:00:05',
+    );
+    const shown = await bench.ok('interfaces show if-a');
+    expect(shown.replaceAll(/uuid=(ml|il)-\w+/g, 'uuid=$1')).toContain(`
+mac_leases                uuid=ml interface_uuid=if-a mac_address=02:00:00:00:00:05
+ip_leases                 `);
+    expect(shown.match(/ipv[46]_address=\S+/g)!.sort()).toEqual(['ipv4_address=10.0.0.5', 'ipv6_address=fd00::5']);
+  });
+
   it('takes flags with and without a value', async () => {
     const slaac = async () => JSON.parse(await bench.ok('networks show nw-a -o json')).ipv6_slaac;
     await bench.ok('networks add --uuid nw-a --ipv6_network 2001:db8:: --ipv6_slaac --ipv6_prefix 64');
