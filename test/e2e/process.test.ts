@@ -99,6 +99,7 @@ describe('hotori', () => {
     );
     expect(refusals[0].stderr).toBe(`hotori: cannot listen on ${taken}: another process listens there\n`);
     expect(refusals[3].stderr).toBe(`hotori: ${dir}/none.yaml: there is no such file\n`);
+    expect(refusals[4].stderr).toBe(`hotori: ${dir}: is a directory\n`);
   });
 
   it('refuses a command line it does not understand with 64', async () => {
