@@ -3,12 +3,12 @@
  *
  * Owns: CLASSIFY, PORT_SEC and ND_SEC rows of ports, OUT_LOCAL rows.
  * Promises: a VM sends only with the MACs and addresses leased to it; a port that is not bound to an interface stays closed.
- * A NIC without any address (segment only) may use any address with its own MAC.
+ * DHCP is heard from any address, which goes no further than the port. A NIC without any address (segment only) may use any address with its own MAC.
  */
-import { eui64LinkLocal } from '../../net/mac.js';
+import { BROADCAST_MAC, eui64LinkLocal } from '../../net/mac.js';
 import type { Ip } from '../../net/ip.js';
 import type { OxmField } from '../../openflow/match.js';
-import { apply, drop, fromAddress, goto, is, isArp, isNd, isUdp, ND } from '../build.js';
+import { apply, drop, fromAddress, goto, is, isArp, isNd, isUdp, ND, set } from '../build.js';
 import type { Nic } from '../facts.js';
 import { enterSegment, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
@@ -41,7 +41,14 @@ export const portSecurityFlows = rule('port security', 'nic', (nic, _look, emit)
   }
   // Address probes (RFC 5227) and DHCP come before the VM knows its address.
   emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', 0)], [enter, goto('LOCAL')]);
-  emit.flow('PORT_SEC', 100, [...sender, ...isUdp('ipv4', 68, 67), is('ip_src', 0), is('ip_dst', BROADCAST)], [enter, goto('LOCAL')]);
+  // Who still has an address that is leased to it no more asks to renew it from there, and is heard as one that has none.
+  const asNewcomer = apply(
+    set('ip_src', 0),
+    set('ip_dst', BROADCAST),
+    set('eth_dst', BROADCAST_MAC),
+    enterSegment(nic.segment_key, nic.vrf_key),
+  );
+  emit.flow('PORT_SEC', 95, [...sender, ...isUdp('ipv4', 68, 67)], [asNewcomer, goto('LOCAL')]);
   if (nic.ipv6) ipv6Security(nic, sender, emit);
   for (const { ip, ip_lease_uuid } of nic.addresses) {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
