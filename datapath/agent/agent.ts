@@ -20,7 +20,7 @@ import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
 import { readZones, VifWatcher } from '../ovsdb/vif-watcher.js';
 import { Dispatcher } from '../respond/dispatcher.js';
 import { SliceContext } from '../respond/slice-context.js';
-import { advertise } from './advertising.js';
+import { Advertiser } from './advertising.js';
 import { systemClock, type Clock } from './clock.js';
 import { CurrentChannel } from './current-channel.js';
 import { Desired } from './desired.js';
@@ -73,9 +73,9 @@ export class Agent {
   readonly #follower: SliceFollower;
   readonly #reconciler: Reconciler;
   readonly #punts: Punts;
+  readonly #advertiser: Advertiser;
   readonly #ports: Ports;
   readonly #desired: Desired;
-  readonly #context: SliceContext;
   readonly #channel = new CurrentChannel();
   readonly #numbers = new PortNumbers();
   readonly #stop = new AbortController();
@@ -124,14 +124,28 @@ export class Agent {
       explain: (cookie) => this.#desired.provenance(cookie),
       onProgress: () => this.#report(),
     });
-    const context = (this.#context = new SliceContext({ default_mtu, lease_seconds: dhcp_lease_time }));
+    const context = new SliceContext({
+      default_mtu,
+      lease_seconds: dhcp_lease_time,
+      onChange: (interfaces) => this.#advertiser.changed(interfaces),
+    });
     const dispatcher = new Dispatcher({ context, now: () => clock.now() });
     this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), log });
+    this.#advertiser = new Advertiser({
+      ports: () => this.#ports.live(),
+      advertisements: (interfaceUuid) => context.unsolicitedAdvertisements(interfaceUuid),
+      send: (frame, ofport) => this.#punts.send(frame, ofport),
+      clock,
+      random,
+    });
     this.#ports = new Ports({
       store: this.#watcher,
       claimedZones: () => (this.#ovsdb.tables === undefined ? new Map() : readZones(this.#ovsdb.tables)),
       flushZone: (zone, signal) => this.#flushZone(zone, signal),
-      apply: (puts, deletes) => this.#desired.applyPorts(puts, deletes),
+      apply: (puts, deletes) => {
+        this.#advertiser.portsChanged();
+        return this.#desired.applyPorts(puts, deletes);
+      },
       settled: (delta, signal) => this.#reconciler.settled(delta, signal),
       revision: () => String(this.#desired.revision),
       onProgress: () => this.#desired.markComplete(),
@@ -187,9 +201,9 @@ export class Agent {
         part(this.#bridge.run(stop.signal)),
         part(this.#watcher.run(stop.signal)),
         part(this.#hold('flows', (channel, over) => this.#program(channel, over))),
-        part(this.#hold('punts', (channel, over) => this.#punts.attend(channel, over))),
+        part(this.#hold('punts', (channel, over) => this.#attendPunts(channel, over))),
         part(this.#follow()),
-        part(this.#advertise()),
+        part(this.#advertiser.run(stop.signal)),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -200,17 +214,9 @@ export class Agent {
     return { flows: this.#reconciler.counters, punts: this.#punts.counters };
   }
 
-  #advertise(): Promise<void> {
-    return advertise(
-      {
-        ports: () => this.#ports.live(),
-        advertisements: (interfaceUuid) => this.#context.unsolicitedAdvertisements(interfaceUuid),
-        send: (frame, ofport) => this.#punts.send(frame, ofport),
-        clock: this.#clock,
-        random: this.#random,
-      },
-      this.#stop.signal,
-    );
+  #attendPunts(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
+    this.#advertiser.portsChanged();
+    return this.#punts.attend(channel, signal);
   }
 
   async #follow(): Promise<void> {

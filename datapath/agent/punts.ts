@@ -68,11 +68,13 @@ export class Punts {
     }
   }
 
-  /** Sends a frame out of a port, asked or not; dropped when there is no connection. */
-  send(data: Uint8Array, ofport: number): void {
+  /** Sends a frame out of a port, asked or not. @returns false when there is no connection */
+  send(data: Uint8Array, ofport: number): boolean {
+    if (this.#channel === undefined) return false;
     // From the controller and not from the port: a switch does not send a packet back to where it is said to come from.
-    this.#channel?.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: ofport, max_len: 0 }]);
+    this.#channel.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: ofport, max_len: 0 }]);
     this.counters.sent++;
+    return true;
   }
 
   #receive(packet: PacketIn): void {

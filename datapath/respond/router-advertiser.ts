@@ -13,12 +13,18 @@ import { encodeIpFrame } from '../../flows/packet/ip-frame.js';
 import { decodeIpv6 } from '../../flows/packet/ipv6.js';
 import { decodeNd, encodeNd, INFINITE_LIFETIME, type NdOption, type RouterAdvert } from '../../flows/packet/nd.js';
 import { ETH_TYPE, IP_PROTOCOL } from '../../flows/packet/numbers.js';
-import { answer, type Advertisement, type PuntedFrame, type RespondContext, type Response } from './contract.js';
+import { answer, type AdvertisedPrefix, type Advertisement, type PuntedFrame, type RespondContext, type Response } from './contract.js';
 
 /** Where an advertisement goes. */
 export interface LinkDestination {
   readonly mac: number;
   readonly address: bigint;
+}
+
+/** What hosts were told before and are to forget. */
+export interface Withdrawn {
+  readonly prefixes: readonly AdvertisedPrefix[];
+  readonly dns_servers: readonly bigint[];
 }
 
 const ALL_NODES_ADDRESS = parseIpv6('ff02::1');
@@ -41,28 +47,21 @@ export function respondRouterSolicit({ data, port_key }: PuntedFrame, context: R
   return answer('advertised', ...advertisements.map((advertisement) => routerAdvertFrame(advertisement, to)));
 }
 
-export function routerAdvertFrame(advertisement: Advertisement, to: LinkDestination): Uint8Array {
+export function routerAdvertFrame(advertisement: Advertisement, to: LinkDestination, withdrawn?: Withdrawn): Uint8Array {
   const ip = { family: 'ipv6', src: eui64LinkLocal(advertisement.mac), dst: to.address } as const;
-  const message = encodeIcmpv6(encodeNd(routerAdvert(advertisement)), ip);
+  const message = encodeIcmpv6(encodeNd(routerAdvert(advertisement, withdrawn)), ip);
   return encodeIpFrame({ eth_src: advertisement.mac, eth_dst: to.mac, ip, ttl: ND_HOP_LIMIT }, IP_PROTOCOL.ICMPV6, message);
 }
 
-function routerAdvert({ mac, is_router, mtu, prefixes, dns_servers }: Advertisement): RouterAdvert {
+function routerAdvert({ mac, is_router, mtu, prefixes, dns_servers }: Advertisement, withdrawn?: Withdrawn): RouterAdvert {
   const options: NdOption[] = [{ kind: 'source_link_address', mac }];
   // A smaller MTU cannot be advertised (RFC 8200 §5).
   if (mtu >= MIN_IPV6_MTU) options.push({ kind: 'mtu', mtu });
-  for (const { prefix, autonomous } of prefixes) {
-    options.push({
-      kind: 'prefix_information',
-      prefix: prefix.network,
-      prefix_length: prefix.prefix,
-      on_link: true,
-      autonomous,
-      valid_lifetime: INFINITE_LIFETIME,
-      preferred_lifetime: INFINITE_LIFETIME,
-    });
-  }
+  for (const one of prefixes) options.push(prefixOption(one, INFINITE_LIFETIME));
+  for (const one of withdrawn?.prefixes ?? []) options.push(prefixOption(one, 0));
   if (dns_servers.length > 0) options.push({ kind: 'rdnss', lifetime: INFINITE_LIFETIME, servers: dns_servers });
+  if (withdrawn !== undefined && withdrawn.dns_servers.length > 0)
+    options.push({ kind: 'rdnss', lifetime: 0, servers: withdrawn.dns_servers });
   return {
     kind: 'router_advert',
     hop_limit: HOST_HOP_LIMIT,
@@ -72,6 +71,19 @@ function routerAdvert({ mac, is_router, mtu, prefixes, dns_servers }: Advertisem
     reachable_time: 0,
     retrans_timer: 0,
     options,
+  };
+}
+
+/** @param lifetime seconds; 0 takes it back */
+function prefixOption({ prefix, autonomous }: AdvertisedPrefix, lifetime: number): NdOption {
+  return {
+    kind: 'prefix_information',
+    prefix: prefix.network,
+    prefix_length: prefix.prefix,
+    on_link: true,
+    autonomous,
+    valid_lifetime: lifetime,
+    preferred_lifetime: lifetime,
   };
 }
 

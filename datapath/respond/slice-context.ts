@@ -19,26 +19,32 @@ export interface SliceContextOptions {
   readonly default_mtu?: number;
   /** 3600 unless told. */
   readonly lease_seconds?: number;
+  /** Told after each change: the interfaces for which answers may differ. */
+  readonly onChange?: (interfaces: ReadonlySet<string> | 'all') => void;
 }
 
 export class SliceContext implements RespondContext {
   readonly #index = new SliceIndex();
   readonly #defaultMtu: number;
   readonly #leaseSeconds: number;
+  readonly #onChange: SliceContextOptions['onChange'];
 
-  constructor({ default_mtu = 1500, lease_seconds = 3600 }: SliceContextOptions = {}) {
+  constructor({ default_mtu = 1500, lease_seconds = 3600, onChange }: SliceContextOptions = {}) {
+    this.#onChange = onChange;
     this.#defaultMtu = default_mtu;
     this.#leaseSeconds = lease_seconds;
   }
 
   /** @param deletes uuids. */
   apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
-    this.#index.apply(puts, deletes);
+    const interfaces = this.#index.apply(puts, deletes);
+    this.#onChange?.(interfaces);
   }
 
   /** The whole slice: what is not in it is forgotten. */
   replace(records: readonly SliceRecord[]): void {
-    this.#index.replace(records);
+    const interfaces = this.#index.replace(records);
+    this.#onChange?.(interfaces);
   }
 
   dhcp(portKey: number, mac: number): readonly DhcpLease[] {

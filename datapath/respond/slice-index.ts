@@ -46,20 +46,24 @@ export class SliceIndex {
   readonly #stations = new Map<string, readonly Station[]>();
   readonly #stationsOfNetwork = new Groups<{ readonly uuid: string; readonly stations: readonly Station[] }>();
 
-  apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
+  /** @returns interfaces whose attachments may differ now; `all` when a network or what answers for one differs */
+  apply(puts: readonly SliceRecord[], deletes: readonly string[]): ReadonlySet<string> | 'all' {
     const touched = new Set<string>();
+    const isNetwork = (uuid: string): boolean => this.#records.get(uuid)?.kind === 'network';
+    let concernsAll = deletes.some(isNetwork) || puts.some(({ kind }) => kind === 'network');
     for (const uuid of deletes) this.#remove(uuid, touched);
     for (const record of puts) {
       this.#remove(record.uuid, touched);
       if (isHeld(record)) this.#add(record, touched);
     }
-    for (const uuid of touched) this.#refreshStations(uuid);
+    for (const uuid of touched) if (this.#refreshStations(uuid)) concernsAll = true;
+    return concernsAll ? 'all' : touched;
   }
 
   /** Forgets whatever is not among the records. */
-  replace(records: readonly SliceRecord[]): void {
+  replace(records: readonly SliceRecord[]): ReadonlySet<string> | 'all' {
     const kept = new Set(records.map(({ uuid }) => uuid));
-    this.apply(
+    return this.apply(
       records,
       [...this.#records.keys()].filter((uuid) => !kept.has(uuid)),
     );
@@ -103,11 +107,13 @@ export class SliceIndex {
     });
   }
 
-  #refreshStations(interfaceUuid: string): void {
-    for (const { network_uuid } of this.#stations.get(interfaceUuid) ?? []) this.#stationsOfNetwork.remove(network_uuid, interfaceUuid);
+  /** @returns whether the interface is or was one that answers for networks */
+  #refreshStations(interfaceUuid: string): boolean {
+    const before = this.#stations.get(interfaceUuid);
+    for (const { network_uuid } of before ?? []) this.#stationsOfNetwork.remove(network_uuid, interfaceUuid);
     this.#stations.delete(interfaceUuid);
     const record = this.#records.get(interfaceUuid);
-    if (record?.kind !== 'interface' || record.mode !== 'simulated') return;
+    if (record?.kind !== 'interface' || record.mode !== 'simulated') return before !== undefined;
     const serves_dhcp = this.#services.of(interfaceUuid).some(({ mode }) => mode === 'dhcp');
     const stations = this.attachmentsOf(interfaceUuid).map((attachment) => ({
       ...attachment,
@@ -116,6 +122,7 @@ export class SliceIndex {
     }));
     this.#stations.set(interfaceUuid, stations);
     for (const { network_uuid } of stations) this.#stationsOfNetwork.add(network_uuid, { uuid: interfaceUuid, stations });
+    return true;
   }
 
   #add(record: Held, touched: Set<string>): void {

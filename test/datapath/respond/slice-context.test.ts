@@ -56,6 +56,18 @@ describe('SliceContext', () => {
     ]).toEqual([[], [], [], undefined, undefined]);
   });
 
+  it('tells for whom answers may differ after a change', () => {
+    const told: (readonly string[] | 'all')[] = [];
+    const context = contextOf(slice(), { onChange: (interfaces) => told.push(interfaces === 'all' ? 'all' : [...interfaces]) });
+    told.length = 0;
+    context.apply([{ ...SLICE.vmIpv4, ipv4_address: '10.1.0.8' }], []);
+    context.apply([], [SLICE.vmIpv4.uuid]);
+    context.apply([{ ...SLICE.network, mtu: 1400 }], []);
+    context.apply([{ ...SLICE.router, enable_routing: false }], []);
+    context.apply([], [SLICE.router.uuid]);
+    expect(told).toEqual([['if-vm'], ['if-vm'], 'all', 'all', 'all']);
+  });
+
   it('says nothing of routes when there is no router', () => {
     const context = contextOf(slice({ router: { ...SLICE.router, enable_routing: false } }));
     expect([context.dhcp(VM_PORT, VM_MAC), context.routerAdvertisements(VM_PORT, VM_MAC)]).toEqual([
