@@ -5,14 +5,14 @@
  * Assumes: the store's log reaches further back than this memory.
  * Promises: a watcher gets every commit once and in order. Views show an entity as the commit left it, joined with what belongs to it now.
  */
-import { KINDS, type Entity, type UserKind } from '../flows/model/entities.js';
+import { isUserEntity, KINDS, type Entity, type UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
 import type { ModelView } from '../flows/model/view.js';
 import type { WatchEvent } from './contract.js';
 import { callOut } from './kernel/call-out.js';
 import type { Revision } from './messages/slice.js';
 import type { Store, StoredChange } from './store/contract.js';
-import { isUserEntity, viewOf } from './views.js';
+import { viewOf } from './views.js';
 
 const MAX_COMMITS = 1_000;
 const MAX_ENTITIES = 100_000;

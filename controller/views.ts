@@ -4,15 +4,9 @@
  * Owns: making views (their shape is view-schemas.ts) and their etags.
  */
 import { createHash } from 'node:crypto';
-import type { Entity, Interface, IpLease, MacLease, UserKind } from '../flows/model/entities.js';
+import type { Interface, IpLease, MacLease, UserEntity } from '../flows/model/entities.js';
 import { ipLeasesOf, macLeasesOf, type ModelView } from '../flows/model/view.js';
 import type { View } from './contract.js';
-
-export type UserEntity = Extract<Entity, { kind: UserKind }>;
-
-export function isUserEntity(entity: Entity): entity is UserEntity {
-  return entity.kind !== 'policy_class';
-}
 
 export function viewOf(view: ModelView, entity: UserEntity): View {
   switch (entity.kind) {

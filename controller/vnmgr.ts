@@ -7,7 +7,7 @@
  * commit goes to the datapaths it concerns before its caller hears of it.
  */
 import { Draft } from '../flows/model/draft.js';
-import type { UserKind } from '../flows/model/entities.js';
+import type { UserEntity, UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey } from '../flows/model/indexes.js';
 import { Model } from '../flows/model/model.js';
@@ -43,7 +43,7 @@ import { Session } from './slices/session.js';
 import { Slices } from './slices/slices.js';
 import { StoreError, type Counters, type Store, type StoredChange, type StoreSnapshot } from './store/contract.js';
 import { transact, type EntityChange, type TransactionOutcome } from './transaction/transaction.js';
-import { etagOf, viewOf, type UserEntity } from './views.js';
+import { etagOf, viewOf } from './views.js';
 
 export interface VnmgrOptions {
   /** Shown in the status. */
@@ -190,6 +190,7 @@ export class Vnmgr implements Controller, SliceSource {
       reportVifs: (vifs: readonly VifObservation[]) => {
         if (isOpen) this.bound(this.bindings.report(uuid, vifs));
       },
+      reportChassis: () => undefined,
       reportApplied: (report: AppliedReport) => {
         if (!isOpen) return;
         session.report(report);

@@ -6,9 +6,12 @@
  * Promises: a slice is the whole desired input of one datapath; nothing else reaches the compiler but the local ports vna sees itself.
  */
 import type { Binding } from '../../flows/model/binding.js';
-import type { Entity } from '../../flows/model/entities.js';
+import type { Chassis, Entity } from '../../flows/model/entities.js';
 
-/** What a slice holds: model entities, and bindings of the interfaces it mentions (its own and, where known, its peers'). */
+/**
+ * What a slice holds: model entities, bindings of the interfaces it mentions (its own and, where known, its peers'), and the chassis of every
+ * datapath that shares a routing domain with it, its own among them. `vif` records are not told.
+ */
 export type SliceRecord = Entity | Binding;
 
 export const SLICE_SCHEMA_VERSION = 1;
@@ -62,6 +65,9 @@ export interface AppliedReport {
   readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
 }
 
+/** What a vna says of its hypervisor: where tunnels to it end. */
+export type ChassisFacts = Pick<Chassis, 'endpoints' | 'encaps'>;
+
 /** The identity a vna presents; vnmgr finds the datapath by (dpid) or registers it. */
 export interface DatapathHello {
   readonly node_id: string;
@@ -73,6 +79,8 @@ export interface DatapathHello {
    * vna would take a slice without its own ports for complete and remove their flows.
    */
   readonly vifs: readonly VifObservation[];
+  /** Absent: no tunnel can end there. */
+  readonly chassis?: ChassisFacts | undefined;
 }
 
 /** One flow of a datapath in the user's words. Plain data. */
@@ -106,6 +114,8 @@ export interface SliceAttachment {
   readonly datapath_uuid: string;
   /** The whole set of NICs seen now, level-triggered. Bindings come back with the slice. */
   reportVifs(vifs: readonly VifObservation[]): void;
+  /** The endpoints and encapsulations as they are now, level-triggered. */
+  reportChassis(chassis: ChassisFacts): void;
   reportApplied(report: AppliedReport): void;
   /** Asks for a new snapshot (after a gap or a broken local copy). */
   relist(): void;

@@ -161,7 +161,7 @@ export class Bindings {
     // A NIC that names an interface is that one or none.
     if (named) return named.mode === 'vif' && allowed(named) ? { uuid: named.uuid, by: 'iface_id' } : undefined;
     let found: Interface | undefined;
-    for (const uuid of this.model.lookup(portNameKey(nic.port_name))) {
+    for (const uuid of [nic.datapath, null].flatMap((owner) => [...this.model.lookup(portNameKey(nic.port_name, owner))])) {
       const iface = entityOf(this.model, 'interface', uuid);
       if (iface?.mode !== 'vif' || !allowed(iface)) continue;
       if (found === undefined || iface.owner_datapath_uuid !== null) found = iface;

@@ -134,6 +134,9 @@ export class ScopeIndex {
       case 'security_group':
       case 'policy_class':
         return this.of(uuid);
+      case 'vif':
+      case 'chassis':
+        return NOWHERE;
     }
   }
 

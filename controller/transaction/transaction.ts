@@ -6,7 +6,7 @@
  * operations, and large batches give way to other work now and then.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { Entity } from '../../flows/model/entities.js';
+import { isUserEntity, type Entity, type UserEntity } from '../../flows/model/entities.js';
 import { checkChange } from '../../flows/model/invariants/invariants.js';
 import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
 import { isKey, isStamp, sameValue } from '../../flows/model/same.js';
@@ -14,7 +14,7 @@ import type { Operation, Params, View } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Breath } from '../kernel/breath.js';
 import type { Counters } from '../store/contract.js';
-import { etagMatches, etagOf, isUserEntity, viewOf, type UserEntity } from '../views.js';
+import { etagMatches, etagOf, viewOf } from '../views.js';
 import { createEntity } from './create.js';
 import { deleteEntity } from './delete.js';
 import { derive } from './derive.js';
@@ -128,7 +128,7 @@ function settleStamps(draft: Draft, now: string): void {
     const after = draft.get(uuid);
     if (before === undefined || after === undefined || before === after) continue;
     if (sameValue(before, after, isStamp)) draft.put(before);
-    else if (after.kind !== 'policy_class' && !sameValue(before, after, (field) => isStamp(field) || isKey(field)))
+    else if (isUserEntity(after) && !sameValue(before, after, (field) => isStamp(field) || isKey(field)))
       draft.put({ ...after, updated_at: now });
   }
 }

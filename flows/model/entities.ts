@@ -190,6 +190,44 @@ export const policyClassSchema = z.strictObject({
   security_group_uuids: z.array(uuid('sg')).min(1),
 });
 
+/** A NIC that a vna sees on its bridge; managed by vnmgr, not visible in REST. uuid is `vif-`, the datapath's uuid, `/` and the port name. */
+export const vifSchema = z.strictObject({
+  kind: z.literal('vif'),
+  uuid: z.string(),
+  datapath_uuid: uuid('dp'),
+  /** OVS port name. */
+  port_name: z.string().min(1).max(255),
+  /** `external_ids:iface-id`, whatever it says. */
+  iface_id: z.string().max(255).nullable(),
+  /** Number of the revision in which this port appeared with this iface_id. */
+  since: z.int().min(0),
+});
+
+export const encapsulation = z.enum(['geneve', 'vxlan', 'gre']);
+
+/** Where tunnels to a hypervisor end. */
+export const chassisEndpointSchema = z.strictObject({
+  /** IPv4 or IPv6 in canonical text. */
+  address: z.string(),
+  /** Of the device that has the address; null where it is not known. */
+  mac: z.string().nullable(),
+  /** Name of the physical L2 the endpoint is on. */
+  underlay: z.string().min(1).max(255),
+  /** Bytes of an IP packet that the underlay carries. */
+  mtu: z.int().min(576).max(65535),
+});
+
+/** What a vna says of its hypervisor; managed by vnmgr, not visible in REST. A datapath without one was never attached. uuid is `ch-` and the datapath's uuid. */
+export const chassisSchema = z.strictObject({
+  kind: z.literal('chassis'),
+  uuid: z.string(),
+  datapath_uuid: uuid('dp'),
+  node_id: z.string().max(255),
+  endpoints: z.array(chassisEndpointSchema).max(16),
+  /** Encapsulations it can send and receive, the preferred one first. */
+  encaps: z.array(encapsulation),
+});
+
 export const entitySchema = z.discriminatedUnion('kind', [
   datapathSchema,
   segmentSchema,
@@ -202,6 +240,8 @@ export const entitySchema = z.discriminatedUnion('kind', [
   securityGroupSchema,
   networkServiceSchema,
   policyClassSchema,
+  vifSchema,
+  chassisSchema,
 ]);
 
 export type Datapath = Readonly<z.infer<typeof datapathSchema>>;
@@ -217,9 +257,25 @@ export type SecurityGroupRule = Readonly<z.infer<typeof securityGroupRuleSchema>
 export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
 export type NetworkService = Readonly<z.infer<typeof networkServiceSchema>>;
 export type PolicyClass = Readonly<z.infer<typeof policyClassSchema>>;
+export type VifRecord = Readonly<z.infer<typeof vifSchema>>;
+export type Encapsulation = z.infer<typeof encapsulation>;
+export type ChassisEndpoint = Readonly<z.infer<typeof chassisEndpointSchema>>;
+export type Chassis = Readonly<z.infer<typeof chassisSchema>>;
 
 export type Entity =
-  Datapath | Segment | Network | Interface | MacLease | IpLease | RouteLink | Route | SecurityGroup | NetworkService | PolicyClass;
+  | Datapath
+  | Segment
+  | Network
+  | Interface
+  | MacLease
+  | IpLease
+  | RouteLink
+  | Route
+  | SecurityGroup
+  | NetworkService
+  | PolicyClass
+  | VifRecord
+  | Chassis;
 export type EntityKind = Entity['kind'];
 export type EntityOf<K extends EntityKind> = Extract<Entity, { kind: K }>;
 
@@ -238,3 +294,13 @@ export const KINDS = {
 } as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;
 
 export type UserKind = keyof typeof KINDS;
+
+export type UserEntity = Extract<Entity, { kind: UserKind }>;
+
+/** Whether users know this entity; the other kinds are vnmgr's own. */
+export function isUserEntity(entity: Entity): entity is UserEntity {
+  return Object.hasOwn(KINDS, entity.kind);
+}
+
+export const vifUuid = (datapath: string, portName: string) => `vif-${datapath}/${portName}`;
+export const chassisUuid = (datapath: string) => `ch-${datapath}`;

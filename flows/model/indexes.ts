@@ -12,7 +12,11 @@ import { destination, subnets, type Subnet } from './subnets.js';
 export const macKey = (mac: string) => `mac:${mac}`;
 export const ipKey = (network: string, address: string) => `ip:${network}|${address}`;
 export const dpidKey = (dpid: string) => `dpid:${dpid}`;
-export const portNameKey = (name: string) => `port:${name}`;
+/** Interfaces that have a port name, with the datapath they belong to; null for any. */
+export const portNameKey = (name: string, owner: string | null) => `port:${name}@${owner ?? ''}`;
+/** NICs that name an interface, and NICs on ports of a name. */
+export const vifIfaceKey = (ifaceId: string) => `vif-iface:${ifaceId}`;
+export const vifPortKey = (portName: string) => `vif-port:${portName}`;
 export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
 export const ruleKey = (rule: string) => `rule:${rule}`;
 /** Networks and segments of a routing domain. */
@@ -34,7 +38,7 @@ export function setKeys(entity: Entity): string[] {
       if (entity.vrf_key !== 0) keys.push(vrfKey(entity.vrf_key));
       break;
     case 'interface':
-      if (entity.port_name !== null) keys.push(portNameKey(entity.port_name));
+      if (entity.port_name !== null) keys.push(portNameKey(entity.port_name, entity.owner_datapath_uuid));
       if (entity.policy_class_key !== 0) keys.push(classKey(entity.policy_class_key));
       break;
     case 'mac_lease':
@@ -52,8 +56,13 @@ export function setKeys(entity: Entity): string[] {
     case 'policy_class':
       keys.push(groupSetKey(entity.security_group_uuids));
       break;
+    case 'vif':
+      keys.push(vifPortKey(entity.port_name));
+      if (entity.iface_id !== null) keys.push(vifIfaceKey(entity.iface_id));
+      break;
     case 'route_link':
     case 'network_service':
+    case 'chassis':
       break;
   }
   return keys;

@@ -74,6 +74,8 @@ const REFERENCES: readonly ReferenceField[] = [
     targets: (e) => some(e.interface_uuid),
     on_delete: 'goes_along',
   }),
+  field({ from: 'vif', field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
+  field({ from: 'chassis', field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
 ];
 
 const BY_REFERRER = group((reference) => reference.from);

@@ -81,6 +81,9 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         return groups.has(entity.uuid);
       case 'policy_class':
         return classes.has(entity.uuid);
+      case 'vif':
+      case 'chassis':
+        return false;
     }
   });
   return [...wanted, ...bindings.filter(({ interface_uuid }) => chosen.has(interface_uuid))];

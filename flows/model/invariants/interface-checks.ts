@@ -22,9 +22,8 @@ export function checkInterface(check: Check, { before, after }: Change<'interfac
 /** A port name means one interface on a datapath; one that names no datapath gives way to one that does. */
 function checkPortName(check: Check, iface: Interface, complain: Complain): void {
   if (iface.port_name === null) return;
-  for (const uuid of check.view.lookup(portNameKey(iface.port_name))) {
-    const other = uuid === iface.uuid ? undefined : entityOf(check.view, 'interface', uuid);
-    if (other?.owner_datapath_uuid !== iface.owner_datapath_uuid) continue;
+  for (const uuid of check.view.lookup(portNameKey(iface.port_name, iface.owner_datapath_uuid))) {
+    if (uuid === iface.uuid) continue;
     const where = iface.owner_datapath_uuid ?? 'any datapath';
     complain('port_name', `${iface.port_name} on ${where} is already ${uuid}`, 'conflict');
     return;

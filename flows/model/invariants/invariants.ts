@@ -43,6 +43,8 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
     case 'segment':
     case 'route_link':
     case 'policy_class':
+    case 'vif':
+    case 'chassis':
       return;
   }
 }

@@ -42,6 +42,7 @@ export class ScriptedSource implements SliceSource {
     return Promise.resolve({
       datapath_uuid: DATAPATH,
       reportVifs: (vifs) => this.#onVifs(vifs),
+      reportChassis: () => undefined,
       reportApplied: (report) => {
         this.reports.push(report);
         for (const check of this.#waiting) check();

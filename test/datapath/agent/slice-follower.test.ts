@@ -20,6 +20,7 @@ class Source implements SliceSource {
     return Promise.resolve({
       datapath_uuid: 'dp-1',
       reportVifs: () => undefined,
+      reportChassis: () => undefined,
       reportApplied: () => undefined,
       serveFlows: () => undefined,
       relist: () => {
