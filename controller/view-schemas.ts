@@ -5,7 +5,11 @@
  */
 import { z } from 'zod';
 import {
+  datapathNetworkSchema,
+  datapathRouteLinkSchema,
   datapathSchema,
+  datapathSegmentSchema,
+  interfacePortSchema,
   interfaceSchema,
   ipLeaseSchema,
   macLeaseSchema,
@@ -40,4 +44,8 @@ export const VIEWS = {
   route: routeSchema.omit({ kind: true, route_key: true }),
   security_group: securityGroupSchema.omit({ kind: true }).extend({ rules: z.array(securityGroupRuleSchema.omit({ rule_key: true })) }),
   network_service: networkServiceSchema.omit({ kind: true }),
+  interface_port: interfacePortSchema.omit({ kind: true }),
+  datapath_network: datapathNetworkSchema.omit({ kind: true }),
+  datapath_segment: datapathSegmentSchema.omit({ kind: true }),
+  datapath_route_link: datapathRouteLinkSchema.omit({ kind: true }),
 } as const satisfies Record<UserKind, z.ZodObject>;

@@ -23,6 +23,10 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'route_link':
     case 'route':
     case 'network_service':
+    case 'interface_port':
+    case 'datapath_network':
+    case 'datapath_segment':
+    case 'datapath_route_link':
       return shown(entity);
   }
 }

@@ -128,6 +128,15 @@ export class ScopeIndex {
         const domain = macDomain(this.model, entity);
         return domain === undefined ? this.of(entity.interface_uuid) : this.domainOf(domain);
       }
+      case 'datapath_network':
+        return this.domainOf(entity.network_uuid);
+      case 'datapath_segment':
+        return this.domainOf(entity.segment_uuid);
+      case 'datapath_route_link':
+        return this.scopesOf(entity.route_link_uuid);
+      case 'interface_port':
+        // What NICs are is decided before slices are made.
+        return NOWHERE;
       case 'network_service':
         return entity.interface_uuid === null ? NOWHERE : this.of(entity.interface_uuid);
       case 'interface':
@@ -210,7 +219,7 @@ function touchedBy(model: Model, changes: readonly EntityChange[]): Touched {
     for (const entity of [before, after]) {
       if (entity?.kind === 'interface') interfaces.add(uuid);
       else if (entity?.kind === 'mac_lease') interfaces.add(entity.interface_uuid);
-      else if (entity?.kind === 'route') records.add(entity.route_link_uuid);
+      else if (entity?.kind === 'route') touchRouter(model, entity.route_link_uuid, records);
       else if (entity?.kind === 'ip_lease') {
         if (entity.interface_uuid !== null) interfaces.add(entity.interface_uuid);
         if (entity.mac_lease_uuid !== null) macLeases.add(entity.mac_lease_uuid);
@@ -231,7 +240,15 @@ function touchContents(model: Model, uuid: string, { records, interfaces, macLea
     macLeases.add(lease.uuid);
     interfaces.add(lease.interface_uuid);
   }
-  for (const route of referrers(model, 'route', uuid)) records.add(route.uuid).add(route.route_link_uuid);
+  for (const route of referrers(model, 'route', uuid)) touchRouter(model, route.route_link_uuid, records.add(route.uuid));
+  for (const kind of ['datapath_network', 'datapath_segment'] as const)
+    for (const link of referrers(model, kind, uuid)) records.add(link.uuid);
+}
+
+/** A virtual router is where its routes are, and takes along which datapaths it reaches. */
+function touchRouter(model: Model, routeLink: string, records: Set<string>): void {
+  records.add(routeLink);
+  for (const link of referrers(model, 'datapath_route_link', routeLink)) records.add(link.uuid);
 }
 
 function vrfOf(entity: Entity | undefined): number | undefined {

@@ -116,6 +116,19 @@ const CREATORS: Creators = {
   network_service(work, uuid, { display_name, mode, interface_uuid, incoming_port, outgoing_port }) {
     work.put({ kind: 'network_service', uuid, display_name, mode, interface_uuid, incoming_port, outgoing_port, ...stamps(work) });
   },
+
+  interface_port(work, uuid, { interface_uuid, datapath_uuid, port_name, singular }) {
+    work.put({ kind: 'interface_port', uuid, interface_uuid, datapath_uuid, port_name, singular, ...stamps(work) });
+  },
+
+  datapath_network: (work, uuid, params) =>
+    work.put({ kind: 'datapath_network', uuid, network_uuid: params.network_uuid, ...underlayFrom(work, params) }),
+
+  datapath_segment: (work, uuid, params) =>
+    work.put({ kind: 'datapath_segment', uuid, segment_uuid: params.segment_uuid, ...underlayFrom(work, params) }),
+
+  datapath_route_link: (work, uuid, params) =>
+    work.put({ kind: 'datapath_route_link', uuid, route_link_uuid: params.route_link_uuid, ...underlayFrom(work, params) }),
 };
 
 /** Creates an entity and returns its uuid; what is wrong is noted in the workspace. */
@@ -149,6 +162,20 @@ function prefixesFrom(params: PrefixParams) {
     ipv6_prefix: params.ipv6_prefix ?? (params.ipv6_network === undefined ? null : DEFAULT_PREFIX.ipv6),
   };
 }
+
+function underlayFrom(work: Workspace, { datapath_uuid, interface_uuid, mac_address, ip_lease_uuid }: LinkParams) {
+  return {
+    datapath_uuid,
+    interface_uuid,
+    mac_address: mac_address ?? work.newMac(),
+    ip_lease_uuid,
+    endpoint_address: null,
+    endpoint_network_uuid: null,
+    ...stamps(work),
+  };
+}
+
+type LinkParams = Pick<CreateInput<'datapath_network'>, 'datapath_uuid' | 'interface_uuid' | 'mac_address' | 'ip_lease_uuid'>;
 
 function ipLease(
   work: Workspace,

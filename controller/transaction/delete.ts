@@ -19,7 +19,7 @@ export function deleteEntity(work: Workspace, uuid: string, cascade: boolean): s
     for (const reference of referencesTo(entity.kind))
       for (const referrer of [...referrers(work.draft, reference.from, next)]) {
         if (reference.on_delete === 'goes_along' || (cascade && !reference.release)) pending.push(referrer.uuid);
-        else if (cascade && reference.release) work.put(reference.release(referrer, next));
+        else if (reference.release && (cascade || reference.lets_go?.(referrer))) work.put(reference.release(referrer, next));
       }
   }
   return deleted;

@@ -1,5 +1,5 @@
 /**
- * What follows from a transaction's changes: segments of new MACs, keys of L2 domains, policy classes, routing domains.
+ * What follows from a transaction's changes: segments of new MACs, keys of L2 domains, policy classes, underlay endpoints, routing domains.
  *
  * Assumes: all operations were applied. They may have left references to nothing, which the invariants refuse afterwards.
  */
@@ -8,6 +8,7 @@ import type { Interface } from '../../flows/model/entities.js';
 import { classKey, groupSetKey } from '../../flows/model/indexes.js';
 import { assignRoutingDomains } from '../../flows/model/routing-domain.js';
 import { entityOf, ipLeasesOf, referrers } from '../../flows/model/view.js';
+import { assignEndpoints } from './endpoints.js';
 import type { KeyRing } from './keys.js';
 import type { Workspace } from './workspace.js';
 
@@ -15,6 +16,7 @@ export function derive({ draft, keys, segmentFollowsNetwork }: Workspace): void 
   for (const uuid of segmentFollowsNetwork) followNetwork(draft, uuid);
   assignSegmentKeys(draft, keys);
   assignPolicyClasses(draft, keys);
+  assignEndpoints(draft);
   assignRoutingDomains(draft, () => keys.next('vrf_key'));
 }
 

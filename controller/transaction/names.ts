@@ -1,7 +1,7 @@
 /**
  * Names made up for entities and MACs that come without.
  */
-import { macKey } from '../../flows/model/indexes.js';
+import { linkMacKey, macKey } from '../../flows/model/indexes.js';
 import type { ModelView } from '../../flows/model/view.js';
 import { formatMac } from '../../flows/net/mac.js';
 import type { Random } from '../kernel/ambient.js';
@@ -18,10 +18,10 @@ export function makeUuid(prefix: string, random: Random, taken: (uuid: string) =
   }
 }
 
-/** A random locally administered unicast MAC that no mac_lease has. */
+/** A random locally administered unicast MAC that no mac_lease and no datapath has. */
 export function makeMac(random: Random, view: ModelView): string {
   for (;;) {
     const mac = formatMac([...random.bytes(5)].reduce((value, byte) => value * 256 + byte, 0x02));
-    if (view.count(macKey(mac)) === 0) return mac;
+    if (view.count(macKey(mac)) === 0 && view.count(linkMacKey(mac)) === 0) return mac;
   }
 }

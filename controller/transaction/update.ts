@@ -17,6 +17,10 @@ const UPDATERS: Updaters = {
   route_link: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   route: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   network_service: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  interface_port: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  datapath_network: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  datapath_segment: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  datapath_route_link: (work, entity, params) => work.put({ ...entity, ...given(params) }),
 
   network(work, entity, params) {
     const next = { ...entity, ...given(params) };

@@ -181,6 +181,55 @@ export const networkServiceSchema = z.strictObject({
   ...stamps,
 });
 
+/** A further place of an interface, beside its own owner_datapath_uuid and port_name: a datapath, a port name, or a port of a datapath. */
+export const interfacePortSchema = z.strictObject({
+  kind: z.literal('interface_port'),
+  uuid: uuid('ifp'),
+  interface_uuid: uuid('if'),
+  /** null: any datapath. */
+  datapath_uuid: uuid('dp').nullable(),
+  /** null: whatever port names the interface. */
+  port_name: z.string().max(15).nullable(),
+  singular: z.boolean(),
+  ...stamps,
+});
+
+/** What a datapath's rows for networks, segments and route links have in common: by which of its addresses others reach it for that one. */
+const underlay = {
+  datapath_uuid: uuid('dp'),
+  /** The hypervisor's own interface, mode host. */
+  interface_uuid: uuid('if'),
+  /** Stands for the datapath on that underlay; unique among all such rows. */
+  mac_address: z.string(),
+  /** The lease of the interface that is meant; null is its first. */
+  ip_lease_uuid: uuid('il').nullable(),
+  /** The address of that lease, and its network: the underlay. Both null while the interface is not on the datapath or has no address. */
+  endpoint_address: z.string().nullable(),
+  endpoint_network_uuid: uuid('nw').nullable(),
+  ...stamps,
+};
+
+export const datapathNetworkSchema = z.strictObject({
+  kind: z.literal('datapath_network'),
+  uuid: uuid('dpn'),
+  network_uuid: uuid('nw'),
+  ...underlay,
+});
+
+export const datapathSegmentSchema = z.strictObject({
+  kind: z.literal('datapath_segment'),
+  uuid: uuid('dpseg'),
+  segment_uuid: uuid('seg'),
+  ...underlay,
+});
+
+export const datapathRouteLinkSchema = z.strictObject({
+  kind: z.literal('datapath_route_link'),
+  uuid: uuid('dprl'),
+  route_link_uuid: uuid('rl'),
+  ...underlay,
+});
+
 /** A distinct set of security groups that at least one interface has; managed by vnmgr, not visible in REST. uuid is `pc-` and the key. */
 export const policyClassSchema = z.strictObject({
   kind: z.literal('policy_class'),
@@ -239,6 +288,10 @@ export const entitySchema = z.discriminatedUnion('kind', [
   routeSchema,
   securityGroupSchema,
   networkServiceSchema,
+  interfacePortSchema,
+  datapathNetworkSchema,
+  datapathSegmentSchema,
+  datapathRouteLinkSchema,
   policyClassSchema,
   vifSchema,
   chassisSchema,
@@ -256,6 +309,12 @@ export type RuleRemote = Readonly<z.infer<typeof ruleRemoteSchema>>;
 export type SecurityGroupRule = Readonly<z.infer<typeof securityGroupRuleSchema>>;
 export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
 export type NetworkService = Readonly<z.infer<typeof networkServiceSchema>>;
+export type InterfacePort = Readonly<z.infer<typeof interfacePortSchema>>;
+export type DatapathNetwork = Readonly<z.infer<typeof datapathNetworkSchema>>;
+export type DatapathSegment = Readonly<z.infer<typeof datapathSegmentSchema>>;
+export type DatapathRouteLink = Readonly<z.infer<typeof datapathRouteLinkSchema>>;
+/** A datapath's row for something that may cross between hypervisors. */
+export type DatapathLink = DatapathNetwork | DatapathSegment | DatapathRouteLink;
 export type PolicyClass = Readonly<z.infer<typeof policyClassSchema>>;
 export type VifRecord = Readonly<z.infer<typeof vifSchema>>;
 export type Encapsulation = z.infer<typeof encapsulation>;
@@ -273,6 +332,8 @@ export type Entity =
   | Route
   | SecurityGroup
   | NetworkService
+  | InterfacePort
+  | DatapathLink
   | PolicyClass
   | VifRecord
   | Chassis;
@@ -291,6 +352,10 @@ export const KINDS = {
   route: { collection: 'routes', prefix: 'r' },
   security_group: { collection: 'security_groups', prefix: 'sg' },
   network_service: { collection: 'network_services', prefix: 'ns' },
+  interface_port: { collection: 'interface_ports', prefix: 'ifp' },
+  datapath_network: { collection: 'datapath_networks', prefix: 'dpn' },
+  datapath_segment: { collection: 'datapath_segments', prefix: 'dpseg' },
+  datapath_route_link: { collection: 'datapath_route_links', prefix: 'dprl' },
 } as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;
 
 export type UserKind = keyof typeof KINDS;

@@ -5,18 +5,21 @@
  * Promises: keys are a function of the one entity, so an index changes only where an entity does.
  */
 import { MAX_IPV4 } from '../net/ip.js';
-import type { Entity, EntityKind, Network, Route, SecurityGroup } from './entities.js';
+import type { DatapathLink, Entity, EntityKind, Network, Route, SecurityGroup } from './entities.js';
 import { referrerKeys } from './references.js';
 import { destination, subnets, type Subnet } from './subnets.js';
 
 export const macKey = (mac: string) => `mac:${mac}`;
 export const ipKey = (network: string, address: string) => `ip:${network}|${address}`;
 export const dpidKey = (dpid: string) => `dpid:${dpid}`;
-/** Interfaces that have a port name, with the datapath they belong to; null for any. */
+/** Interfaces and interface_ports with a port name, by the datapath they name with it; null for any. */
 export const portNameKey = (name: string, owner: string | null) => `port:${name}@${owner ?? ''}`;
 /** NICs that name an interface, and NICs on ports of a name. */
 export const vifIfaceKey = (ifaceId: string) => `vif-iface:${ifaceId}`;
 export const vifPortKey = (portName: string) => `vif-port:${portName}`;
+/** The row of a datapath for a network, segment or route link. */
+export const linkKey = (datapath: string, target: string) => `link:${datapath}|${target}`;
+export const linkMacKey = (mac: string) => `linkmac:${mac}`;
 export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
 export const ruleKey = (rule: string) => `rule:${rule}`;
 /** Networks and segments of a routing domain. */
@@ -53,6 +56,14 @@ export function setKeys(entity: Entity): string[] {
     case 'security_group':
       keys.push(...ruleKeys(entity));
       break;
+    case 'interface_port':
+      if (entity.port_name !== null) keys.push(portNameKey(entity.port_name, entity.datapath_uuid));
+      break;
+    case 'datapath_network':
+    case 'datapath_segment':
+    case 'datapath_route_link':
+      keys.push(linkKey(entity.datapath_uuid, linkTarget(entity)), linkMacKey(entity.mac_address));
+      break;
     case 'policy_class':
       keys.push(groupSetKey(entity.security_group_uuids));
       break;
@@ -66,6 +77,18 @@ export function setKeys(entity: Entity): string[] {
       break;
   }
   return keys;
+}
+
+/** What a datapath's row is about. */
+export function linkTarget(link: DatapathLink): string {
+  switch (link.kind) {
+    case 'datapath_network':
+      return link.network_uuid;
+    case 'datapath_segment':
+      return link.segment_uuid;
+    case 'datapath_route_link':
+      return link.route_link_uuid;
+  }
 }
 
 function routeKeys(route: Route): string[] {

@@ -102,7 +102,7 @@ const iface = {
     mode: z
       .enum(['vif', 'simulated', 'host', 'internal', 'patch', 'promiscuous', 'remote'])
       .describe(
-        'vif: the NIC of a VM; simulated: a router or service port that exists in flows only; the others are stored and not yet plumbed.',
+        "vif: the NIC of a VM; simulated: a router or service port that exists in flows only; host: a hypervisor's own, whose address is an end of the underlay; the others are stored and not yet plumbed.",
       ),
     owner_datapath_uuid: reference('datapath')
       .nullable()
@@ -237,6 +237,66 @@ const networkService = {
   }),
 };
 
+const interfacePort = {
+  create: z.strictObject({
+    uuid: ownUuid('interface_port'),
+    interface_uuid: reference('interface').describe('The interface that may be there.'),
+    datapath_uuid: reference('datapath').nullable().default(null).describe('The datapath; any when absent.'),
+    port_name: portName
+      .nullable()
+      .default(null)
+      .describe('OVS port name that is the interface there; without it only external_ids:iface-id is.'),
+    singular: z.boolean().default(true).describe("Kept for OpenVNet's clients; an interface is in one place at a time regardless."),
+  }),
+  update: z.strictObject({
+    port_name: portName.nullable().optional().describe('OVS port name that is the interface there.'),
+  }),
+};
+
+const ownMacText = 'Stands for the datapath on that underlay, unique among such rows; one is made up when absent.';
+const ownLeaseText = "The lease of the interface that is the datapath's address; null is its first.";
+const hostText = "The hypervisor's own interface (mode host) that leads to the other datapaths.";
+const underlay = {
+  create: {
+    interface_uuid: reference('interface').describe(hostText),
+    mac_address: macAddress.optional().describe(ownMacText),
+    ip_lease_uuid: reference('ip_lease').nullable().default(null).describe(ownLeaseText),
+  },
+  update: {
+    interface_uuid: reference('interface').optional().describe(hostText),
+    mac_address: macAddress.optional().describe(ownMacText),
+    ip_lease_uuid: reference('ip_lease').nullable().optional().describe(ownLeaseText),
+  },
+};
+const linkedDatapath = reference('datapath').describe('The datapath that others may reach.');
+const datapathNetwork = {
+  create: z.strictObject({
+    uuid: ownUuid('datapath_network'),
+    datapath_uuid: linkedDatapath,
+    network_uuid: reference('network').describe('The network that may cross to it.'),
+    ...underlay.create,
+  }),
+  update: z.strictObject(underlay.update),
+};
+const datapathSegment = {
+  create: z.strictObject({
+    uuid: ownUuid('datapath_segment'),
+    datapath_uuid: linkedDatapath,
+    segment_uuid: reference('segment').describe('The segment that may cross to it.'),
+    ...underlay.create,
+  }),
+  update: z.strictObject(underlay.update),
+};
+const datapathRouteLink = {
+  create: z.strictObject({
+    uuid: ownUuid('datapath_route_link'),
+    datapath_uuid: linkedDatapath,
+    route_link_uuid: reference('route_link').describe('The virtual router that may cross to it.'),
+    ...underlay.create,
+  }),
+  update: z.strictObject(underlay.update),
+};
+
 /** Parameters of create and update of every kind a user can create. */
 export const INPUTS = {
   datapath,
@@ -249,6 +309,10 @@ export const INPUTS = {
   route,
   security_group: securityGroup,
   network_service: networkService,
+  interface_port: interfacePort,
+  datapath_network: datapathNetwork,
+  datapath_segment: datapathSegment,
+  datapath_route_link: datapathRouteLink,
 } as const satisfies Record<UserKind, { readonly create: z.ZodObject; readonly update: z.ZodObject }>;
 
 export type CreateInput<K extends UserKind> = z.output<(typeof INPUTS)[K]['create']>;

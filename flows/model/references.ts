@@ -19,6 +19,8 @@ export interface ReferenceField<K extends EntityKind = EntityKind> {
   targets(entity: EntityOf<K>): readonly string[];
   /** What becomes of the referrer when the target is deleted. */
   readonly on_delete: 'goes_along' | 'refuses';
+  /** Whether the referrer lets go by itself, cascade or not; needs `release`. */
+  lets_go?(entity: EntityOf<K>): boolean;
   /** The referrer without its reference to `target`, for a delete that cascades; without it the referrer is deleted. */
   release?(entity: EntityOf<K>, target: string): EntityOf<K>;
 }
@@ -38,7 +40,9 @@ const REFERENCES: readonly ReferenceField[] = [
     to: 'datapath',
     targets: (e) => some(e.owner_datapath_uuid),
     on_delete: 'refuses',
-    release: (e) => ({ ...e, owner_datapath_uuid: null }),
+    // A hypervisor's own interface is nobody's when the hypervisor is gone, and its NIC names no other hypervisor's.
+    lets_go: (e) => e.mode === 'host',
+    release: (e) => ({ ...e, owner_datapath_uuid: null, ...(e.mode === 'host' ? { port_name: null } : {}) }),
   }),
   field({
     from: 'interface',
@@ -76,6 +80,29 @@ const REFERENCES: readonly ReferenceField[] = [
   }),
   field({ from: 'vif', field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
   field({ from: 'chassis', field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
+  field({ from: 'interface_port', field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),
+  field({ from: 'interface_port', field: 'datapath_uuid', to: 'datapath', targets: (e) => some(e.datapath_uuid), on_delete: 'goes_along' }),
+  field({ from: 'datapath_network', field: 'network_uuid', to: 'network', targets: (e) => [e.network_uuid], on_delete: 'goes_along' }),
+  field({ from: 'datapath_segment', field: 'segment_uuid', to: 'segment', targets: (e) => [e.segment_uuid], on_delete: 'goes_along' }),
+  field({
+    from: 'datapath_route_link',
+    field: 'route_link_uuid',
+    to: 'route_link',
+    targets: (e) => [e.route_link_uuid],
+    on_delete: 'goes_along',
+  }),
+  ...(['datapath_network', 'datapath_segment', 'datapath_route_link'] as const).flatMap((from) => [
+    field({ from, field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
+    field({ from, field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),
+    field({
+      from,
+      field: 'ip_lease_uuid',
+      to: 'ip_lease',
+      targets: (e) => some(e.ip_lease_uuid),
+      on_delete: 'refuses',
+      release: (e) => ({ ...e, ip_lease_uuid: null }),
+    }),
+  ]),
 ];
 
 const BY_REFERRER = group((reference) => reference.from);

@@ -6,6 +6,9 @@
 import type { Entity, EntityKind, EntityOf, IpLease, MacLease, Network } from './entities.js';
 import { referrerKey } from './references.js';
 
+/** Kinds of the rows that say by what a datapath is reached for something. */
+export const LINK_KINDS = ['datapath_network', 'datapath_segment', 'datapath_route_link'] as const;
+
 export interface ModelView {
   get(uuid: string): Entity | undefined;
   /** uuids of the entities with this set index key. The model must not change while they are iterated. */

@@ -10,13 +10,17 @@ const uuids = {
   datapath: ['dp-1', 'dp-2'],
   segment: ['seg-1', 'seg-2'],
   network: ['nw-1', 'nw-2', 'nw-3', 'nw-4'],
-  interface: ['if-1', 'if-2', 'if-3', 'if-r1', 'if-r2', 'if-r3'],
+  interface: ['if-1', 'if-2', 'if-3', 'if-r1', 'if-r2', 'if-r3', 'if-h1', 'if-h2'],
   mac_lease: ['ml-1', 'ml-2'],
   ip_lease: ['il-1', 'il-2', 'il-3'],
   route_link: ['rl-1', 'rl-2'],
   route: ['r-1', 'r-2', 'r-3', 'r-4'],
   security_group: ['sg-1', 'sg-2', 'sg-3'],
   network_service: ['ns-1'],
+  interface_port: ['ifp-1', 'ifp-2', 'ifp-3'],
+  datapath_network: ['dpn-1', 'dpn-2', 'dpn-3'],
+  datapath_segment: ['dpseg-1'],
+  datapath_route_link: ['dprl-1'],
 } as const satisfies Record<UserKind, readonly string[]>;
 
 const of = (kind: UserKind) => pick(...uuids[kind]);
@@ -38,6 +42,15 @@ const rule = fc.record(
   },
   { requiredKeys: ['direction', 'protocol', 'remote'] },
 );
+
+const hostInterface = pick('if-h1', 'if-h2', 'if-h1', 'if-h2', 'if-1');
+const underlay = {
+  datapath_uuid: of('datapath'),
+  interface_uuid: hostInterface,
+  mac_address: pick('02:0d:00:00:00:01', '02:0d:00:00:00:02'),
+  ip_lease_uuid: of('ip_lease'),
+};
+const underlayKeys = ['datapath_uuid', 'interface_uuid'] as const;
 
 const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>> } = {
   datapath: fc.record({ display_name: fc.constant('x'), node_id: fc.constant('node'), dpid: pick('0x1', '0x2') }),
@@ -75,6 +88,16 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
   }),
   security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
   network_service: fc.record({ mode: fc.constant('dhcp'), interface_uuid: of('interface') }),
+  interface_port: fc.record(
+    { interface_uuid: of('interface'), datapath_uuid: of('datapath'), port_name: pick('tap1', 'tap2') },
+    { requiredKeys: ['interface_uuid'] },
+  ),
+  datapath_network: fc.record({ network_uuid: of('network'), ...underlay }, { requiredKeys: ['network_uuid', ...underlayKeys] }),
+  datapath_segment: fc.record({ segment_uuid: of('segment'), ...underlay }, { requiredKeys: ['segment_uuid', ...underlayKeys] }),
+  datapath_route_link: fc.record(
+    { route_link_uuid: of('route_link'), ...underlay },
+    { requiredKeys: ['route_link_uuid', ...underlayKeys] },
+  ),
 };
 
 const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> = {
@@ -94,6 +117,11 @@ const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> 
   ip_lease: fc.record({ interface_uuid: fc.option(of('interface'), { nil: null }), mac_lease_uuid: of('mac_lease') }, { requiredKeys: [] }),
   security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
   route: fc.record({ egress: fc.boolean() }),
+  interface_port: fc.record({ port_name: pick('tap1', 'tap2', null) }),
+  datapath_network: fc.record(
+    { interface_uuid: hostInterface, ip_lease_uuid: fc.option(of('ip_lease'), { nil: null }) },
+    { requiredKeys: [] },
+  ),
 };
 
 /** A router port in a network of its own number: routes come about by chance too seldom otherwise. */
@@ -128,6 +156,20 @@ const plainVm = fc
     },
   ]);
 
+/** A hypervisor's own interface, and a network that crosses by it. */
+const host = fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 4 })).map(([n, net]): Operation[] => [
+  {
+    verb: 'create',
+    kind: 'interface',
+    params: { uuid: `if-h${n}`, mode: 'host', owner_datapath_uuid: `dp-${n}`, network_uuid: 'nw-4', ipv4_address: `10.0.3.2${n}` },
+  },
+  {
+    verb: 'create',
+    kind: 'datapath_network',
+    params: { uuid: `dpn-${n}`, datapath_uuid: `dp-${n}`, network_uuid: `nw-${net}`, interface_uuid: `if-h${n}` },
+  },
+]);
+
 const kinds = Object.keys(uuids) as UserKind[];
 const creation = pick(...kinds).chain((kind) =>
   fc.tuple(of(kind), creates[kind]).map(([uuid, params]): Operation[] => [{ verb: 'create', kind, params: { uuid, ...defined(params) } }]),
@@ -143,6 +185,7 @@ const single = fc.oneof(
   { weight: 2, arbitrary: plainNetwork },
   { weight: 5, arbitrary: plainVm },
   { weight: 4, arbitrary: router },
+  { weight: 3, arbitrary: host },
   { weight: 6, arbitrary: change },
   { weight: 6, arbitrary: deletion },
 );
@@ -151,7 +194,16 @@ const single = fc.oneof(
 export const beginning: Operation[] = [
   ...['sg-1', 'sg-2'].map((uuid): Operation => ({ verb: 'create', kind: 'security_group', params: { uuid } })),
   ...['rl-1', 'rl-2'].map((uuid): Operation => ({ verb: 'create', kind: 'route_link', params: { uuid } })),
-  ...[1, 2, 3].map((n): Operation => ({ verb: 'create', kind: 'network', params: { uuid: `nw-${n}`, ipv4_network: `10.0.${n - 1}.0` } })),
+  ...[1, 2].map((n): Operation => ({
+    verb: 'create',
+    kind: 'datapath',
+    params: { uuid: `dp-${n}`, display_name: 'x', node_id: 'x', dpid: `0x${n}` },
+  })),
+  ...[1, 2, 3, 4].map((n): Operation => ({
+    verb: 'create',
+    kind: 'network',
+    params: { uuid: `nw-${n}`, ipv4_network: `10.0.${n - 1}.0` },
+  })),
   ...[1, 2, 3].map((n): Operation => ({
     verb: 'create',
     kind: 'interface',

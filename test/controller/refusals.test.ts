@@ -32,6 +32,19 @@ const setting: Operation[] = [
   create('route', { uuid: 'r-1', interface_uuid: 'if-r1', network_uuid: 'nw-1', route_link_uuid: 'rl-1', ipv4_network: '10.0.1.0' }),
   create('route', { uuid: 'r-2', interface_uuid: 'if-r2', network_uuid: 'nw-2', route_link_uuid: 'rl-1', ipv4_network: '10.0.2.0' }),
   create('network_service', { uuid: 'ns-1', mode: 'dhcp', interface_uuid: 'if-r1' }),
+  create('datapath', { uuid: 'dp-2', display_name: 'two', node_id: 'two', dpid: '0xb' }),
+  create('interface', { uuid: 'if-host', mode: 'host', port_name: 'eth0', owner_datapath_uuid: 'dp-2' }),
+  create('mac_lease', { uuid: 'ml-host', interface_uuid: 'if-host', mac_address: '02:00:00:00:0a:01' }),
+  create('ip_lease', { uuid: 'il-host', interface_uuid: 'if-host', network_uuid: 'nw-same', ipv4_address: '10.0.1.20' }),
+  create('ip_lease', { uuid: 'il-free', network_uuid: 'nw-same', ipv4_address: '10.0.1.21' }),
+  create('datapath_network', {
+    uuid: 'dpn-2',
+    datapath_uuid: 'dp-2',
+    network_uuid: 'nw-1',
+    interface_uuid: 'if-host',
+    ip_lease_uuid: 'il-host',
+    mac_address: '02:00:00:bb:00:01',
+  }),
 ];
 
 const update = (kind: UserKind, uuid: string, params: Params): Operation => ({ verb: 'update', kind, uuid, params });
@@ -282,6 +295,52 @@ describe('a transaction is refused', () => {
       remove('segment', 'seg-1'),
       ['still_referenced : still referred to by nw-seg', expect.stringMatching(/^still_referenced : still referred to by ml-\w{8}$/)],
     ],
+    [
+      'for a place that is none',
+      create('interface_port', { interface_uuid: 'if-1' }),
+      ['invariant_violated : a port needs datapath_uuid, port_name or both'],
+    ],
+    [
+      'for a second place on a datapath',
+      create('interface_port', { interface_uuid: 'if-host', datapath_uuid: 'dp-2', port_name: 'eth1' }),
+      ['conflict /datapath_uuid: if-host has a place on dp-2 already, by if-host'],
+    ],
+    [
+      'for a port that is another interface there',
+      create('interface_port', { interface_uuid: 'if-1', datapath_uuid: 'dp-1', port_name: 'tap2' }),
+      ['conflict /port_name: tap2 on dp-1 is already if-2'],
+    ],
+    [
+      'for a network that a datapath has already',
+      create('datapath_network', { datapath_uuid: 'dp-2', network_uuid: 'nw-1', interface_uuid: 'if-host' }),
+      ['conflict : dp-2 has nw-1 already, by dpn-2'],
+    ],
+    [
+      'for the MAC of another datapath or row',
+      create('datapath_segment', {
+        datapath_uuid: 'dp-2',
+        segment_uuid: 'seg-1',
+        interface_uuid: 'if-host',
+        mac_address: '02:00:00:BB:00:01',
+      }),
+      ['conflict /mac_address: 02:00:00:bb:00:01 is taken by dpn-2'],
+    ],
+    [
+      'for an underlay by a VM',
+      create('datapath_route_link', { datapath_uuid: 'dp-2', route_link_uuid: 'rl-1', interface_uuid: 'if-1' }),
+      ['invariant_violated /interface_uuid: needs an interface of mode host; if-1 is vif'],
+    ],
+    [
+      'for an endpoint that its interface has not',
+      update('datapath_network', 'dpn-2', { ip_lease_uuid: 'il-free' }),
+      ['invariant_violated /ip_lease_uuid: il-free is attached to nothing, not on if-host'],
+    ],
+    [
+      'for a lease that leaves the interface whose endpoint it is',
+      update('ip_lease', 'il-host', { interface_uuid: null }),
+      ['invariant_violated /interface_uuid: dpn-2 has it as an address of if-host'],
+    ],
+    ['for a lease that is an endpoint', remove('ip_lease', 'il-host'), ['still_referenced : still referred to by dpn-2']],
     ['for a datapath that owns an interface', remove('datapath', 'dp-1'), ['still_referenced : still referred to by if-2']],
   ])('%s', async (_, operation, reasons) => expect(await why(operation)).toEqual(reasons));
 

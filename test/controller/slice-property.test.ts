@@ -57,6 +57,8 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
     const address = all('ip_lease').find(({ mac_lease_uuid }) => mac_lease_uuid === uuid);
     return segment !== null ? segmentDomain.get(segment) : address && networkDomain.get(address.network_uuid);
   };
+  const isRouterHere = (routeLink: string) =>
+    all('route').some((route) => route.route_link_uuid === routeLink && inDomain(route.network_uuid));
   const wanted = entities.filter((entity) => {
     switch (entity.kind) {
       case 'datapath':
@@ -68,7 +70,15 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
       case 'route':
         return inDomain(entity.network_uuid);
       case 'route_link':
-        return all('route').some((route) => route.route_link_uuid === entity.uuid && inDomain(route.network_uuid));
+        return isRouterHere(entity.uuid);
+      case 'datapath_network':
+        return inDomain(entity.network_uuid);
+      case 'datapath_segment':
+        return domains.has(segmentDomain.get(entity.segment_uuid)!);
+      case 'datapath_route_link':
+        return isRouterHere(entity.route_link_uuid);
+      case 'interface_port':
+        return false;
       case 'mac_lease': {
         const domain = leaseDomain(entity.uuid, entity.segment_uuid);
         return domain === undefined ? chosen.has(entity.interface_uuid) : domains.has(domain);

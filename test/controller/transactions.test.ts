@@ -91,6 +91,11 @@ describe('creating', () => {
       create('route_link', { uuid: 'rl-1' }),
       create('route', { uuid: 'r-1', interface_uuid: 'if-1', network_uuid: 'nw-1', route_link_uuid: 'rl-1', ipv4_network: '10.0.0.0' }),
       create('network_service', { uuid: 'ns-1', mode: 'dhcp', interface_uuid: 'if-1' }),
+      create('interface', { uuid: 'if-host', mode: 'host', network_uuid: 'nw-1', ipv4_address: '10.0.0.9' }),
+      create('interface_port', { uuid: 'ifp-1', interface_uuid: 'if-host', datapath_uuid: 'dp-1' }),
+      create('datapath_network', { uuid: 'dpn-1', datapath_uuid: 'dp-1', network_uuid: 'nw-1', interface_uuid: 'if-host' }),
+      create('datapath_segment', { uuid: 'dpseg-1', datapath_uuid: 'dp-1', segment_uuid: 'seg-1', interface_uuid: 'if-host' }),
+      create('datapath_route_link', { uuid: 'dprl-1', datapath_uuid: 'dp-1', route_link_uuid: 'rl-1', interface_uuid: 'if-host' }),
     ]);
     for (const kind of Object.keys(KINDS) as UserKind[]) {
       const { total_count, items } = world.vnmgr.list(kind, { offset: 0, limit: 10 });

@@ -19,6 +19,10 @@ export const ORDER: readonly UserKind[] = [
   'route_link',
   'route',
   'network_service',
+  'interface_port',
+  'datapath_network',
+  'datapath_segment',
+  'datapath_route_link',
 ];
 
 export interface TopologyEntity {

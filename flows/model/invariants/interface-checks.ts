@@ -3,6 +3,7 @@
  */
 import type { Interface, NetworkService } from '../entities.js';
 import { portNameKey } from '../indexes.js';
+import { ownPlace, placeOf, placesOf, type Place } from '../places.js';
 import { entityOf, referrers } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 import { checkRoutesThrough } from './routing-checks.js';
@@ -12,20 +13,40 @@ export function checkInterface(check: Check, { before, after }: Change<'interfac
   const complain = complainAbout(check, after);
   if (after.security_group_uuids.length > 0 && after.mode === 'simulated')
     complain('security_group_uuids', 'a simulated interface is not a VM and cannot be a member of groups');
-  checkPortName(check, after, complain);
+  const place = ownPlace(after);
+  if (place) checkPlace(check, place, complain);
   if (before === undefined || (before.mode === after.mode && before.enable_routing === after.enable_routing)) return;
   checkRoutesThrough(check, after.uuid, complain);
   for (const service of referrers(check.view, 'network_service', after.uuid))
     if (!check.touched(service.uuid) && serviceProblem(service, after)) complain('mode', `${service.uuid} needs a simulated interface`);
 }
 
-/** A port name means one interface on a datapath; one that names no datapath gives way to one that does. */
-function checkPortName(check: Check, iface: Interface, complain: Complain): void {
-  if (iface.port_name === null) return;
-  for (const uuid of check.view.lookup(portNameKey(iface.port_name, iface.owner_datapath_uuid))) {
-    if (uuid === iface.uuid) continue;
-    const where = iface.owner_datapath_uuid ?? 'any datapath';
-    complain('port_name', `${iface.port_name} on ${where} is already ${uuid}`, 'conflict');
+export function checkInterfacePort(check: Check, { after }: Change<'interface_port'>): void {
+  if (after === undefined) return;
+  const complain = complainAbout(check, after);
+  if (after.datapath_uuid === null && after.port_name === null) complain('', 'a port needs datapath_uuid, port_name or both');
+  checkPlace(check, after, complain);
+}
+
+/** A port name means one interface on a datapath; one that names no datapath gives way to one that does. An interface has one place on each. */
+function checkPlace(check: Check, place: Place, complain: Complain): void {
+  const { view } = check;
+  const iface = entityOf(view, 'interface', place.interface_uuid);
+  const where = place.datapath_uuid ?? 'any datapath';
+  for (const other of iface ? placesOf(view, iface) : [])
+    if (other.uuid !== place.uuid && other.datapath_uuid === place.datapath_uuid) {
+      complain(
+        place.uuid === place.interface_uuid ? 'owner_datapath_uuid' : 'datapath_uuid',
+        `${place.interface_uuid} has a place on ${where} already, by ${other.uuid}`,
+        'conflict',
+      );
+      return;
+    }
+  if (place.port_name === null) return;
+  for (const uuid of view.lookup(portNameKey(place.port_name, place.datapath_uuid))) {
+    const other = placeOf(view, uuid);
+    if (other === undefined || other.interface_uuid === place.interface_uuid) continue;
+    complain('port_name', `${place.port_name} on ${where} is already ${other.interface_uuid}`, 'conflict');
     return;
   }
 }

@@ -5,12 +5,13 @@
  * Assumes: every entity passed its own schema; what was there before was consistent.
  * Promises: a transaction whose changes all pass leaves a model in which every rule holds. Everything wrong is reported, not only the first.
  */
-import type { Entity } from '../entities.js';
+import type { DatapathLink, Entity } from '../entities.js';
 import { dpidKey } from '../indexes.js';
 import { referencesFrom, referencesTo } from '../references.js';
 import { referrers } from '../view.js';
 import { complainAbout, few, type Change, type Check } from './check.js';
-import { checkInterface, checkNetworkService } from './interface-checks.js';
+import { checkDatapathLink } from './datapath-link-checks.js';
+import { checkInterface, checkInterfacePort, checkNetworkService } from './interface-checks.js';
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
 import { checkRoute } from './routing-checks.js';
@@ -40,6 +41,12 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
       return checkSecurityGroup(check, change as Change<'security_group'>);
     case 'network_service':
       return checkNetworkService(check, change as Change<'network_service'>);
+    case 'interface_port':
+      return checkInterfacePort(check, change as Change<'interface_port'>);
+    case 'datapath_network':
+    case 'datapath_segment':
+    case 'datapath_route_link':
+      return checkDatapathLink(check, change as Change<DatapathLink['kind']>);
     case 'segment':
     case 'route_link':
     case 'policy_class':

@@ -9,6 +9,7 @@ import { ipKey, macKey } from '../indexes.js';
 import { ipv4Subnet, ipv6Subnet } from '../subnets.js';
 import { entityOf, ipLeasesOf, macDomain, networkDomain, type ModelView } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
+import { checkLinksBy } from './datapath-link-checks.js';
 import { checkRoutesThrough } from './routing-checks.js';
 
 export function checkMacLease(check: Check, { after }: Change<'mac_lease'>): void {
@@ -34,6 +35,7 @@ export function checkIpLease(check: Check, { before, after }: Change<'ip_lease'>
   const network = entityOf(view, 'network', after.network_uuid);
   const macLease = entityOf(view, 'mac_lease', after.mac_lease_uuid);
   checkOwner(after, macLease, complain);
+  if (before && before.interface_uuid !== after.interface_uuid) checkLinksBy(check, after, complain);
   if (network === undefined) return;
   checkAddress(check, after, network, complain);
   if (macLease === undefined) return;

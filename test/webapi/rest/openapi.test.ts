@@ -59,6 +59,11 @@ describe('the description of the API', () => {
         },
       },
       { path: '/network_services', body: { uuid: 'ns-a', mode: 'dhcp', interface_uuid: 'if-r' } },
+      { path: '/interfaces', body: { uuid: 'if-h', mode: 'host', network_uuid: 'nw-a', ipv4_address: '10.0.0.9' } },
+      { path: '/interface_ports', body: { uuid: 'ifp-a', interface_uuid: 'if-h', datapath_uuid: 'dp-a', port_name: 'eth0' } },
+      { path: '/datapath_networks', body: { uuid: 'dpn-a', datapath_uuid: 'dp-a', network_uuid: 'nw-a', interface_uuid: 'if-h' } },
+      { path: '/datapath_segments', body: { uuid: 'dpseg-a', datapath_uuid: 'dp-a', segment_uuid: 'seg-a', interface_uuid: 'if-h' } },
+      { path: '/datapath_route_links', body: { uuid: 'dprl-a', datapath_uuid: 'dp-a', route_link_uuid: 'rl-a', interface_uuid: 'if-h' } },
     ].map((operation) => ({ method: 'POST', ...operation }));
     const batch = await api.post('/api/batch?wait=installed').send({ operations });
     expect(batch.status).toBe(200);

@@ -1,0 +1,53 @@
+/**
+ * The addresses by which datapaths reach one another, per network, segment and route link.
+ *
+ * Owns: endpoint_address and endpoint_network_uuid of datapath_networks, datapath_segments and datapath_route_links.
+ * Promises: they are a function of the model: the lease that is named, else the first of the interface, while that is on the datapath.
+ */
+import type { Draft } from '../../flows/model/draft.js';
+import type { DatapathLink, Entity, IpLease } from '../../flows/model/entities.js';
+import { belongsTo } from '../../flows/model/places.js';
+import { entityOf, ipLeasesOf, LINK_KINDS, macLeasesOf, referrers, type ModelView } from '../../flows/model/view.js';
+
+export function assignEndpoints(draft: Draft): void {
+  const interfaces = new Set<string>();
+  const links = new Map<string, DatapathLink>();
+  for (const [uuid, before] of draft.touched()) {
+    const after = draft.get(uuid);
+    if (isLink(after)) links.set(uuid, after);
+    for (const entity of [before, after]) {
+      const iface = interfaceOf(entity);
+      if (iface !== null) interfaces.add(iface);
+    }
+  }
+  for (const iface of interfaces)
+    for (const kind of LINK_KINDS) for (const link of referrers(draft, kind, iface)) links.set(link.uuid, link);
+  for (const link of links.values()) {
+    const lease = endpointOf(draft, link);
+    if (lease === 'misfit') continue;
+    const endpoint_address = lease?.ipv4_address ?? lease?.ipv6_address ?? null;
+    const endpoint_network_uuid = lease?.network_uuid ?? null;
+    if (endpoint_address !== link.endpoint_address || endpoint_network_uuid !== link.endpoint_network_uuid)
+      draft.put({ ...link, endpoint_address, endpoint_network_uuid });
+  }
+}
+
+function isLink(entity: Entity | undefined): entity is DatapathLink {
+  return LINK_KINDS.some((kind) => kind === entity?.kind);
+}
+
+/** The interface whose addresses or places an entity has a part in. */
+function interfaceOf(entity: Entity | undefined): string | null {
+  if (entity?.kind === 'interface') return entity.uuid;
+  return entity?.kind === 'interface_port' || entity?.kind === 'mac_lease' || entity?.kind === 'ip_lease' ? entity.interface_uuid : null;
+}
+
+/** `misfit`: the lease that is named is not the interface's, which the invariants refuse. */
+function endpointOf(view: ModelView, { datapath_uuid, interface_uuid, ip_lease_uuid }: DatapathLink): IpLease | undefined | 'misfit' {
+  const named = entityOf(view, 'ip_lease', ip_lease_uuid);
+  if (ip_lease_uuid !== null && named?.interface_uuid !== interface_uuid) return 'misfit';
+  const iface = entityOf(view, 'interface', interface_uuid);
+  if (iface === undefined || !belongsTo(view, iface, datapath_uuid)) return undefined;
+  if (named !== undefined) return named;
+  return macLeasesOf(view, interface_uuid).flatMap((lease) => ipLeasesOf(view, lease.uuid))[0];
+}
