@@ -34,6 +34,23 @@ network_services:
   - {uuid: ns-dhcp, mode: dhcp, interface_uuid: if-blue}
 `;
 
+/** Hypervisors, and what crosses between them. */
+const UNDERLAY = `
+datapaths:
+  - {uuid: dp-1, display_name: one, dpid: "0xa", node_id: vna1}
+  - {uuid: dp-2, display_name: two, dpid: "0xb", node_id: vna2}
+segments: [{uuid: seg-a, mode: virtual}]
+networks: [{uuid: nw-public, mode: physical, ipv4_network: 172.16.90.0}, {uuid: nw-a, ipv4_network: 10.101.0.0}]
+interfaces:
+  - {uuid: if-dp1eth0, mode: host, owner_datapath_uuid: dp-1, port_name: eth0, network_uuid: nw-public, ipv4_address: 172.16.90.10}
+  - {uuid: if-vm, mode: vif}
+interface_ports: [{uuid: ifp-a, interface_uuid: if-vm, datapath_uuid: dp-2, port_name: tap1}]
+route_links: [{uuid: rl-a}]
+datapath_networks: [{uuid: dpn-a, datapath_uuid: dp-1, network_uuid: nw-a, interface_uuid: if-dp1eth0, mac_address: "02:00:00:AA:00:01"}]
+datapath_segments: [{uuid: dpseg-a, datapath_uuid: dp-1, segment_uuid: seg-a, interface_uuid: if-dp1eth0}]
+datapath_route_links: [{uuid: dprl-a, datapath_uuid: dp-1, route_link_uuid: rl-a, interface_uuid: if-dp1eth0}]
+`;
+
 describe('vnctl apply', () => {
   it('makes the model say what the file says in one revision, and nothing the second time', async () => {
     bench.files['lab.yaml'] = TOPOLOGY;
@@ -126,8 +143,8 @@ describe('vnctl apply', () => {
 });
 
 describe('vnctl export', () => {
-  it('prints what apply makes the same model of', async () => {
-    bench.files['lab.yaml'] = TOPOLOGY;
+  it.each([TOPOLOGY, UNDERLAY])('prints what apply makes the same model of', async (topology) => {
+    bench.files['lab.yaml'] = topology;
     await bench.ok('apply -f lab.yaml');
     const exported = await bench.ok('export');
     expect(await bench.ok('apply -f -', exported)).toMatch(/^0 created, 0 changed, \d+ unchanged; revision 1\n$/);
