@@ -5,9 +5,9 @@
  * Promises: a dump is compared part by part as it arrives, matches, actions and cookies in full. Nothing is written here but meters, which
  * cannot travel in bundles; what differs becomes a difference in the ledgers. Foreign flows, groups and meters are left alone.
  */
-import type { Action } from '../../flows/openflow/action.js';
 import { flowKey, meterBody } from '../../flows/openflow/canonical.js';
 import type { Flow, Group, Meter } from '../../flows/openflow/flow.js';
+import { groupsOf, groupsOfFlow } from '../../flows/openflow/groups-of.js';
 import { OWNER_COOKIE, OWNER_MASK } from '../../flows/pipeline/cookie.js';
 import { PIPELINE_VERSION, TABLES } from '../../flows/pipeline/tables.js';
 import { SwitchRejection } from '../channel/errors.js';
@@ -114,18 +114,6 @@ function disownForeignGroups(image: Image): void {
     for (const bucket of group.buckets) queue.push(...groupsOf(bucket.actions));
   }
   for (const id of unwanted.keys()) if (!ours.has(id)) image.groups.disown(id);
-}
-
-function groupsOfFlow(flow: Flow): number[] {
-  return flow.instructions.flatMap((instruction) => ('actions' in instruction ? groupsOf(instruction.actions) : []));
-}
-
-function groupsOf(actions: readonly Action[]): number[] {
-  return actions.flatMap((action) => {
-    if (action.kind === 'group') return [action.group_id];
-    if (action.kind === 'clone') return groupsOf(action.actions);
-    return [];
-  });
 }
 
 /** Lets the event loop run. */

@@ -4,7 +4,9 @@
  * Owns: the choice of the differences that are due, their order, the digest that results.
  * Promises: a group is there before the flows that use it and goes after them; a flow is there before the ones that lead to it (tables from
  * last to first) and goes after them. Applied as one bundle the order decides only what the switch can accept; applied in pieces, each prefix is safe.
+ * A group stays while a flow that the switch keeps for now sends to it: the switch would delete that flow along with it (OpenFlow 1.3 §6.4).
  */
+import { groupsOfFlow } from '../../flows/openflow/groups-of.js';
 import type { TableMod } from '../channel/contract.js';
 import type { FlowKey } from '../../flows/compile/contract.js';
 import type { Flow, Group } from '../../flows/openflow/flow.js';
@@ -23,7 +25,7 @@ export interface DueOptions {
   readonly deletions: boolean;
 }
 
-export function planBatch(image: Image, options: DueOptions): Step[] {
+export function planBatch(image: Image, options: DueOptions): readonly Step[] {
   const groupPuts: Step[] = [];
   const groupDeletes: Step[] = [];
   for (const [key, difference] of image.groups.differences) {
@@ -57,7 +59,20 @@ export function planBatch(image: Image, options: DueOptions): Step[] {
   }
   flowPuts.sort((a, b) => tableOf(b) - tableOf(a));
   flowDeletes.sort((a, b) => tableOf(a) - tableOf(b));
-  return [...groupPuts, ...flowPuts, ...flowDeletes, ...groupDeletes];
+  return sparingGroups(image, [...groupPuts, ...flowPuts, ...flowDeletes, ...groupDeletes]);
+}
+
+/** The steps without the deletion of groups that a flow sends to which the switch holds and the steps leave as it is. */
+export function sparingGroups(image: Image, steps: readonly Step[]): readonly Step[] {
+  if (steps.at(-1)?.mod.kind !== 'group_delete') return steps;
+  const changed = new Set<FlowKey>();
+  for (const step of steps) if (step.on === 'flow') changed.add(step.key);
+  const used = new Set<number>();
+  // A flow that is wanted as it is sends to no group that is not wanted.
+  for (const [key, { held }] of image.flows.differences) {
+    if (held !== undefined && !changed.has(key)) for (const id of groupsOfFlow(held.value)) used.add(id);
+  }
+  return steps.filter(({ mod }) => mod.kind !== 'group_delete' || !used.has(mod.group_id));
 }
 
 /** When the next refused difference is due, milliseconds of the clock; Infinity when none waits. */

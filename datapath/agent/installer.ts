@@ -8,7 +8,7 @@
  */
 import { BundleError } from '../channel/errors.js';
 import type { Channel, SwitchError, TableMod } from '../channel/contract.js';
-import { digestAfter, nextRetry, planBatch, type Step } from './batch.js';
+import { digestAfter, nextRetry, planBatch, sparingGroups, type Step } from './batch.js';
 import { canaryFlow } from './canary.js';
 import type { Clock } from './clock.js';
 import type { Image } from './image.js';
@@ -19,7 +19,7 @@ export interface InstallerOptions {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** After every bundle, applied or refused. */
+  /** After every bundle that was applied or refused. */
   readonly onBundle: (modifications: number) => void;
   /** The switch refused something: perhaps it does not hold what we believe. */
   readonly onRefused: (step: Step | undefined, error: SwitchError) => void;
@@ -42,7 +42,7 @@ export class Installer {
     this.#options = options;
   }
 
-  /** What the bundle on its way contains. */
+  /** What the bundle on its way contains, or the one whose outcome the end of its connection left open. */
   get inFlight(): readonly Step[] {
     return this.#inFlight;
   }
@@ -50,6 +50,11 @@ export class Installer {
   /** Why no bundle at all is accepted, if so. */
   get stalled(): Refusal | undefined {
     return this.#stalled;
+  }
+
+  /** What the switch holds was found out anew: no outcome is open any more. */
+  adopt(): void {
+    this.#inFlight = NO_STEPS;
   }
 
   /** Nothing is deleted before this time of the clock. */
@@ -71,6 +76,8 @@ export class Installer {
       const now = clock.now();
       if (this.#stalled !== undefined && this.#stalled.retryAt > now) return;
       const steps = planBatch(image, { now, deletions: this.#deletionsFrom <= now });
+      image.flows.launch(steps.flatMap((step) => (step.on === 'flow' ? [step.key] : [])));
+      image.groups.launch(steps.flatMap((step) => (step.on === 'group' ? [step.key] : [])));
       if (steps.length === 0 && image.canary === image.digest) return;
       await this.#install(channel, steps, signal);
     }
@@ -81,18 +88,26 @@ export class Installer {
     let refusals = 0;
     for (;;) {
       const error = await this.#send(channel, rest, signal);
-      if (error === undefined) return;
-      const failed = rest[error.index];
-      if (failed === undefined) return;
+      if (error === undefined || rest[error.index] === undefined) return;
       const before = rest.slice(0, error.index);
       const after = rest.slice(error.index + 1);
-      if (++refusals <= WHOLE_RETRIES) rest = [...before, ...after];
+      if (++refusals <= WHOLE_RETRIES) rest = this.#stillDue([...before, ...after]);
       else {
-        if (before.length > 0) await this.#install(channel, before, signal);
-        rest = after;
+        const first = this.#stillDue(before);
+        if (first.length > 0) await this.#install(channel, first, signal);
+        rest = this.#stillDue(after);
       }
       if (rest.length === 0) return;
     }
+  }
+
+  /** After a refusal: without what has been overtaken meanwhile, for that may be confirmed already as it was, and what must wait for the refused. */
+  #stillDue(steps: readonly Step[]): readonly Step[] {
+    const { image } = this.#options;
+    return sparingGroups(
+      image,
+      steps.filter((step) => (step.on === 'flow' ? image.flows : image.groups).wanted.get(step.key as never) === step.entry),
+    );
   }
 
   async #send(channel: Channel, steps: readonly Step[], signal: AbortSignal): Promise<BundleError | undefined> {
@@ -105,23 +120,25 @@ export class Installer {
       else image.groups.touch(step.key);
     }
     this.#inFlight = steps;
+    let refused: BundleError | undefined;
     try {
       await channel.bundle(mods, signal);
+    } catch (error) {
+      // Whether the switch has got them only the next adoption tells: until then they count as on their way.
+      if (!(error instanceof BundleError)) throw error;
+      refused = error;
+    }
+    this.#inFlight = NO_STEPS;
+    if (refused === undefined) {
       for (const step of steps) {
-        if (step.on === 'flow') image.flows.hold(step.key, step.entry, step.since);
-        else image.groups.hold(step.key, step.entry, step.since);
+        if (step.on === 'flow') image.flows.land(step.key, step.entry);
+        else image.groups.land(step.key, step.entry);
       }
       image.canary = digest;
       this.#stalled = undefined;
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof BundleError)) throw error;
-      this.#refused(steps[error.index], error);
-      return error;
-    } finally {
-      this.#inFlight = NO_STEPS;
-      onBundle(mods.length);
-    }
+    } else this.#refused(steps[refused.index], refused);
+    onBundle(mods.length);
+    return refused;
   }
 
   #refused(step: Step | undefined, { error, message }: BundleError): void {

@@ -83,6 +83,8 @@ export class Ledger<K extends string | number, V> {
   #digest = 0n;
   #count = 0;
   #sweeps = 0;
+  /** The keys on their way to the switch, with the change that was the first to want something else there. */
+  #launched = new Map<K, number>();
   #sweep: Sweep<K, V> | undefined;
 
   constructor(kind: string, textOf: (value: V) => string) {
@@ -132,6 +134,7 @@ export class Ledger<K extends string | number, V> {
     const before = this.#wanted.get(key);
     const text = value === undefined ? undefined : this.#textOf(value);
     if (before?.text === text) return;
+    if (this.#launched.get(key) === Infinity) this.#launched.set(key, change);
     const difference = this.#differences.get(key);
     const held = difference === undefined ? before : difference.held;
     if (value === undefined || text === undefined) this.#wanted.delete(key);
@@ -140,18 +143,28 @@ export class Ledger<K extends string | number, V> {
     else this.#differences.set(key, { held, since: difference?.since ?? change });
   }
 
-  /** The switch is now known to hold `entry` under `key`, or nothing. */
+  /** What is wanted under these keys goes to the switch; what went before has landed or never will. */
+  launch(keys: Iterable<K>): void {
+    this.#launched = new Map();
+    for (const key of keys) this.#launched.set(key, Infinity);
+  }
+
+  /** What was launched under `key`, `entry` or nothing, has reached the switch. */
+  land(key: K, entry: Entry<V> | undefined): void {
+    this.#hold(key, entry, this.#launched.get(key) ?? Infinity);
+  }
+
+  /** The switch is found to hold `entry` under `key`, or nothing; it may have done so since `change`. */
   hold(key: K, entry: Entry<V> | undefined, change: number): void {
+    this.#hold(key, entry, Math.min(this.#differences.get(key)?.since ?? Infinity, change));
+  }
+
+  #hold(key: K, entry: Entry<V> | undefined, since: number): void {
     const before = this.held(key);
     this.#digest ^= this.#digestOf(key, before) ^ this.#digestOf(key, entry);
     this.#count += (entry === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
-    const wanted = this.#wanted.get(key);
-    if (wanted?.text === entry?.text) {
-      this.#differences.delete(key);
-      return;
-    }
-    const difference = this.#differences.get(key);
-    this.#differences.set(key, { held: entry, since: difference?.since ?? change, refusal: difference?.refusal });
+    if (this.#wanted.get(key)?.text === entry?.text) this.#differences.delete(key);
+    else this.#differences.set(key, { held: entry, since, refusal: this.#differences.get(key)?.refusal });
   }
 
   /** The switch is known to hold exactly what is wanted. */

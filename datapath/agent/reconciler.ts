@@ -215,12 +215,14 @@ export class Reconciler {
     if (isAsWanted) image.groups.holdAll();
     const isKnown = isAsWanted || (digest !== undefined && digest === image.digest);
     if (!isKnown) {
+      // What the last connection left open may have reached the switch, and later messages may have wanted it gone.
+      const open = this.#installer.inFlight.reduce((oldest, { since }) => Math.min(oldest, since), Infinity);
       await takeStock(
         channel,
         image,
         () => [],
         () => false,
-        () => this.#progress.change,
+        () => Math.min(open, this.#progress.change),
         signal,
       );
       if (digest !== undefined) this.suspect();
@@ -234,6 +236,7 @@ export class Reconciler {
       },
       'switch adopted',
     );
+    this.#installer.adopt();
     this.#adopted = true;
     this.#confirm();
     return !isKnown;

@@ -51,9 +51,6 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse' as const), number: fc.option(number, { nil: undefined }) }) },
 );
 
-/** Other seeds (SEED=…) find, about once in 500 histories, one where this does not hold: a known defect, not yet understood. */
-const SEED = Number(process.env['SEED'] ?? 20_261_121);
-
 describe('the reconciler, whatever happens', () => {
   it('ends with the switch as wanted, foreign flows untouched, nothing sent once it is so', async () => {
     await fc.assert(
@@ -133,12 +130,15 @@ describe('the reconciler, whatever happens', () => {
       fc.asyncProperty(wish, fc.array(calm, { maxLength: 25 }), async (first, events) => {
         const bench = new Bench();
         const history = [EMPTY, wishTables(first)];
+        // Collected, as what is thrown in the middle of the reconciler's work would only end its connection.
+        const unfounded: unknown[] = [];
         // What the switch may hold under a key once `seq` is confirmed: what `seq` wanted there, or any later message.
         bench.onProgress = () => {
           const { applied_seq } = bench.reconciler.status();
           if (applied_seq === null) return;
           for (const key of new Set(history.flatMap((one) => [...one.flows.keys()]))) {
-            expect(history.slice(applied_seq).map((one) => textOf(one, key))).toContain(textOf(bench.bridge, key));
+            const held = textOf(bench.bridge, key);
+            if (!history.slice(applied_seq).some((one) => textOf(one, key) === held)) unfounded.push({ applied_seq, key, held });
           }
         };
         await bench.begin(history[1]!);
@@ -157,10 +157,11 @@ describe('the reconciler, whatever happens', () => {
           }
         }
         await bench.clock.advance(90_000);
-        expect(bench.reconciler.counters.drift).toEqual({ missing: 0, extra: 0, changed: 0 });
+        const { drift } = bench.reconciler.counters;
+        expect({ drift, unfounded }).toEqual({ drift: { missing: 0, extra: 0, changed: 0 }, unfounded: [] });
         await bench.stop();
       }),
-      { numRuns: 100, seed: SEED },
+      { numRuns: 100 },
     );
   }, 120_000);
 

@@ -157,6 +157,42 @@ describe('the reconciler', () => {
     await bench.stop();
   });
 
+  it('confirms a message overtaken on its way when it has arrived, but none of those that overtook it', async () => {
+    const bench = new Bench();
+    await bench.begin(EMPTY);
+    let release!: () => void;
+    const held = new Promise<void>((resolve) => (release = resolve));
+    bench.bridge.beforeCommit = () => held;
+    bench.want(tables({ 0: 1 }), 2);
+    await bench.clock.settle();
+    const seen = new Set<string>();
+    bench.onProgress = () => void seen.add(`${bench.reconciler.status().applied_seq}: ${bench.ours().size} flow`);
+    bench.want(EMPTY, 3);
+    bench.want(tables({ 0: 0 }), 4);
+    release();
+    await bench.clock.settle();
+    expect([...seen]).toEqual(['1: 0 flow', '2: 1 flow', '4: 1 flow']);
+    await bench.stop();
+  });
+
+  it('believes neither one nor the other when the connection ends before a bundle is answered', async () => {
+    const bench = new Bench();
+    await bench.begin(EMPTY);
+    bench.bridge.beforeCommit = () => {
+      setImmediate(() => bench.channel?.disconnect());
+      bench.bridge.beforeCommit = () => Promise.resolve();
+      return Promise.resolve();
+    };
+    bench.want(tables({ 0: 0 }), 2);
+    while (bench.ours().size === 0) await new Promise((resolve) => setImmediate(resolve));
+    const seen = new Set<string>();
+    bench.onProgress = () => void seen.add(`${bench.reconciler.status().applied_seq}: ${bench.ours().size} flows`);
+    bench.want(EMPTY, 3);
+    await bench.clock.advance(1_000);
+    expect([...seen]).toEqual(['1: 1 flows', '3: 0 flows']);
+    await bench.stop();
+  });
+
   it('confirms a message that changes no flow at once', async () => {
     const bench = new Bench();
     await bench.begin(tables({ 0: 0 }));
@@ -210,6 +246,23 @@ describe('the reconciler', () => {
       flows: tables({ 3: 0 }).flows,
       status: { isAdopted: true, applied_seq: 2, flow_count: 2, error: null },
     });
+    await bench.stop();
+  });
+
+  it('keeps a group while the switch refuses to change a flow that sends to it: the flow would go with it', async () => {
+    const bench = new Bench();
+    await bench.begin(tables({ 0: 5, 1: 5 }, { 5: 0 }));
+    bench.bridge.refuses = (mod) =>
+      mod.kind === 'flow_add' && flowKey(mod.flow) === flowKey(testFlow(0, 0)) ? 'OFPBAC_BAD_TYPE' : undefined;
+    bench.want(tables({ 0: 0, 1: 0 }), 2);
+    await bench.clock.settle();
+    const meanwhile = { flows: bench.ours(), groups: [...bench.bridge.groups.keys()] };
+    bench.bridge.refuses = () => undefined;
+    await bench.clock.advance(2 * AUDIT_MS);
+    expect([meanwhile, { flows: bench.ours(), groups: [...bench.bridge.groups.keys()], drift: bench.reconciler.counters.drift }]).toEqual([
+      { flows: tables({ 0: 5, 1: 0 }).flows, groups: [5] },
+      { flows: tables({ 0: 0, 1: 0 }).flows, groups: [], drift: { missing: 0, extra: 0, changed: 0 } },
+    ]);
     await bench.stop();
   });
 
