@@ -31,7 +31,7 @@ module.exports = {
     forbid('pipeline-below-compile', '', { path: '^flows/pipeline/' }, { path: '^flows/(compile|trace)/' }),
     forbid('compile-below-trace', '', { path: '^flows/compile/' }, { path: '^flows/trace/' }),
     forbid('express-has-one-home', '', { pathNot: '^(webapi|test)/' }, { path: 'node_modules/express/' }),
-    forbid('ioredis-has-one-home', '', { pathNot: '^(controller/(store|bus)|test)/' }, { path: 'node_modules/ioredis/' }),
+    forbid('ioredis-has-one-home', '', { pathNot: '^(controller/redis|test)/' }, { path: 'node_modules/ioredis/' }),
     forbid(
       'children-have-one-home',
       'only OVS plumbing and tests start processes',

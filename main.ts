@@ -16,6 +16,7 @@ import { systemClock, systemRandom } from './controller/kernel/ambient.js';
 import { ConfigError, loadConfig, type Config } from './controller/kernel/config.js';
 import { flagOf, SETTINGS, variableOf, VNA_SETTINGS, type Setting } from './controller/kernel/settings.js';
 import { readVersion } from './controller/kernel/version.js';
+import { redactRedisUrl } from './controller/redis/url.js';
 import { StoreError } from './controller/store/contract.js';
 import { openEmbeddedStore } from './controller/store/embedded.js';
 import { Vnmgr } from './controller/vnmgr.js';
@@ -94,11 +95,18 @@ function readText(name: string): string {
   }
 }
 
-/** As a file would say it. */
+/** As a file would say it, without secrets. */
 function configText({ config, warnings }: ReturnType<typeof loadConfig>): string {
   const { host, port } = config.api;
   const comments = warnings.map((warning) => `# ${warning}\n`).join('');
-  return comments + stringify({ ...config, api: `${host.includes(':') ? `[${host}]` : host}:${port}` });
+  return (
+    comments +
+    stringify({
+      ...config,
+      api: `${host.includes(':') ? `[${host}]` : host}:${port}`,
+      redis: config.redis && redactRedisUrl(config.redis),
+    })
+  );
 }
 
 async function runAll({ config, warnings }: { readonly config: Config; readonly warnings: readonly string[] }): Promise<void> {

@@ -357,6 +357,7 @@ function storedChange({ outcome, revision }: Passed): StoredChange {
     puts: outcome.changes.flatMap(({ after }) => after ?? []),
     deletes: outcome.changes.flatMap(({ uuid, after }) => (after ? [] : uuid)),
     counters: outcome.counters,
+    requests: [],
   };
 }
 
@@ -365,5 +366,7 @@ function resultOf({ outcome, revision }: Passed, incarnation: string, changed: b
 }
 
 function commitError(error: unknown): unknown {
-  return error instanceof StoreError ? new HotoriError('unavailable', `nothing was changed: ${error.message}`, { cause: error }) : error;
+  if (!(error instanceof StoreError)) return error;
+  const what = error.code === 'unavailable' ? 'it is not known whether this was done' : 'nothing was changed';
+  return new HotoriError('unavailable', `${what}: ${error.message}`, { cause: error });
 }

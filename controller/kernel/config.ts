@@ -22,6 +22,13 @@ import {
 export interface Config {
   readonly api: HostPort;
   readonly state_dir: string;
+  /** Holds secrets: redactRedisUrl before it is shown. */
+  readonly redis: string | null;
+  readonly redis_tls_ca: string | null;
+  readonly redis_tls_cert: string | null;
+  readonly redis_tls_key: string | null;
+  readonly redis_prefix: string;
+  readonly durability: 'local' | 'replicated';
   readonly auto_register: boolean;
   readonly overlay: { readonly mode: 'auto' | 'explicit' };
   /** Seconds. */
@@ -89,13 +96,21 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     values[key] = check(key, setting, raw.get(key), sources.hostname, complain);
 
   const top = values as SettingValues;
+  checkRedis(top, complain);
   const vna = file.vna === undefined ? [pickVna(top)] : listVna(file.vna, top, overridden, complain);
   if (reasons.length > 0) throw new ConfigError(reasons);
 
+  const { redis, redis_tls_ca, redis_tls_cert, redis_tls_key, redis_prefix, durability } = top;
   const { api, state_dir, auto_register, audit_period, default_mtu, dhcp_lease_time, log_level } = top;
   const config = {
     api,
     state_dir,
+    redis,
+    redis_tls_ca,
+    redis_tls_cert,
+    redis_tls_key,
+    redis_prefix,
+    durability,
     auto_register,
     overlay: { mode: top['overlay.mode'] },
     audit_period,
@@ -105,6 +120,15 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     vna,
   };
   return { config, warnings: strayVariables(sources.env) };
+}
+
+/** What the settings of Redis must be together. */
+function checkRedis(top: SettingValues, complain: (message: string) => void): void {
+  const { redis, redis_tls_ca: ca, redis_tls_cert: cert, redis_tls_key: key, durability } = top;
+  if ((cert === null) !== (key === null)) complain('redis_tls_cert, redis_tls_key: must be given together');
+  if ((ca !== null || cert !== null) && !redis?.startsWith('rediss'))
+    complain('redis_tls_ca, redis_tls_cert: need a redis URL that starts with rediss');
+  if (durability === 'replicated' && redis === null) complain('durability: replicated needs redis');
 }
 
 function listVna(
@@ -145,10 +169,9 @@ function check(key: string, setting: Setting, placed: Placed | undefined, hostna
     placed === undefined ? (setting.default === undefined ? hostname : setting.default) : placed.value,
   );
   if (result.success) return result.data;
+  const given = typeof placed?.value === 'string' && setting.redact ? setting.redact(placed.value) : placed?.value;
   for (const issue of result.error.issues)
-    complain(
-      `${placed?.where ?? 'default'}: ${key}: ${wordsOf(issue)}, not ${placed === undefined ? 'nothing' : JSON.stringify(placed.value)}`,
-    );
+    complain(`${placed?.where ?? 'default'}: ${key}: ${wordsOf(issue)}, not ${placed === undefined ? 'nothing' : JSON.stringify(given)}`);
   return undefined;
 }
 

@@ -6,6 +6,8 @@
  * Promises: keys are dotted paths of the YAML file; the flag is the key with dashes, the variable the key in capitals after `HOTORI_`.
  */
 import { z } from 'zod';
+import { RedisError } from '../redis/errors.js';
+import { parseRedisUrl, redactRedisUrl } from '../redis/url.js';
 
 export interface HostPort {
   readonly host: string;
@@ -31,6 +33,17 @@ const endpoint = z.string().refine((text) => {
   return port >= 1 && port <= 65535;
 }, 'must be unix:PATH or tcp:HOST:PORT');
 
+const redisUrl = z.string().superRefine((text, context) => {
+  try {
+    parseRedisUrl(text);
+  } catch (error) {
+    if (!(error instanceof RedisError)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+  }
+});
+
+const path = z.string().min(1);
+
 const seconds = (min: number, max: number) => z.number().min(min).max(max);
 
 export interface Setting {
@@ -42,6 +55,8 @@ export interface Setting {
   /** Stands for the value in --help. */
   readonly placeholder: string;
   readonly help: string;
+  /** Takes secrets out of a value that is to be shown. */
+  readonly redact?: (value: string) => string;
 }
 
 /** What one local bridge needs. Each is also a key of the entries of `vna:`, where the top-level value is the default. */
@@ -97,6 +112,49 @@ export const SETTINGS = {
     text: 'string',
     placeholder: 'DIR',
     help: 'where the network model is kept; must be on a local file system',
+  },
+  redis: {
+    value: redisUrl.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'URL',
+    help: 'the Redis that keeps the model and joins the processes (default: none, the model is kept in state_dir): redis://, redis+sentinel:// or redis+cluster://, rediss for TLS',
+    redact: redactRedisUrl,
+  },
+  redis_tls_ca: {
+    value: path.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'FILE',
+    help: 'PEM file of the authority that signed the certificate of Redis (default: those the system trusts)',
+  },
+  redis_tls_cert: {
+    value: path.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'FILE',
+    help: 'PEM file of the certificate shown to Redis',
+  },
+  redis_tls_key: {
+    value: path.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'FILE',
+    help: 'PEM file of the key of that certificate',
+  },
+  redis_prefix: {
+    value: z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, 'must be 1 to 64 of A-Z a-z 0-9 . _ -'),
+    default: 'hotori',
+    text: 'string',
+    placeholder: 'NAME',
+    help: 'what the keys in Redis start with, in braces; keeps installations on one Redis apart',
+  },
+  durability: {
+    value: z.enum(['local', 'replicated']),
+    default: 'local',
+    text: 'string',
+    placeholder: 'local|replicated',
+    help: 'when a change is acknowledged: once the master of Redis has it, or once a replica has it too',
   },
   ...VNA_SETTINGS,
   auto_register: {

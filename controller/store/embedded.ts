@@ -8,15 +8,24 @@
  * when they are bigger than LOG_BYTES.
  */
 import { join } from 'node:path';
-import { Encoder } from 'cbor-x';
 import { open, type Key, type RootDatabase } from 'lmdb';
 import { z } from 'zod';
-import { entitySchema, type Entity } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
 import { makeDirectory } from '../kernel/make-directory.js';
 import type { Revision } from '../messages/slice.js';
-import { STORE_SCHEMA_VERSION, StoreError, type Store, type StoredChange, type StoreSnapshot } from './contract.js';
+import { StoreCodec } from './codec.js';
+import {
+  STORE_SCHEMA_VERSION,
+  StoreError,
+  type Lease,
+  type Store,
+  type StoredChange,
+  type StoreSnapshot,
+  type StoreWatch,
+} from './contract.js';
 import { dataFileProblem } from './lmdb-file.js';
+import { LocalLeases } from './local-leases.js';
 import { isRunning, thisWriter } from './writer.js';
 
 const LOG_REVISIONS = 10_000;
@@ -59,9 +68,9 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     if (problem !== undefined) throw new StoreError('corrupt', problem);
     // Without overlapping sync a transaction ends when it is on disk, not before.
     const opened = (db = open<Buffer>({ path: dir, noSubdir: false, encoding: 'binary', noMemInit: true, overlappingSync: false }));
-    const codec = new Codec(dir);
+    const codec = new StoreCodec(`the store in ${dir}`);
     const meta = opened.transactionSync(() => claim(opened, codec, options));
-    return new EmbeddedStore(opened, codec, meta, options.logRevisions ?? LOG_REVISIONS);
+    return new EmbeddedStore(opened, dir, codec, meta, options.logRevisions ?? LOG_REVISIONS);
   } catch (error) {
     await db?.close();
     throw storeError(error, `cannot open the store in ${dir}`);
@@ -69,16 +78,27 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 }
 
 /** Takes the store for this process, in a transaction. */
-function claim(db: RootDatabase<Buffer>, codec: Codec, { dir, random }: EmbeddedStoreOptions): Meta {
+function claim(db: RootDatabase<Buffer>, codec: StoreCodec, { dir, random }: EmbeddedStoreOptions): Meta {
   const stored = db.get(META);
   if (stored === undefined && db.getKeysCount({ limit: 1 }) > 0)
     throw new StoreError('corrupt', `the store in ${dir} has lost its head record`);
-  const old = stored === undefined ? newMeta(random) : codec.meta(stored);
+  const old = stored === undefined ? newMeta(random) : readMeta(codec, dir, stored);
   if (old.writer !== null && isRunning(old.writer))
     throw new StoreError('locked', `the store in ${dir} is in use by process ${old.writer.pid}`);
   const meta = { ...old, epoch: old.epoch + 1, writer: thisWriter() };
   db.putSync(META, codec.encode(meta));
   return meta;
+}
+
+function readMeta(codec: StoreCodec, dir: string, stored: Buffer): Meta {
+  const value = codec.decode(stored, 'the head record');
+  const version = z.object({ schema_version: z.int() }).safeParse(value).data?.schema_version;
+  if (version !== undefined && version > STORE_SCHEMA_VERSION)
+    throw new StoreError(
+      'newer_schema',
+      `the store in ${dir} was written by a newer version (schema ${version}; this one knows ${STORE_SCHEMA_VERSION})`,
+    );
+  return codec.check(metaSchema, value, 'the head record');
 }
 
 function newMeta(random: Random): Meta {
@@ -97,13 +117,16 @@ function newMeta(random: Random): Meta {
 
 class EmbeddedStore implements Store {
   private readonly db: RootDatabase<Buffer>;
-  private readonly codec: Codec;
+  private readonly dir: string;
+  private readonly codec: StoreCodec;
   private readonly logRevisions: number;
+  private readonly leases = new LocalLeases();
   private readonly watchers = new Set<(change: StoredChange) => void>();
   private meta: Meta;
 
-  constructor(db: RootDatabase<Buffer>, codec: Codec, meta: Meta, logRevisions: number) {
+  constructor(db: RootDatabase<Buffer>, dir: string, codec: StoreCodec, meta: Meta, logRevisions: number) {
     this.db = db;
+    this.dir = dir;
     this.codec = codec;
     this.meta = meta;
     this.logRevisions = logRevisions;
@@ -118,10 +141,11 @@ class EmbeddedStore implements Store {
     });
   }
 
-  commit(changes: readonly StoredChange[], expected: Revision): Promise<void> {
+  commit(changes: readonly StoredChange[], expected: Revision, lease?: Lease): Promise<void> {
     return settle(() => {
+      if (lease && !this.leases.holds(lease)) throw new StoreError('fenced', `the lease ${lease.name} is somebody else's`);
       if (changes.length === 0) return;
-      const log = changes.map((change) => this.codec.encode({ puts: change.puts, deletes: change.deletes, counters: change.counters }));
+      const log = changes.map((change) => this.codec.encodeChange(change));
       const last = new Map<string, Buffer | undefined>();
       for (const change of changes) {
         for (const uuid of change.deletes) last.set(uuid, undefined);
@@ -145,7 +169,7 @@ class EmbeddedStore implements Store {
     entities: ReadonlyMap<string, Buffer | undefined>,
   ): Meta {
     const stored = this.db.get(META);
-    const now = stored && this.codec.meta(stored);
+    const now = stored && readMeta(this.codec, this.dir, stored);
     if (now?.epoch !== this.meta.epoch) throw new StoreError('fenced', 'another process has taken the store over');
     const dense = changes.every((change, index) => change.revision === expected.number + 1 + index);
     if (now.incarnation !== expected.incarnation || now.revision !== expected.number || !dense)
@@ -170,16 +194,31 @@ class EmbeddedStore implements Store {
     return meta;
   }
 
+  settle(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  lease(name: string, signal: AbortSignal): Promise<Lease> {
+    return this.leases.lease(name, signal);
+  }
+
   changesSince(from: Revision): Promise<readonly StoredChange[]> {
     return settle(() => this.changesAfter(from));
   }
 
-  watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<void> {
+  watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<StoreWatch> {
     return settle(() => {
       for (const change of this.changesAfter(from)) sink(change);
-      if (signal.aborted) return;
-      this.watchers.add(sink);
-      signal.addEventListener('abort', () => this.watchers.delete(sink), { once: true });
+      if (!signal.aborted) this.watchers.add(sink);
+      const ended = new Promise<undefined>((resolve) => {
+        const onAbort = () => {
+          this.watchers.delete(sink);
+          resolve(undefined);
+        };
+        if (signal.aborted) onAbort();
+        else signal.addEventListener('abort', onAbort, { once: true });
+      });
+      return { ended };
     });
   }
 
@@ -205,7 +244,7 @@ class EmbeddedStore implements Store {
   async close(): Promise<void> {
     this.db.transactionSync(() => {
       const stored = this.db.get(META);
-      const now = stored && this.codec.meta(stored);
+      const now = stored && readMeta(this.codec, this.dir, stored);
       if (now?.epoch === this.meta.epoch) this.db.putSync(META, this.codec.encode({ ...now, writer: null }));
     });
     await this.db.close();
@@ -213,62 +252,6 @@ class EmbeddedStore implements Store {
 
   private revision(): Revision {
     return { incarnation: this.meta.incarnation, number: this.meta.revision };
-  }
-}
-
-const changeSchema = z.object({ puts: z.array(entitySchema), deletes: z.array(z.string()), counters: z.record(z.string(), z.int()) });
-
-/** CBOR in and out, what comes in checked. */
-class Codec {
-  private readonly dir: string;
-  private readonly cbor = new Encoder({ useRecords: false, mapsAsObjects: true });
-
-  constructor(dir: string) {
-    this.dir = dir;
-  }
-
-  encode(value: unknown): Buffer {
-    // The encoder reuses its buffer.
-    return Buffer.from(this.cbor.encode(value));
-  }
-
-  meta(stored: Buffer): Meta {
-    const value = this.decode(stored, 'the head record');
-    const version = z.object({ schema_version: z.int() }).safeParse(value).data?.schema_version;
-    if (version !== undefined && version > STORE_SCHEMA_VERSION)
-      throw new StoreError(
-        'newer_schema',
-        `the store in ${this.dir} was written by a newer version (schema ${version}; this one knows ${STORE_SCHEMA_VERSION})`,
-      );
-    return this.check(metaSchema, value, 'the head record');
-  }
-
-  entity(stored: Buffer): Entity {
-    return this.check(entitySchema, this.decode(stored, 'an entity'), 'an entity');
-  }
-
-  change(revision: number, stored: Buffer): StoredChange {
-    const what = `revision ${revision} of the log`;
-    return { revision, ...this.check(changeSchema, this.decode(stored, what), what) };
-  }
-
-  private decode(stored: Buffer, what: string): unknown {
-    try {
-      return this.cbor.decode(stored);
-    } catch (error) {
-      throw new StoreError('corrupt', `${what} in the store in ${this.dir} cannot be read: ${textOf(error)}`, error);
-    }
-  }
-
-  private check<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-    const result = schema.safeParse(value);
-    if (result.success) return result.data;
-    const name = z.object({ uuid: z.string() }).safeParse(value).data?.uuid;
-    throw new StoreError(
-      'corrupt',
-      `${name ?? what} in the store in ${this.dir} is damaged: ${z.prettifyError(result.error)}`,
-      result.error,
-    );
   }
 }
 

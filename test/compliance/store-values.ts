@@ -10,5 +10,5 @@ export function segment(uuid: string, display_name: string): Entity {
 }
 
 export function change(revision: number, puts: readonly Entity[], deletes: readonly string[] = [], counters = {}): StoredChange {
-  return { revision, puts, deletes, counters };
+  return { revision, puts, deletes, counters, requests: [] };
 }

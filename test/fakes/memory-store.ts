@@ -3,20 +3,34 @@
  */
 import type { Entity } from '../../flows/model/entities.js';
 import type { Revision } from '../../controller/messages/slice.js';
-import { StoreError, type Counters, type Store, type StoredChange, type StoreSnapshot } from '../../controller/store/contract.js';
+import {
+  StoreError,
+  type Counters,
+  type Lease,
+  type Store,
+  type StoredChange,
+  type StoreSnapshot,
+  type StoreWatch,
+} from '../../controller/store/contract.js';
+import { LocalLeases } from '../../controller/store/local-leases.js';
 
 /** What stays when a memory store is closed. */
 export class MemoryDisk {
   readonly entities = new Map<string, Entity>();
   readonly log: StoredChange[] = [];
-  readonly incarnation: string;
+  readonly leases = new LocalLeases();
+  readonly watchers = new Set<(change: StoredChange) => void>();
+  /** Several stores at a time write to it, as to a Redis; else one, as to a directory. */
+  readonly shared: boolean;
+  incarnation: string;
   counters: Counters = {};
   revision = 0;
   epoch = 0;
   writing = false;
 
-  constructor(incarnation = 'memory') {
+  constructor(incarnation = 'memory', shared = false) {
     this.incarnation = incarnation;
+    this.shared = shared;
   }
 }
 
@@ -24,12 +38,11 @@ export class MemoryStore implements Store {
   private readonly disk: MemoryDisk;
   private readonly logRevisions: number;
   private readonly epoch: number;
-  private readonly watchers = new Set<(change: StoredChange) => void>();
   /** Set to make every commit fail. */
   broken = false;
 
   constructor(disk = new MemoryDisk(), logRevisions = 10_000) {
-    if (disk.writing) throw new StoreError('locked', 'the store is in use');
+    if (disk.writing && !disk.shared) throw new StoreError('locked', 'the store is in use');
     disk.writing = true;
     this.disk = disk;
     this.logRevisions = logRevisions;
@@ -40,11 +53,12 @@ export class MemoryStore implements Store {
     return Promise.resolve({ revision: this.revision(), entities: [...this.disk.entities.values()], counters: this.disk.counters });
   }
 
-  async commit(changes: readonly StoredChange[], expected: Revision): Promise<void> {
+  async commit(changes: readonly StoredChange[], expected: Revision, lease?: Lease): Promise<void> {
     await Promise.resolve();
     const { disk } = this;
     if (this.broken) throw new StoreError('failed', 'the store could not be written: no space left');
-    if (disk.epoch !== this.epoch) throw new StoreError('fenced', 'another process has taken the store over');
+    if (!disk.shared && disk.epoch !== this.epoch) throw new StoreError('fenced', 'another process has taken the store over');
+    if (lease && !disk.leases.holds(lease)) throw new StoreError('fenced', `the lease ${lease.name} is somebody else's`);
     const dense = changes.every(({ revision }, index) => revision === expected.number + 1 + index);
     if (expected.incarnation !== disk.incarnation || expected.number !== disk.revision || !dense)
       throw new StoreError('conflict', `the store is at revision ${disk.revision}, not at ${expected.number}`);
@@ -56,7 +70,11 @@ export class MemoryStore implements Store {
       disk.log.push(change);
     }
     disk.log.splice(0, Math.max(0, disk.log.length - this.logRevisions));
-    for (const change of changes) for (const watcher of [...this.watchers]) watcher(change);
+    for (const change of changes) for (const watcher of [...disk.watchers]) watcher(change);
+  }
+
+  settle(): Promise<void> {
+    return Promise.resolve();
   }
 
   async changesSince(from: Revision): Promise<readonly StoredChange[]> {
@@ -66,15 +84,26 @@ export class MemoryStore implements Store {
     return this.disk.log.slice(from.number - this.floor());
   }
 
-  async watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<void> {
+  async watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<StoreWatch> {
     for (const change of await this.changesSince(from)) sink(change);
-    if (signal.aborted) return;
-    this.watchers.add(sink);
-    signal.addEventListener('abort', () => this.watchers.delete(sink), { once: true });
+    if (!signal.aborted) this.disk.watchers.add(sink);
+    const ended = new Promise<undefined>((resolve) => {
+      const onAbort = () => {
+        this.disk.watchers.delete(sink);
+        resolve(undefined);
+      };
+      if (signal.aborted) onAbort();
+      else signal.addEventListener('abort', onAbort, { once: true });
+    });
+    return { ended };
   }
 
   floor(): number {
     return this.disk.revision - this.disk.log.length;
+  }
+
+  lease(name: string, signal: AbortSignal): Promise<Lease> {
+    return this.disk.leases.lease(name, signal);
   }
 
   close(): Promise<void> {

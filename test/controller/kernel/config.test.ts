@@ -33,6 +33,12 @@ describe('configuration', () => {
       config: {
         api: { host: '127.0.0.1', port: 9090 },
         state_dir: '/var/lib/hotori',
+        redis: null,
+        redis_tls_ca: null,
+        redis_tls_cert: null,
+        redis_tls_key: null,
+        redis_prefix: 'hotori',
+        durability: 'local',
         auto_register: true,
         overlay: { mode: 'auto' },
         audit_period: 10,
@@ -119,6 +125,11 @@ describe('configuration', () => {
       'vna:\n  - {bridge: a/b, node_id: a}\n  - {bridge: a/c, node_id: b}\n',
       ['hotori.yaml:2: vna.bridge: must be 1 to 15', 'hotori.yaml:3: vna.bridge: must be 1 to 15'],
     ],
+    ['redis: localhost', ['hotori.yaml:1: redis: must be redis://']],
+    ['redis: "redis://user:secret@h:0"', ['hotori.yaml:1: redis: has no host and port in "h:0", not "redis://user:***@h:0"']],
+    ['durability: replicated', ['durability: replicated needs redis']],
+    ['redis: redis://h\nredis_tls_ca: /ca.pem', ['redis_tls_ca, redis_tls_cert: need a redis URL that starts with rediss']],
+    ['redis: rediss://h\nredis_tls_key: /key.pem', ['redis_tls_cert, redis_tls_key: must be given together']],
     ['log_level: 1', ['hotori.yaml:1: log_level: must be trace, debug']],
   ])('refuses %j', (yaml, expected) => {
     const reasons = reasonsOf(() => load({ yaml }));

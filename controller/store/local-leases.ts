@@ -1,0 +1,44 @@
+/**
+ * Leases of a store that one process has to itself: whoever asks first, in turn.
+ */
+import type { Lease } from './contract.js';
+
+export class LocalLeases {
+  private readonly held = new Map<string, string>();
+  private readonly waiting = new Set<() => void>();
+  private granted = 0;
+
+  /** Resolves when the lease is free. Rejects with the signal's reason. */
+  async lease(name: string, signal: AbortSignal): Promise<Lease> {
+    signal.throwIfAborted();
+    while (this.held.has(name)) await this.nextRelease(signal);
+    const token = String(++this.granted);
+    this.held.set(name, token);
+    const lost = new AbortController();
+    const release = (): Promise<void> => {
+      if (this.held.get(name) === token) this.held.delete(name);
+      lost.abort();
+      for (const wake of [...this.waiting]) wake();
+      return Promise.resolve();
+    };
+    return { name, token, lost: lost.signal, release };
+  }
+
+  holds({ name, token }: Lease): boolean {
+    return this.held.get(name) === token;
+  }
+
+  private nextRelease(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (settle: () => void) => () => {
+        this.waiting.delete(wake);
+        signal.removeEventListener('abort', onAbort);
+        settle();
+      };
+      const wake = finish(resolve);
+      const onAbort = finish(() => reject(signal.reason as Error));
+      this.waiting.add(wake);
+      signal.addEventListener('abort', onAbort);
+    });
+  }
+}
