@@ -172,6 +172,47 @@ describe('one process with two bridges of one Open vSwitch', () => {
   }, 60_000);
 });
 
+describe('a large model', () => {
+  const NICS = 1_000;
+  const LIMIT = 32 * 2 ** 20;
+
+  it('arrives in one request of 32 MiB, and the flows of a thousand NICs are back after the switch was killed', async () => {
+    const ovs = await lab.addDummySwitch();
+    const hotori = await lab.startHotori({ ovs });
+    await hotori.untilInstalled();
+    const operations = [post('networks', { uuid: 'nw-a', ipv4_network: '10.0.0.0', ipv4_prefix: 8 })];
+    for (let i = 1; operations.length < 20_000; i++) {
+      const place = { network_uuid: 'nw-a', ipv4_address: `10.${i >> 14}.${(i >> 7) & 127}.${(i & 127) + 1}` };
+      operations.push(post('interfaces', { uuid: `if-v${i}`, mode: 'vif', ...place }));
+    }
+    const batch = async (bytes: number) => {
+      const body = JSON.stringify({ operations }).padEnd(bytes);
+      const response = await fetch(`${hotori.url}/batch`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+      return [response.status, ((await response.json()) as Json).revision];
+    };
+    expect([await batch(LIMIT + 1), await batch(LIMIT)]).toEqual([
+      [413, undefined],
+      [200, 2],
+    ]);
+    for (let first = 1; first <= NICS; first += 100) {
+      const ports = Array.from({ length: 100 }, (_, i) => `p${first + i}`).flatMap((port) => {
+        const iface = ['type=dummy', `external_ids:iface-id=if-v${port.slice(1)}`];
+        return ['--', 'add-port', 'br-int', port, '--', 'set', 'interface', port, ...iface];
+      });
+      await ovs.vsctl(...ports.slice(1));
+    }
+    const count = async () => Number(/flow_count=(\d+)/.exec(await ovs.ofctl(['dump-aggregate', 'br-int']))?.[1]);
+    const all = await eventually('every NIC having its flows', async () => {
+      const { applied_revision, desired_revision, flow_count } = (await hotori.get('/status')).datapaths[0];
+      return applied_revision === desired_revision && flow_count > NICS * 10 && flow_count === (await count()) && flow_count;
+    });
+    await ovs.killVswitchd();
+    await ovs.startVswitchd();
+    await eventually('the flows being back', async () => (await count()) === all);
+    expect(hotori.unexpectedWarnings([/no OpenFlow connection|connection_lost|hung up|trying again/])).toEqual([]);
+  }, 60_000);
+});
+
 describe('a host', () => {
   let hotori: Hotori;
   let vm: Vm;
