@@ -44,9 +44,19 @@ export class RedisLink {
   private connection: RedisConnection | undefined;
   private error: RedisError | undefined;
   private running: Promise<void> | undefined;
+  private made = 0;
 
   constructor(options: RedisLinkOptions) {
     this.options = options;
+  }
+
+  get isConnected(): boolean {
+    return this.connection !== undefined;
+  }
+
+  /** How many connections there have been: with a new one, what was known of the server may not hold any more. */
+  get generation(): number {
+    return this.made;
   }
 
   state(): LinkState {
@@ -154,6 +164,7 @@ export class RedisLink {
 
   private established(connection: RedisConnection): void {
     this.connection = connection;
+    this.made++;
     this.error = undefined;
     this.options.onState?.(this.state());
     this.wakeAll();
