@@ -56,6 +56,8 @@ export interface DatapathStatus {
   /** Flow and group modifications its agent has sent since it started. */
   readonly flow_mods: number;
   readonly last_error: string | null;
+  /** NICs there that claim an interface which is plugged elsewhere, in words. */
+  readonly conflicts: readonly string[];
 }
 
 export interface Status {

@@ -3,7 +3,7 @@
  *
  * Owns: the last commits in memory, and bringing each watcher from where it left off to now and then along.
  * Assumes: the store's log reaches further back than this memory.
- * Promises: a watcher gets every commit once and in order. Views show an entity as the commit left it, joined with what belongs to it now.
+ * Promises: a watcher gets every commit that changes something users know of, once and in order. Views show an entity as the commit left it, joined with what belongs to it now.
  */
 import { isUserEntity, KINDS, type Entity, type UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
@@ -52,7 +52,9 @@ export class Journal {
     let reading = false;
     const show = (change: StoredChange) => {
       next = change.revision + 1;
-      callOut(() => sink(this.eventOf(change)));
+      const event = this.eventOf(change);
+      // What only vnmgr knows of is no event.
+      if (event.changes.length > 0) callOut(() => sink(event));
     };
     const wake = () => {
       while (!reading && !signal.aborted && next <= this.at.number) {

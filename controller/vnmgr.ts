@@ -6,8 +6,9 @@
  * Promises: transactions are committed one after another; those that wait together reach the disk together. What is readable is committed. Each
  * commit goes to the datapaths it concerns before its caller hears of it.
  */
+import { setTimeout } from 'node:timers/promises';
 import { Draft } from '../flows/model/draft.js';
-import type { UserEntity, UserKind } from '../flows/model/entities.js';
+import { chassisUuid, type UserEntity, type UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey } from '../flows/model/indexes.js';
 import { Model } from '../flows/model/model.js';
@@ -28,6 +29,7 @@ import type { Clock, Random } from './kernel/ambient.js';
 import { Breath } from './kernel/breath.js';
 import type {
   AppliedReport,
+  ChassisFacts,
   DatapathHello,
   FlowEntry,
   Revision,
@@ -36,12 +38,14 @@ import type {
   SliceSource,
   VifObservation,
 } from './messages/slice.js';
-import { Bindings, type BindingChange } from './slices/bindings.js';
+import { Bindings } from './slices/bindings.js';
 import { Confirmations } from './slices/confirmations.js';
+import { observationOf } from './slices/observation.js';
 import { registrationOf } from './slices/registration.js';
 import { Session } from './slices/session.js';
 import { Slices } from './slices/slices.js';
 import { StoreError, type Counters, type Store, type StoredChange, type StoreSnapshot } from './store/contract.js';
+import type { Step } from './transaction/step.js';
 import { transact, type EntityChange, type TransactionOutcome } from './transaction/transaction.js';
 import { etagOf, viewOf } from './views.js';
 
@@ -64,8 +68,12 @@ const GROUP_OPERATIONS = 256;
 
 const DPID = /^0x[0-9a-f]{16}$/;
 
+/** Milliseconds until what a vna sees is taken down again after it could not be. */
+const OBSERVE_RETRY_MS = 1_000;
+
 interface Request {
-  readonly operations: readonly Operation[];
+  /** What to do, asked for when its turn has come. */
+  readonly steps: () => readonly Step[];
   readonly resolve: (result: ExecuteResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -118,11 +126,7 @@ export class Vnmgr implements Controller, SliceSource {
   }
 
   execute(operations: readonly Operation[]): Promise<ExecuteResult> {
-    if (this.closed) return Promise.reject(new HotoriError('unavailable', 'the controller is stopping'));
-    return new Promise((resolve, reject) => {
-      this.queue.push({ operations, resolve, reject });
-      this.working ??= this.work();
-    });
+    return this.enqueue(() => operations);
   }
 
   get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined {
@@ -171,6 +175,7 @@ export class Vnmgr implements Controller, SliceSource {
     signal.throwIfAborted();
     const { datapath_uuid: uuid } = session;
     if (session.attached) throw new HotoriError('conflict', `${uuid} (${hello.dpid}) is already served by another vna`);
+    session.observation = observationOf(session.datapath_uuid, hello);
     let isOpen = true;
     const onAbort = () => this.detach(session);
     const closed = new Promise<void>((resolve) => {
@@ -182,15 +187,25 @@ export class Vnmgr implements Controller, SliceSource {
       session.attach({ onMessage, close });
     });
     signal.addEventListener('abort', onAbort);
-    this.bound(this.bindings.arrive(uuid, hello.vifs), session);
+    const see = (seen: { readonly vifs: readonly VifObservation[] } | { readonly chassis: ChassisFacts }) => {
+      if (!isOpen) return;
+      session.observation = observationOf(uuid, { ...hello, ...session.observation, ...seen });
+      void this.observe(session);
+    };
+    try {
+      // The first snapshot has the bindings of the NICs seen so far.
+      await this.takeDown(session);
+    } catch (error) {
+      this.detach(session);
+      throw error;
+    }
+    signal.throwIfAborted();
     session.sendSnapshot(this.at, this.slices.slice(uuid));
     return {
       datapath_uuid: uuid,
       closed,
-      reportVifs: (vifs: readonly VifObservation[]) => {
-        if (isOpen) this.bound(this.bindings.report(uuid, vifs));
-      },
-      reportChassis: () => undefined,
+      reportVifs: (vifs: readonly VifObservation[]) => see({ vifs }),
+      reportChassis: (chassis: ChassisFacts) => see({ chassis }),
       reportApplied: (report: AppliedReport) => {
         if (!isOpen) return;
         session.report(report);
@@ -245,19 +260,46 @@ export class Vnmgr implements Controller, SliceSource {
   private detach(session: Session): void {
     if (!session.attached) return;
     session.detach();
-    this.bound(this.bindings.leave(session.datapath_uuid));
     this.confirmations.changed();
   }
 
-  /** NICs came or went: the slices follow, at the same revision. @param except gets a snapshot instead. */
-  private bound(changes: readonly BindingChange[], except?: Session): void {
-    for (const [uuid, delta] of this.slices.update([], changes)) {
-      const session = this.sessions.get(uuid);
-      if (session !== except) session?.sendDelta(this.at, delta, false);
+  /** Commits what the vna of a datapath sees now; several reports that wait become one. Resolves at once when it is as it was. */
+  private takeDown(session: Session): Promise<unknown> {
+    return (session.takingDown ??= this.enqueue(() => {
+      session.takingDown = undefined;
+      return session.observation === undefined ? [] : [session.observation];
+    }));
+  }
+
+  /** Takes down what the vna of a datapath sees, again and again until it is done or the vna has gone. */
+  private async observe(session: Session): Promise<void> {
+    while (session.attached && !this.closed) {
+      try {
+        await this.takeDown(session);
+        return;
+      } catch {
+        await setTimeout(OBSERVE_RETRY_MS, undefined, { ref: false });
+      }
     }
   }
 
+  /** What the vna of a datapath sees was deleted with the datapath, which is there again. */
+  private reassert(datapath_uuid: string): void {
+    const session = this.sessions.get(datapath_uuid);
+    if (session) void this.observe(session);
+  }
+
+  private enqueue(steps: () => readonly Step[]): Promise<ExecuteResult> {
+    if (this.closed) return Promise.reject(new HotoriError('unavailable', 'the controller is stopping'));
+    return new Promise((resolve, reject) => {
+      this.queue.push({ steps, resolve, reject });
+      this.working ??= this.work();
+    });
+  }
+
   private async work(): Promise<void> {
+    // What is asked for in one turn is committed together.
+    await Promise.resolve();
     while (this.queue.length > 0) {
       const { passed, unchanged } = await this.transactGroup();
       const changes = passed.map(storedChange);
@@ -288,12 +330,14 @@ export class Vnmgr implements Controller, SliceSource {
     let counters = this.counters;
     let operations = 0;
     for (let request = this.queue.shift(); request; request = operations < GROUP_OPERATIONS ? this.queue.shift() : undefined) {
-      operations += request.operations.length;
+      const steps = request.steps();
+      operations += steps.length;
+      const revision = this.at.number + passed.length + 1;
       try {
         const now = new Date(clock.now()).toISOString();
-        const outcome = await transact(draft, request.operations, { random, now, counters, breath });
+        const outcome = await transact(draft, steps, { random, now, counters, revision, breath });
         const changed = outcome.changes.length > 0;
-        (changed ? passed : unchanged).push({ request, outcome, revision: this.at.number + passed.length + (changed ? 1 : 0) });
+        (changed ? passed : unchanged).push({ request, outcome, revision: changed ? revision : revision - 1 });
         if (changed) counters = { ...counters, ...outcome.counters };
       } catch (error) {
         request.reject(error);
@@ -309,13 +353,14 @@ export class Vnmgr implements Controller, SliceSource {
     this.at = { ...this.at, number: change.revision };
     this.followDatapaths(outcome.changes);
 
-    const bound = this.bindings.modelChanged(outcome.changes);
+    const bound = this.bindings.update(outcome.changes);
     const seqs = new Map<string, number>();
     for (const [uuid, delta] of this.slices.update(outcome.changes, bound)) {
       const session = this.sessions.get(uuid);
       if (session === undefined) continue;
-      const seq = session.sendDelta(this.at, delta, true);
-      if (session.wasAttached) seqs.set(uuid, seq);
+      const seq = session.sendDelta(this.at, delta);
+      // A datapath that no vna has ever presented has nobody to confirm anything.
+      if (this.model.get(chassisUuid(uuid))) seqs.set(uuid, seq);
     }
     this.confirmations.record(change.revision, seqs);
     this.confirmations.changed();
@@ -326,6 +371,7 @@ export class Vnmgr implements Controller, SliceSource {
   private followDatapaths(changes: readonly EntityChange[]): void {
     let changed = false;
     for (const { uuid, before, after } of changes) {
+      if (before?.kind === 'chassis' && after === undefined) this.reassert(before.datapath_uuid);
       const [was, is] = [before, after].map((entity) => (entity?.kind === 'datapath' ? entity.dpid : undefined));
       if (was === is) continue;
       changed = true;
@@ -338,7 +384,6 @@ export class Vnmgr implements Controller, SliceSource {
 
   private datapathStatus(session: Session): DatapathStatus {
     const { datapath_uuid: uuid, connected, flowCount: flow_count, flowMods: flow_mods, lastError } = session;
-    const conflicts = this.bindings.conflicts(uuid);
     return {
       uuid,
       connected,
@@ -346,7 +391,8 @@ export class Vnmgr implements Controller, SliceSource {
       applied_revision: session.appliedRevision(this.at.number),
       flow_count,
       flow_mods,
-      last_error: lastError ?? (conflicts.length > 0 ? conflicts.join('; ') : null),
+      last_error: lastError,
+      conflicts: this.bindings.conflicts(uuid),
     };
   }
 }

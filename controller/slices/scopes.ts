@@ -10,7 +10,8 @@ import type { Entity, SecurityGroup } from '../../flows/model/entities.js';
 import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
 import type { Model } from '../../flows/model/model.js';
 import type { EntityChange } from '../transaction/transaction.js';
-import { bindingUuid, type BindingChange, type Bindings } from './bindings.js';
+import type { BindingChange, Bindings } from './bindings.js';
+import { bindingUuid } from './claims.js';
 import { Counted } from './counted.js';
 
 export type Scope = string;

@@ -13,6 +13,7 @@ import {
   type SliceMessage,
   type SliceRecord,
 } from '../messages/slice.js';
+import type { Observation } from '../transaction/step.js';
 import type { SliceChange } from './slices.js';
 
 const MAX_UNCONFIRMED = 10_000;
@@ -27,8 +28,10 @@ export class Session {
   readonly datapath_uuid: string;
   /** Who answers questions about flows. */
   flowProvider: FlowProvider | undefined;
-  /** Whether a vna has served it since vnmgr started. */
-  wasAttached = false;
+  /** What its vna has seen last. */
+  observation: Observation | undefined;
+  /** Under way while that waits to be committed. */
+  takingDown: Promise<unknown> | undefined;
   private listener: Listener | undefined;
   private seq = 0;
   private applied: AppliedReport | undefined;
@@ -36,6 +39,8 @@ export class Session {
   private unconfirmed: { readonly seq: number; readonly revision: number }[] = [];
   private readonly outbox: SliceMessage[] = [];
   private delivering = false;
+  /** Whether its vna has had the snapshot that deltas follow. */
+  private isTold = false;
 
   constructor(datapath_uuid: string) {
     this.datapath_uuid = datapath_uuid;
@@ -47,13 +52,14 @@ export class Session {
 
   attach(listener: Listener): void {
     this.listener = listener;
-    this.wasAttached = true;
+    this.isTold = false;
   }
 
   detach(): void {
     const { listener } = this;
     this.listener = undefined;
     this.flowProvider = undefined;
+    this.observation = undefined;
     this.outbox.length = 0;
     if (this.applied) this.applied = { ...this.applied, connected: false };
     listener?.close();
@@ -61,14 +67,15 @@ export class Session {
 
   sendSnapshot(revision: Revision, entities: readonly SliceRecord[]): void {
     const { datapath_uuid } = this;
+    this.isTold = true;
     this.send({ kind: 'snapshot', schema_version: SLICE_SCHEMA_VERSION, datapath_uuid, seq: ++this.seq, revision, entities });
   }
 
-  /** @param isCommit whether `revision` made the change; a NIC coming or going does not. @returns the seq that brings the change. */
-  sendDelta(revision: Revision, { puts, deletes }: SliceChange, isCommit: boolean): number {
+  /** @returns the seq that brings the change. */
+  sendDelta(revision: Revision, { puts, deletes }: SliceChange): number {
     const { datapath_uuid } = this;
     const seq = ++this.seq;
-    if (isCommit) this.unconfirmed.push({ seq, revision: revision.number });
+    this.unconfirmed.push({ seq, revision: revision.number });
     // The oldest is what counts; what is in between would only pile up while the datapath is away.
     if (this.unconfirmed.length > MAX_UNCONFIRMED) this.unconfirmed.splice(1, 1);
     this.send({ kind: 'delta', schema_version: SLICE_SCHEMA_VERSION, datapath_uuid, seq, revision, puts, deletes });
@@ -122,7 +129,7 @@ export class Session {
 
   /** In order, and not while the vna is taking the message before. */
   private send(message: SliceMessage): void {
-    if (this.listener === undefined) return;
+    if (this.listener === undefined || !this.isTold) return;
     this.outbox.push(message);
     if (this.delivering) return;
     this.delivering = true;

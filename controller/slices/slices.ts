@@ -1,9 +1,11 @@
 /**
  * What each datapath is to know.
  *
- * Owns: which scopes a datapath is interested in, by the interfaces plugged there, and the difference that a change makes to each slice.
+ * Owns: which scopes a datapath is interested in, by the interfaces plugged there, and the difference that a change makes to each slice. Of another
+ * datapath one that shares an interest with it knows the chassis.
  * Promises: the deltas of all updates together make the slice that would be computed anew. A datapath that nothing changes for gets none.
  */
+import { chassisUuid } from '../../flows/model/entities.js';
 import type { Model } from '../../flows/model/model.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { EntityChange } from '../transaction/transaction.js';
@@ -32,16 +34,17 @@ export class Slices {
     this.model = model;
     this.bindings = bindings;
     this.scopes = new ScopeIndex(model, bindings);
-    this.update(
-      [...model.values()].map((after) => ({ uuid: after.uuid, before: undefined, after })),
-      [],
-    );
+    const changes = [...model.values()].map((after) => ({ uuid: after.uuid, before: undefined, after }));
+    this.shiftInterest(changes, this.scopes.update(changes, []), new Map());
   }
 
   /** The whole slice of a datapath. */
   slice(datapath: string): SliceRecord[] {
     const uuids = new Set<string>();
-    for (const scope of this.interest.get(datapath).keys()) for (const uuid of this.scopes.in(scope)) uuids.add(uuid);
+    for (const scope of this.interest.get(datapath).keys()) {
+      for (const uuid of this.scopes.in(scope)) uuids.add(uuid);
+      for (const peer of this.listeners.get(scope).keys()) if (this.model.get(chassisUuid(peer))) uuids.add(chassisUuid(peer));
+    }
     return [...uuids].map((uuid) => this.record(uuid)!);
   }
 
@@ -71,7 +74,53 @@ export class Slices {
         deltas.consider(datapath, uuid, had(moved.get(uuid) ?? is), this.hears(datapath, is), altered.has(uuid));
       }
     }
+    this.considerChassis(changes, shifts, deltas, altered);
     return deltas.result();
+  }
+
+  /** Datapaths meet where one begins to be interested in what another is interested in, and part where that was the last they shared. */
+  private considerChassis(changes: readonly EntityChange[], shifts: Shifts, deltas: Deltas, altered: ReadonlySet<string>): void {
+    const had = (datapath: string, scope: Scope) =>
+      this.interest.has(datapath, scope) ? !shifts.get(datapath)?.gained.has(scope) : (shifts.get(datapath)?.lost.has(scope) ?? false);
+    const shared = (a: string, b: string) => {
+      for (const scope of this.interest.get(a).keys()) if (this.interest.has(b, scope)) return true;
+      return false;
+    };
+    const sharedBefore = (a: string, b: string) => {
+      for (const scope of this.interest.get(a).keys()) if (had(a, scope) && had(b, scope)) return true;
+      for (const scope of shifts.get(a)?.lost ?? []) if (had(b, scope)) return true;
+      return false;
+    };
+    const leavers = new Map<Scope, string[]>();
+    for (const [datapath, { lost }] of shifts) for (const scope of lost) leavers.set(scope, [...(leavers.get(scope) ?? []), datapath]);
+
+    /** Whose chassis to consider, by who may hear of it. */
+    const pairs = new Map<string, Set<string>>();
+    const note = (hearer: string, subject: string) => {
+      const subjects = pairs.get(hearer);
+      if (subjects) subjects.add(subject);
+      else pairs.set(hearer, new Set([subject]));
+    };
+    for (const [datapath, { gained, lost }] of shifts)
+      for (const scope of [...gained, ...lost])
+        for (const other of [...this.listeners.get(scope).keys(), ...(leavers.get(scope) ?? [])]) {
+          note(other, datapath);
+          note(datapath, other);
+        }
+    const before = new Map<string, boolean>();
+    for (const change of changes) {
+      const chassis = change.after ?? change.before;
+      if (chassis?.kind !== 'chassis') continue;
+      before.set(chassis.datapath_uuid, change.before !== undefined);
+      for (const scope of this.interest.get(chassis.datapath_uuid).keys())
+        for (const other of this.listeners.get(scope).keys()) note(other, chassis.datapath_uuid);
+    }
+    for (const [hearer, subjects] of pairs)
+      for (const subject of subjects) {
+        const uuid = chassisUuid(subject);
+        const was = (before.get(subject) ?? this.model.get(uuid) !== undefined) && sharedBefore(subject, hearer);
+        deltas.consider(hearer, uuid, was, shared(subject, hearer), altered.has(uuid));
+      }
   }
 
   private hears(datapath: string, scopes: Scopes): boolean {
@@ -87,7 +136,7 @@ export class Slices {
     changes: readonly EntityChange[],
     moved: Moved,
     wasBound: ReadonlyMap<string, { readonly datapath_uuid: string } | undefined>,
-  ): ReadonlyMap<string, Shift> {
+  ): Shifts {
     const shifts = new Map<string, Shift>();
     const count = (datapath: string, scope: Scope, by: 1 | -1) => {
       if (!this.interest.add(datapath, scope, by)) return;
@@ -118,6 +167,8 @@ interface Shift {
   readonly gained: Set<Scope>;
   readonly lost: Set<Scope>;
 }
+
+type Shifts = ReadonlyMap<string, Shift>;
 
 /** Collects the difference per datapath. */
 class Deltas {

@@ -18,6 +18,8 @@ import { etagMatches, etagOf, viewOf } from '../views.js';
 import { createEntity } from './create.js';
 import { deleteEntity } from './delete.js';
 import { derive } from './derive.js';
+import { observe } from './observe.js';
+import type { Step } from './step.js';
 import { updateEntity } from './update.js';
 import { Workspace } from './workspace.js';
 
@@ -27,6 +29,8 @@ export interface TransactionContext {
   readonly now: string;
   /** Keys handed out so far. */
   readonly counters: Counters;
+  /** The number that this transaction's revision will have. */
+  readonly revision: number;
   readonly breath: Breath;
 }
 
@@ -46,7 +50,7 @@ export interface TransactionOutcome {
 }
 
 /** Applies operations to the draft as one transaction. */
-export async function transact(draft: Draft, operations: readonly Operation[], context: TransactionContext): Promise<TransactionOutcome> {
+export async function transact(draft: Draft, operations: readonly Step[], context: TransactionContext): Promise<TransactionOutcome> {
   draft.begin();
   const work = new Workspace(draft, operations, context.counters, context.now, context.random);
   try {
@@ -54,7 +58,7 @@ export async function transact(draft: Draft, operations: readonly Operation[], c
     for (const [index, operation] of operations.entries()) {
       await context.breath.takeIfDue();
       work.enter(index);
-      outcomes.push(apply(work, operation));
+      outcomes.push(apply(work, operation, context.revision));
     }
     derive(work);
     settleStamps(draft, work.now);
@@ -78,7 +82,11 @@ export async function transact(draft: Draft, operations: readonly Operation[], c
 /** The uuid created or updated, or the uuids deleted. */
 type Outcome = string | readonly string[];
 
-function apply(work: Workspace, operation: Operation): Outcome {
+function apply(work: Workspace, operation: Step, revision: number): Outcome {
+  if (operation.verb === 'observe') {
+    observe(work, operation, revision);
+    return [];
+  }
   if (operation.verb === 'create') {
     const { kind } = operation;
     const params = checked(work, operation.params, (given) => parseCreate(kind, given));
@@ -108,7 +116,7 @@ function unescapePointer(step: string): string {
   return step.replaceAll('~1', '/').replaceAll('~0', '~');
 }
 
-function found(work: Workspace, operation: Exclude<Operation, { verb: 'create' }>): UserEntity | undefined {
+function found(work: Workspace, operation: Extract<Operation, { verb: 'update' | 'delete' }>): UserEntity | undefined {
   const entity = work.draft.get(operation.uuid);
   if (entity?.kind !== operation.kind || !isUserEntity(entity)) {
     if (!work.isStillborn(operation.uuid))

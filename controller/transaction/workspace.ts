@@ -9,11 +9,11 @@ import { HotoriError, summaryOf, type ErrorCode, type Reason } from '../../flows
 import { INPUTS } from '../../flows/model/inputs.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
 import { pointer, type InputReason } from '../../flows/model/parse-input.js';
-import type { Operation } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Counters } from '../store/contract.js';
 import { KeyRing } from './keys.js';
 import { makeMac, makeUuid } from './names.js';
+import type { Step } from './step.js';
 
 /** More would not help anybody. */
 const MAX_REASONS = 1000;
@@ -41,7 +41,7 @@ export class Workspace {
   /** mac_leases that get their segment from the network they turn out to be in. */
   readonly segmentFollowsNetwork = new Set<string>();
   private readonly random: Random;
-  private readonly operations: readonly Operation[];
+  private readonly operations: readonly Step[];
   private current = 0;
   private mover: number | undefined;
   /** Which operation touched an entity last. */
@@ -52,7 +52,7 @@ export class Workspace {
   /** Parameters that were refused, per operation: complaints that they are missing would only repeat that. */
   private readonly ignored = new Map<number, readonly string[]>();
 
-  constructor(draft: Draft, operations: readonly Operation[], counters: Counters, now: string, random: Random) {
+  constructor(draft: Draft, operations: readonly Step[], counters: Counters, now: string, random: Random) {
     this.draft = draft;
     this.operations = operations;
     this.keys = new KeyRing(draft, counters);
@@ -157,7 +157,7 @@ export class Workspace {
   /** Whether the user wrote this uuid in the operation. */
   private isNamed(index: number, uuid: string): boolean {
     const operation = this.operations[index];
-    if (operation === undefined) return false;
+    if (operation === undefined || operation.verb === 'observe') return false;
     return operation.verb === 'create' ? operation.params['uuid'] === uuid : operation.uuid === uuid;
   }
 
@@ -165,7 +165,7 @@ export class Workspace {
   private pointerTo(index: number, { uuid, path }: Violation): string {
     const operation = this.operations[index];
     const [field, member] = path;
-    if (operation === undefined || operation.verb === 'delete' || field === undefined) return '';
+    if (operation === undefined || operation.verb === 'delete' || operation.verb === 'observe' || field === undefined) return '';
     const kind = (this.draft.get(uuid) ?? this.draft.original(uuid))?.kind;
     const isOwn = kind === operation.kind || (operation.kind === 'interface' && (kind === 'mac_lease' || kind === 'ip_lease'));
     if (!isOwn || !(field in INPUTS[operation.kind][operation.verb].shape)) return '';

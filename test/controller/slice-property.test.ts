@@ -38,8 +38,11 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         lease.interface_uuid === iface && lease.segment_uuid ? [segmentDomain.get(lease.segment_uuid)!] : [],
       ),
     ]);
-  const local = new Set(bindings.filter(({ datapath_uuid }) => datapath_uuid === datapath).map(({ interface_uuid }) => interface_uuid));
-  const domains = new Set([...local].flatMap((iface) => [...domainsOf(iface)]));
+  const pluggedAt = (place: string) =>
+    bindings.filter(({ datapath_uuid }) => datapath_uuid === place).map(({ interface_uuid }) => interface_uuid);
+  const domainsAt = (place: string) => new Set(pluggedAt(place).flatMap((iface) => [...domainsOf(iface)]));
+  const local = new Set(pluggedAt(datapath));
+  const domains = domainsAt(datapath);
 
   const interfaces = all('interface').filter(({ uuid }) => {
     const own = domainsOf(uuid);
@@ -92,8 +95,9 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
       case 'policy_class':
         return classes.has(entity.uuid);
       case 'vif':
-      case 'chassis':
         return false;
+      case 'chassis':
+        return entity.datapath_uuid === datapath || [...domainsAt(entity.datapath_uuid)].some((domain) => domains.has(domain));
     }
   });
   return [...wanted, ...bindings.filter(({ interface_uuid }) => chosen.has(interface_uuid))];
@@ -119,7 +123,7 @@ describe('slices after random steps', () => {
         const vnas: Vna[] = [];
         for (const node of NODES) vnas.push(await world.attach(node));
         const plugged: (readonly VifObservation[])[] = [[vif('tap1', 'if-1')], [vif('tap2', 'if-2'), vif('tap3', 'if-3')], []];
-        for (const [index, vna] of vnas.entries()) vna.attachment.reportVifs(plugged[index]!);
+        for (const [index, vna] of vnas.entries()) await vna.see(plugged[index]!);
 
         for (const one of [{ operations: beginning }, ...steps]) {
           const before = vnas.map((vna) => new Map(vna.slice));
@@ -130,7 +134,7 @@ describe('slices after random steps', () => {
             });
           } else if ('node' in one) {
             plugged[one.node] = one.vifs;
-            vnas[one.node]!.attachment.reportVifs(one.vifs);
+            await vnas[one.node]!.see(one.vifs);
           } else vnas[one.relist]!.attachment.relist();
 
           const entities = [...world.disk.entities.values()];

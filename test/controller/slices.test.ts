@@ -1,3 +1,4 @@
+import type { ChassisFacts } from '../../controller/messages/slice.js';
 import { create, refused, vif, World, type Vna } from './world.js';
 
 let world: World;
@@ -15,7 +16,7 @@ async function tenant(n: number): Promise<void> {
   ]);
 }
 
-const own = (vna: Vna) => vna.uuids().filter((uuid) => !/^(ml|il)-/.test(uuid));
+const own = (vna: Vna) => vna.uuids().filter((uuid) => !/^(ml|il|ch)-/.test(uuid));
 
 describe('a slice', () => {
   it('has the bindings of the NICs in its first snapshot', async () => {
@@ -40,11 +41,11 @@ describe('a slice', () => {
     await tenant(1);
     const vna = await world.attach('a');
     expect(own(vna)).toEqual(['dp-a']);
-    vna.attachment.reportVifs([vif('tap1', 'if-1a'), vif('tap2', 'if-1b')]);
+    await vna.see([vif('tap1', 'if-1a'), vif('tap2', 'if-1b')]);
     expect(own(vna)).toEqual(['bind-if-1a', 'bind-if-1b', 'dp-a', 'if-1a', 'if-1b', 'nw-1']);
-    vna.attachment.reportVifs([vif('tap2', 'if-1b')]);
+    await vna.see([vif('tap2', 'if-1b')]);
     expect(own(vna)).toEqual(['bind-if-1b', 'dp-a', 'if-1a', 'if-1b', 'nw-1']);
-    vna.attachment.reportVifs([]);
+    await vna.see([]);
     expect(own(vna)).toEqual(['dp-a']);
   });
 
@@ -147,7 +148,7 @@ describe('a slice', () => {
 
 describe('bindings', () => {
   const bound = (vna: Vna) => vna.uuids().flatMap((uuid) => (uuid.startsWith('bind-') ? vna.slice.get(uuid)! : []));
-  const lastError = (node: string) => world.vnmgr.status().datapaths.find(({ uuid }) => uuid === `dp-${node}`)!.last_error;
+  const conflicts = (node: string) => world.vnmgr.status().datapaths.find(({ uuid }) => uuid === `dp-${node}`)!.conflicts;
 
   it('go by iface-id, then by port name, where the owner allows', async () => {
     const vna = await world.attach('a', [
@@ -185,34 +186,130 @@ describe('bindings', () => {
     ]);
   });
 
-  it('stay with the first of two claimants, and name the second', async () => {
+  it('go with the place where the NIC appeared last; the claim that stands elsewhere is named and wins nothing back', async () => {
     await world.create('interface', { uuid: 'if-1', mode: 'vif' });
     const a = await world.attach('a', [vif('tap1', 'if-1')]);
     const b = await world.attach('b', [vif('tap2', 'if-1')]);
+    expect([bound(a), bound(b), conflicts('b')]).toMatchObject([[], [{ datapath_uuid: 'dp-b' }], []]);
+    expect(conflicts('a')).toEqual(['port tap1 claims if-1, which is plugged at port tap2 of dp-b']);
+    const { revision, told } = { revision: world.vnmgr.revision(), told: [a.messages.length, b.messages.length] };
     for (let again = 0; again < 3; again++)
       for (const [vna, port] of [
-        [b, 'tap2'],
         [a, 'tap1'],
+        [b, 'tap2'],
       ] as const)
-        vna.attachment.reportVifs([vif(port, 'if-1')]);
-    expect([bound(a), bound(b), lastError('a')]).toMatchObject([[{ datapath_uuid: 'dp-a' }], [], null]);
-    expect(lastError('b')).toBe('port tap2 claims if-1, which is plugged at port tap1 of dp-a');
-    expect([a.messages.length, b.messages.length]).toEqual([1, 1]);
-    a.attachment.reportVifs([]);
-    expect([bound(a), bound(b), lastError('b')]).toMatchObject([[], [{ datapath_uuid: 'dp-b' }], null]);
+        await vna.see([vif(port, 'if-1')]);
+    a.stop.abort();
+    const again = await world.attach('a', [vif('tap1', 'if-1')]);
+    expect([world.vnmgr.revision(), [a.messages.length, b.messages.length], bound(again)]).toEqual([revision, told, []]);
+    await b.see([]);
+    expect([bound(again), bound(b), conflicts('a')]).toMatchObject([[{ datapath_uuid: 'dp-a' }], [], []]);
   });
 
-  it('outlast their vna, but give way to a place whose vna is there', async () => {
+  it('stay with the first of two NICs of one datapath', async () => {
+    await world.create('interface', { uuid: 'if-1', mode: 'vif' });
+    const a = await world.attach('a', [vif('tap2', 'if-1')]);
+    await a.see([vif('tap1', 'if-1'), vif('tap2', 'if-1')]);
+    expect([bound(a), conflicts('a')]).toMatchObject([
+      [{ port_name: 'tap2' }],
+      ['port tap1 claims if-1, which is plugged at port tap2 of dp-a'],
+    ]);
+    await a.see([vif('tap1', 'if-1')]);
+    expect([bound(a), conflicts('a')]).toMatchObject([[{ port_name: 'tap1' }], []]);
+  });
+
+  it('do not go where a port only has the name of one that names the interface', async () => {
+    await world.create('interface', { uuid: 'if-1', mode: 'vif', port_name: 'tap1' });
+    const a = await world.attach('a', [vif('tap7', 'if-1')]);
+    const b = await world.attach('b', [vif('tap1')]);
+    expect([bound(a), bound(b)]).toMatchObject([[{ datapath_uuid: 'dp-a' }], []]);
+  });
+
+  it('outlast their vna and vnmgr, and cost no revision when they are as they were', async () => {
     await world.create('network', { uuid: 'nw-1', ipv4_network: '10.0.0.0' });
     await world.vnmgr.execute([vm('if-1', 'nw-1', '10.0.0.5'), vm('if-2', 'nw-1', '10.0.0.6')]);
-    const a = await world.attach('a', [vif('tap1', 'if-1')]);
+    await world.attach('a', [vif('tap1', 'if-1')]);
+    world = await world.restart();
+    const revision = world.vnmgr.revision();
     const b = await world.attach('b', [vif('tap2', 'if-2')]);
-    a.stop.abort();
     expect(bound(b)).toMatchObject([{ interface_uuid: 'if-1', datapath_uuid: 'dp-a' }, { interface_uuid: 'if-2' }]);
-    b.attachment.reportVifs([vif('tap2', 'if-2'), vif('tap3', 'if-1')]);
-    expect(bound(b)).toMatchObject([{ interface_uuid: 'if-1', datapath_uuid: 'dp-b' }, { interface_uuid: 'if-2' }]);
-    const again = await world.attach('a', [vif('tap1', 'if-1')]);
-    expect(bound(again)).toEqual([]);
+    const a = await world.attach('a', [vif('tap1', 'if-1')]);
+    expect([bound(a), world.vnmgr.revision().number]).toMatchObject([[{ port_name: 'tap1' }, { port_name: 'tap2' }], revision.number + 2]);
+  });
+
+  it('come with the revision that defines the interface of a NIC that is there', async () => {
+    const a = await world.attach('a', [vif('tap1', 'if-1')]);
+    const { number } = world.vnmgr.revision();
+    await world.create('interface', { uuid: 'if-1', mode: 'vif' });
+    expect(a.messages.slice(1)).toMatchObject([{ kind: 'delta', revision: { number: number + 1 } }]);
+    expect(bound(a)).toMatchObject([{ interface_uuid: 'if-1' }]);
+  });
+
+  it('are committed together when several reports wait', async () => {
+    const a = await world.attach('a');
+    const { number } = world.vnmgr.revision();
+    for (const port of ['tap1', 'tap2', 'tap3']) a.attachment.reportVifs([vif(port, 'if-1')]);
+    await world.vnmgr.execute([]);
+    expect(world.vnmgr.revision().number).toBe(number + 1);
+    await world.create('interface', { uuid: 'if-1', mode: 'vif' });
+    expect(bound(a)).toMatchObject([{ port_name: 'tap3' }]);
+  });
+
+  it('go with their datapath, and are reported anew when it is defined again', async () => {
+    await tenant(1);
+    const a = await world.attach('a', [vif('tap1', 'if-1a')]);
+    const b = await world.attach('b', [vif('tap1', 'if-1b')]);
+    const places = () => b.uuids().filter((uuid) => /^(bind|ch)-/.test(uuid));
+    await world.vnmgr.execute([
+      { verb: 'delete', kind: 'datapath', uuid: 'dp-a' },
+      create('datapath', { uuid: 'dp-a', display_name: 'again', node_id: 'a', dpid: '0x13a' }),
+    ]);
+    await world.vnmgr.execute([]);
+    expect([places(), bound(a)]).toMatchObject([
+      ['bind-if-1a', 'bind-if-1b', 'ch-dp-a', 'ch-dp-b'],
+      [{ port_name: 'tap1' }, {}],
+    ]);
+    await world.delete('datapath', 'dp-a');
+    expect(places()).toEqual(['bind-if-1b', 'ch-dp-b']);
+  });
+});
+
+describe('the chassis', () => {
+  const at = (address: string): ChassisFacts => ({
+    endpoints: [{ address, mac: null, underlay: 'underlay', mtu: 1500 }],
+    encaps: ['geneve'],
+  });
+  const chassis = (vna: Vna) => vna.uuids().flatMap((uuid) => (uuid.startsWith('ch-') ? vna.slice.get(uuid)! : []));
+
+  it('of a datapath is known to those that share a domain with it, as long as they do', async () => {
+    await tenant(1);
+    await tenant(2);
+    const a = await world.attach('a', [vif('tap1', 'if-1a')], at('192.0.2.1'));
+    const b = await world.attach('b', [vif('tap1', 'if-1b')], at('192.0.2.2'));
+    const c = await world.attach('c', [vif('tap1', 'if-2a')], at('2001:DB8::3'));
+    expect([a, b, c].map(chassis)).toMatchObject([
+      [{ datapath_uuid: 'dp-a' }, { datapath_uuid: 'dp-b', node_id: 'b', ...at('192.0.2.2') }],
+      [{ datapath_uuid: 'dp-a' }, { datapath_uuid: 'dp-b' }],
+      [{ datapath_uuid: 'dp-c', ...at('2001:db8::3') }],
+    ]);
+    const told = c.messages.length;
+    b.attachment.reportChassis(at('192.0.2.22'));
+    await world.vnmgr.execute([]);
+    expect([chassis(a)[1], c.messages.length]).toMatchObject([at('192.0.2.22'), told]);
+    await b.see([vif('tap1', 'if-2b')]);
+    expect([a, b, c].map((vna) => chassis(vna).map(({ uuid }) => uuid))).toEqual([
+      ['ch-dp-a'],
+      ['ch-dp-b', 'ch-dp-c'],
+      ['ch-dp-b', 'ch-dp-c'],
+    ]);
+    await world.delete('datapath', 'dp-b');
+    expect(chassis(c).map(({ uuid }) => uuid)).toEqual(['ch-dp-c']);
+  });
+
+  it('that makes no sense is refused', async () => {
+    for (const facts of [at('192.0.2'), { ...at('192.0.2.1'), encaps: ['stt'] } as unknown as ChassisFacts])
+      expect((await refused(world.attach('a', [], facts))).code).toBe('invalid_argument');
+    expect((await refused(world.attach('a', [vif('')]))).code).toBe('invalid_argument');
   });
 });
 
@@ -252,7 +349,7 @@ describe('attaching', () => {
     await world.delete('datapath', 'dp-a');
     await a.attachment.closed;
     expect(b.uuids()).not.toContain('bind-if-1a');
-    a.attachment.reportVifs([vif('tap2', 'if-1b')]);
+    await a.see([vif('tap2', 'if-1b')]);
     expect((await world.attach('a', [vif('tap1', 'if-1a')])).uuids()).toContain('bind-if-1a');
     expect(b.uuids()).toContain('bind-if-1a');
   });

@@ -2,7 +2,7 @@
  * vnmgr on a store in memory, with time and chance that repeat.
  */
 import type { Operation, Params, View } from '../../controller/contract.js';
-import type { SliceAttachment, SliceMessage, SliceRecord, VifObservation } from '../../controller/messages/slice.js';
+import type { ChassisFacts, SliceAttachment, SliceMessage, SliceRecord, VifObservation } from '../../controller/messages/slice.js';
 import { Vnmgr } from '../../controller/vnmgr.js';
 import type { UserKind } from '../../flows/model/entities.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
@@ -62,8 +62,8 @@ export class World {
     return results[0] as readonly string[];
   }
 
-  async attach(node: string, vifs: readonly VifObservation[] = []): Promise<Vna> {
-    return Vna.attach(this.vnmgr, node, vifs);
+  async attach(node: string, vifs: readonly VifObservation[] = [], chassis?: ChassisFacts): Promise<Vna> {
+    return Vna.attach(this.vnmgr, node, vifs, chassis);
   }
 }
 
@@ -91,13 +91,25 @@ export class Vna {
   readonly stop = new AbortController();
   attachment!: SliceAttachment;
   lastSeq = 0;
+  private readonly vnmgr: Vnmgr;
 
-  static async attach(vnmgr: Vnmgr, node: string, vifs: readonly VifObservation[]): Promise<Vna> {
-    const vna = new Vna();
+  private constructor(vnmgr: Vnmgr) {
+    this.vnmgr = vnmgr;
+  }
+
+  static async attach(vnmgr: Vnmgr, node: string, vifs: readonly VifObservation[], chassis?: ChassisFacts): Promise<Vna> {
+    const vna = new Vna(vnmgr);
     const number = Array.from(node, (char) => char.charCodeAt(0)).reduce((sum, code) => (sum * 31 + code) % 2 ** 40, 7);
     const dpid = `0x${number.toString(16).padStart(16, '0')}`;
-    vna.attachment = await vnmgr.attach({ node_id: node, dpid, bridge: 'br-int', vifs }, (message) => vna.take(message), vna.stop.signal);
+    const hello = { node_id: node, dpid, bridge: 'br-int', vifs, chassis };
+    vna.attachment = await vnmgr.attach(hello, (message) => vna.take(message), vna.stop.signal);
     return vna;
+  }
+
+  /** Reports these NICs; resolves once what was reported so far is committed. */
+  async see(vifs: readonly VifObservation[]): Promise<void> {
+    this.attachment.reportVifs(vifs);
+    await this.vnmgr.execute([]);
   }
 
   /** Confirms everything it was told. */

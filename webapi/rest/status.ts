@@ -21,6 +21,7 @@ const statusSchema = z.object({
       flow_count: z.int(),
       flow_mods: z.int(),
       last_error: z.string().nullable(),
+      conflicts: z.array(z.string()).describe('NICs there that claim an interface which is plugged elsewhere.'),
     }),
   ),
 });

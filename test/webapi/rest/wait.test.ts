@@ -94,6 +94,7 @@ describe('the status', () => {
         flow_count: 1,
         flow_mods: 1,
         last_error: null,
+        conflicts: [],
       },
     ]);
   });

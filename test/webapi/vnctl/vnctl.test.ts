@@ -106,7 +106,7 @@ ip_leases                 `);
       () => 'hangs',
     );
     const { code, out, err } = await bench.run('--wait --timeout 0.05 networks modify nw-a --mtu 1400');
-    expect([code, out, err]).toEqual([3, '', `vnctl: revision 4 is committed, but not yet installed on ${vna.uuid}\n`]);
+    expect([code, out, err]).toEqual([3, '', `vnctl: revision 5 is committed, but not yet installed on ${vna.uuid}\n`]);
   });
 
   it('shows the status', async () => {

@@ -1,0 +1,88 @@
+/**
+ * Which NIC is which interface.
+ *
+ * Owns: what a NIC lays claim to, and which claim holds. Both are pure functions of the model, so that every vnmgr comes to the same.
+ * Promises: a NIC is the interface whose uuid its iface-id is, else the one whose port_name it has, where owner_datapath_uuid allows. An interface is
+ * in one place: claims by iface-id come before claims by port name; on one datapath the first NIC keeps it; of several datapaths the one where
+ * it appeared last has it, as after a move, and an older claim that still stands does not win it back.
+ */
+import type { Binding } from '../../flows/model/binding.js';
+import { vifUuid, type Interface, type VifRecord } from '../../flows/model/entities.js';
+import { portNameKey, vifIfaceKey, vifPortKey } from '../../flows/model/indexes.js';
+import { entityOf, type ModelView } from '../../flows/model/view.js';
+
+/** What a NIC lays claim to. */
+interface Claim {
+  readonly interface_uuid: string;
+  readonly by: 'iface_id' | 'port_name';
+}
+
+/** The binding of an interface, and the NICs that claim it in vain. */
+export interface Standing {
+  readonly binding: Binding | undefined;
+  readonly losers: readonly VifRecord[];
+}
+
+export const bindingUuid = (interfaceUuid: string) => `bind-${interfaceUuid}`;
+
+const NOWHERE: Standing = { binding: undefined, losers: [] };
+
+export function standingOf(view: ModelView, interfaceUuid: string): Standing {
+  const iface = entityOf(view, 'interface', interfaceUuid);
+  if (iface === undefined) return NOWHERE;
+  const claims: { readonly vif: VifRecord; readonly by: Claim['by'] }[] = [];
+  for (const uuid of candidates(view, iface)) {
+    const vif = entityOf(view, 'vif', uuid);
+    if (vif === undefined) continue;
+    const claim = claimOf(view, vif);
+    if (claim?.interface_uuid === interfaceUuid) claims.push({ vif, by: claim.by });
+  }
+  if (claims.length === 0) return NOWHERE;
+  const explicit = claims.filter(({ by }) => by === 'iface_id');
+  const winner = winnerOf((explicit.length > 0 ? explicit : claims).map(({ vif }) => vif));
+  return { binding: bindingOf(interfaceUuid, winner), losers: claims.flatMap(({ vif }) => (vif === winner ? [] : vif)) };
+}
+
+/** The interface that a NIC is, if no other claims it. */
+export function claimOf(view: ModelView, vif: VifRecord): Claim | undefined {
+  const allowed = (iface: Interface) =>
+    iface.mode === 'vif' && (iface.owner_datapath_uuid === null || iface.owner_datapath_uuid === vif.datapath_uuid);
+  const named = entityOf(view, 'interface', vif.iface_id);
+  // A NIC that names an interface is that one or none.
+  if (named) return allowed(named) ? { interface_uuid: named.uuid, by: 'iface_id' } : undefined;
+  for (const uuid of namesakes(view, vif))
+    if (allowed(entityOf(view, 'interface', uuid)!)) return { interface_uuid: uuid, by: 'port_name' };
+  return undefined;
+}
+
+/** Interfaces with the port name of a NIC that its datapath may have, the datapath's own first. */
+export function* namesakes(view: ModelView, { port_name, datapath_uuid }: VifRecord): Generator<string> {
+  yield* view.lookup(portNameKey(port_name, datapath_uuid));
+  yield* view.lookup(portNameKey(port_name, null));
+}
+
+/** NICs that may claim an interface. */
+function candidates(view: ModelView, { uuid, port_name, owner_datapath_uuid: owner }: Interface): ReadonlySet<string> {
+  const found = new Set(view.lookup(vifIfaceKey(uuid)));
+  if (port_name !== null && owner !== null) found.add(vifUuid(owner, port_name));
+  else if (port_name !== null) for (const vif of view.lookup(vifPortKey(port_name))) found.add(vif);
+  return found;
+}
+
+/** Of at least one. */
+function winnerOf(vifs: readonly VifRecord[]): VifRecord {
+  const first = new Map<string, VifRecord>();
+  for (const vif of vifs) {
+    const other = first.get(vif.datapath_uuid);
+    if (other === undefined || isOlder(vif, other)) first.set(vif.datapath_uuid, vif);
+  }
+  return [...first.values()].reduce((newest, vif) => (isOlder(newest, vif) ? vif : newest));
+}
+
+function isOlder(a: VifRecord, b: VifRecord): boolean {
+  return a.since === b.since ? a.uuid < b.uuid : a.since < b.since;
+}
+
+function bindingOf(interface_uuid: string, { datapath_uuid, port_name }: VifRecord): Binding {
+  return { kind: 'binding', uuid: bindingUuid(interface_uuid), interface_uuid, datapath_uuid, port_name };
+}
