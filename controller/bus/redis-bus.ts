@@ -312,11 +312,9 @@ function within<T>(work: Promise<T>, ms: number, signal?: AbortSignal): Promise<
       settle();
     };
     const timer = setTimeout(() => finish(() => reject(new BusError('unavailable', 'Redis does not answer'))), ms);
-    const onAbort = () => finish(() => reject(signal!.reason as Error));
+    const fail = (error: unknown) => finish(() => reject(error instanceof Error ? error : new Error(String(error))));
+    const onAbort = () => fail(signal!.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
-    work.then(
-      (value) => finish(() => resolve(value)),
-      (error: unknown) => finish(() => reject(error)),
-    );
+    work.then((value) => finish(() => resolve(value)), fail);
   });
 }
