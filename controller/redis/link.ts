@@ -69,13 +69,20 @@ export class RedisLink {
    * Sends a command, once there is a connection, and returns the answer.
    * Throws RedisError: `unavailable` (`sent` says whether it may have been executed), `denied`, `refused`, `closed`; the signal's reason.
    */
-  async call(args: readonly RedisArg[], { timeoutMs = TIMEOUT_MS, signal }: CallOptions = {}): Promise<RedisReply> {
+  async call(args: readonly RedisArg[], options: CallOptions = {}): Promise<RedisReply> {
+    const [reply] = await this.callAll([args], options);
+    return reply!;
+  }
+
+  /** Sends several commands on one connection, one behind the other, whatever the answers are. Throws as `call` does, the first error. */
+  async callAll(commands: readonly (readonly RedisArg[])[], { timeoutMs = TIMEOUT_MS, signal }: CallOptions = {}): Promise<RedisReply[]> {
     const until = performance.now() + timeoutMs;
     for (;;) {
       signal?.throwIfAborted();
       const connection = await this.connected(until, signal);
       try {
-        return await abortable(connection.send(args, Math.max(1, until - performance.now())), signal);
+        const left = Math.max(1, until - performance.now());
+        return await abortable(Promise.all(commands.map((args) => connection.send(args, left))), signal);
       } catch (error) {
         if (!(error instanceof RedisError)) throw error;
         const elsewhere = error.reply !== undefined && ELSEWHERE.includes(error.reply);

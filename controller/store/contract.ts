@@ -74,10 +74,10 @@ export interface Store {
    */
   commit(changes: readonly StoredChange[], expected: Revision, lease?: Lease): Promise<void>;
   /**
-   * Resolves when all that the store holds now is as durable as what `commit` has acknowledged. Whoever answers from a change that it did not commit itself
-   * asks first.
+   * Resolves when the store still holds what it did at that revision, as durable as what `commit` has acknowledged. Whoever answers from a change
+   * that it did not commit itself asks first. Throws StoreError `compacted` when that revision is no longer, or not yet, of this store.
    */
-  settle(): Promise<void>;
+  settle(at: Revision): Promise<void>;
   /** The changes after `from`, oldest first. Throws StoreError `compacted` when some are gone, or when `from` is of another incarnation or the future. */
   changesSince(from: Revision): Promise<readonly StoredChange[]>;
   /** Calls `sink` with every change after `from`, in order, until the signal; throws StoreError `compacted` as changesSince does. Resolves when watching has begun. */

@@ -194,8 +194,12 @@ class EmbeddedStore implements Store {
     return meta;
   }
 
-  settle(): Promise<void> {
-    return Promise.resolve();
+  settle(at: Revision): Promise<void> {
+    return settle(() => {
+      const { incarnation, number } = this.revision();
+      if (at.incarnation !== incarnation || at.number > number)
+        throw new StoreError('compacted', `revision ${at.number} is not of this store`);
+    });
   }
 
   lease(name: string, signal: AbortSignal): Promise<Lease> {

@@ -10,7 +10,7 @@ import { refusal, storeCompliance } from './store.js';
 
 const newDir = () => mkdtemp(join(tmpdir(), 'hotori-store-'));
 
-storeCompliance('embedded', async () => {
+storeCompliance('embedded', 'one', async () => {
   const dir = await newDir();
   return {
     open: (logRevisions) => openEmbeddedStore({ dir, random: systemRandom, ...(logRevisions === undefined ? {} : { logRevisions }) }),

@@ -73,8 +73,10 @@ export class MemoryStore implements Store {
     for (const change of changes) for (const watcher of [...disk.watchers]) watcher(change);
   }
 
-  settle(): Promise<void> {
-    return Promise.resolve();
+  async settle(at: Revision): Promise<void> {
+    await Promise.resolve();
+    if (at.incarnation !== this.disk.incarnation || at.number > this.disk.revision)
+      throw new StoreError('compacted', `revision ${at.number} is not of this store`);
   }
 
   async changesSince(from: Revision): Promise<readonly StoredChange[]> {

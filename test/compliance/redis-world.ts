@@ -1,0 +1,41 @@
+/**
+ * A Redis for tests of the store, and the processes that use it.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { systemRandom } from '../../controller/kernel/ambient.js';
+import { redisAccess, type RedisSettings } from '../../controller/redis/access.js';
+import { RedisConnections } from '../../controller/redis/connections.js';
+import type { Store } from '../../controller/store/contract.js';
+import { openRedisStore, type RedisStoreOptions } from '../../controller/store/redis.js';
+import { redisSettings } from './redis-settings.js';
+
+export type TestStoreOptions = Partial<Omit<RedisStoreOptions, 'connections' | 'random'>> & { readonly settings?: Partial<RedisSettings> };
+
+/** A store with connections of its own, as a process has. Closing it closes them. */
+export async function openStore(url: string, { settings, ...options }: TestStoreOptions = {}): Promise<Store> {
+  const connections = new RedisConnections({ access: redisAccess(redisSettings(url, settings)), random: systemRandom, name: 'test' });
+  try {
+    const store = await openRedisStore({ durability: 'local', ...options, connections, random: systemRandom });
+    const close = store.close.bind(store);
+    store.close = async () => {
+      await close();
+      await connections.close();
+    };
+    return store;
+  } catch (error) {
+    await connections.close();
+    throw error;
+  }
+}
+
+/** Runs with a directory that is removed afterwards. */
+export async function withDirectory(work: (dir: string) => Promise<void>): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
+  try {
+    await work(dir);
+  } finally {
+    await rm(dir, { recursive: true });
+  }
+}
