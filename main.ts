@@ -14,13 +14,14 @@ import { destination, pino, stdTimeFunctions, type Logger } from 'pino';
 import { stringify } from 'yaml';
 import { systemClock, systemRandom } from './controller/kernel/ambient.js';
 import { ConfigError, loadConfig, type Config } from './controller/kernel/config.js';
-import { flagOf, SETTINGS, variableOf, VNA_SETTINGS, type Setting } from './controller/kernel/settings.js';
+import { flagOf, SETTINGS, variableOf, VNA_SETTINGS, type Setting, type VnaConfig } from './controller/kernel/settings.js';
 import { readVersion } from './controller/kernel/version.js';
 import { redactRedisUrl } from './controller/redis/url.js';
 import { StoreError } from './controller/store/contract.js';
 import { openEmbeddedStore } from './controller/store/embedded.js';
 import { Vnmgr } from './controller/vnmgr.js';
 import { Agent } from './datapath/agent/agent.js';
+import type { OverlayOptions } from './datapath/agent/endpoints.js';
 import { ListenError, startWebServer } from './webapi/rest/server.js';
 
 const DRAIN_MS = 10_000;
@@ -157,11 +158,19 @@ async function startRoles(config: Config, logger: Logger, started: (role: Role) 
 
 /** One agent for each bridge. They find their switches in their own time, and again when they lose them; stopping leaves all flows in place. */
 function startAgents(config: Config, vnmgr: Vnmgr, logger: Logger): Role {
-  const { audit_period, default_mtu, dhcp_lease_time } = config;
+  const { audit_period, default_mtu, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
   const running = config.vna.map((vna) => {
     const log = logger.child({ role: 'vna', bridge: vna.bridge });
-    const agent = new Agent({ ...vna, sliceSource: vnmgr, auditPeriodMs: audit_period * 1000, default_mtu, dhcp_lease_time, log });
+    const agent = new Agent({
+      ...vna,
+      overlay: overlayOptions(vna, overlay.mode),
+      sliceSource: vnmgr,
+      auditPeriodMs: audit_period * 1000,
+      default_mtu,
+      dhcp_lease_time,
+      log,
+    });
     return agent.run(stopping.signal);
   });
   return {
@@ -170,6 +179,17 @@ function startAgents(config: Config, vnmgr: Vnmgr, logger: Logger): Role {
       stopping.abort();
       await Promise.all(running);
     },
+  };
+}
+
+function overlayOptions(vna: VnaConfig, mode: Config['overlay']['mode']): OverlayOptions {
+  return {
+    bridge_mappings: vna.bridge_mappings ?? {},
+    addresses: vna['overlay.address'],
+    encaps: vna['overlay.encap'],
+    underlay: vna['overlay.underlay'],
+    mtu: vna['overlay.underlay_mtu'],
+    mode,
   };
 }
 

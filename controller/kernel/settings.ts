@@ -5,6 +5,7 @@
  * docs/configuration.md all come from this table.
  * Promises: keys are dotted paths of the YAML file; the flag is the key with dashes, the variable the key in capitals after `HOTORI_`.
  */
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { RedisError } from '../redis/errors.js';
 import { parseRedisUrl, redactRedisUrl } from '../redis/url.js';
@@ -15,6 +16,7 @@ export interface HostPort {
   readonly port: number;
 }
 
+const BRIDGE_NAME = /^[A-Za-z0-9._][A-Za-z0-9._-]{0,14}$/;
 const HOST_PORT = /^(?:\[([0-9A-Fa-f:.]+)\]|([A-Za-z0-9.-]+)):(\d{1,5})$/;
 
 const hostPort = z.string().transform((text, context): HostPort => {
@@ -44,6 +46,27 @@ const redisUrl = z.string().superRefine((text, context) => {
 
 const path = z.string().min(1);
 
+/** A text of names between commas, or a list; each of them once. */
+const listOf = <T extends z.ZodType<string, string>>(name: T) =>
+  z.union([z.string().transform((text) => text.split(',').map((part) => part.trim())), z.array(z.string())]).pipe(
+    z
+      .array(name)
+      .min(1)
+      .refine((names) => new Set(names).size === names.length, 'must not name anything twice'),
+  );
+
+const ipAddress = z.string().refine((text) => isIP(text) !== 0, 'must be IPv4 or IPv6 addresses');
+
+/** `NAME=BRIDGE,NAME=BRIDGE`, or a map. */
+const mappings = z
+  .union([
+    z
+      .string()
+      .transform((text) => Object.fromEntries(text.split(',').map((pair) => pair.split('=').map((part) => part.trim()))) as unknown),
+    z.record(z.string(), z.unknown()),
+  ])
+  .pipe(z.record(z.string().min(1), z.string().regex(BRIDGE_NAME, 'must be NAME=BRIDGE, such as underlay=br-ex')));
+
 const seconds = (min: number, max: number) => z.number().min(min).max(max);
 
 export interface Setting {
@@ -69,7 +92,7 @@ export const VNA_SETTINGS = {
     help: 'the OVSDB server of the local Open vSwitch',
   },
   bridge: {
-    value: z.string().regex(/^[A-Za-z0-9._][A-Za-z0-9._-]{0,14}$/, 'must be 1 to 15 of A-Z a-z 0-9 . _ - and not start with a dash'),
+    value: z.string().regex(BRIDGE_NAME, 'must be 1 to 15 of A-Z a-z 0-9 . _ - and not start with a dash'),
     default: 'br-int',
     text: 'string',
     placeholder: 'NAME',
@@ -95,6 +118,41 @@ export const VNA_SETTINGS = {
     text: 'string',
     placeholder: 'unix:PATH|tcp:HOST:PORT',
     help: "the bridge's OpenFlow socket (default: BRIDGE.mgmt in the directory of the OVSDB socket)",
+  },
+  bridge_mappings: {
+    value: mappings.nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'NAME=BRIDGE,…',
+    help: 'bridges with a NIC of the host, by the name of the physical network; that of overlay.underlay has the tunnel address on itself',
+  },
+  'overlay.address': {
+    value: listOf(ipAddress).nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'IP,…',
+    help: 'where tunnels to this hypervisor end, the preferred first (default: the addresses of the bridge of overlay.underlay)',
+  },
+  'overlay.encap': {
+    value: listOf(z.enum(['geneve', 'vxlan', 'gre'])),
+    default: 'geneve',
+    text: 'string',
+    placeholder: 'geneve,vxlan,gre',
+    help: 'encapsulations offered to other hypervisors, the preferred first; two hypervisors use what both offer and prefer most',
+  },
+  'overlay.underlay': {
+    value: z.string().min(1).max(255),
+    default: 'underlay',
+    text: 'string',
+    placeholder: 'NAME',
+    help: 'name of the physical network the tunnel address is on; hypervisors that say the same are on one L2',
+  },
+  'overlay.underlay_mtu': {
+    value: z.int().min(576).max(65535).nullable(),
+    default: null,
+    text: 'number',
+    placeholder: 'BYTES',
+    help: 'longest IP packet the underlay carries (default: the MTU of the bridge of overlay.underlay, else 1500)',
   },
 } as const satisfies Record<string, Setting>;
 

@@ -8,6 +8,7 @@
  * keeps forwarding; the agent comes back by itself. Stopping leaves all flows in place.
  */
 import { setMaxListeners } from 'node:events';
+import { networkInterfaces } from 'node:os';
 import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import { connectChannel } from '../channel/connect.js';
@@ -17,16 +18,18 @@ import { BridgeManager } from '../ovsdb/bridge-manager.js';
 import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
 import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
-import { readZones, VifWatcher } from '../ovsdb/vif-watcher.js';
+import { readZones, VifWatcher, type Vif } from '../ovsdb/vif-watcher.js';
 import { Dispatcher } from '../respond/dispatcher.js';
 import { SliceContext } from '../respond/slice-context.js';
 import { Advertiser } from './advertising.js';
 import { systemClock, type Clock } from './clock.js';
 import { CurrentChannel } from './current-channel.js';
 import { Desired } from './desired.js';
+import { NO_OVERLAY, type OverlayOptions } from './endpoints.js';
 import { holdConnection } from './hold-connection.js';
 import { listFlows } from './inspect.js';
 import type { AgentLog } from './log.js';
+import { Overlay } from './overlay.js';
 import { PortNumbers } from './port-numbers.js';
 import { Ports } from './ports.js';
 import { Punts, type PuntCounters } from './punts.js';
@@ -43,6 +46,8 @@ export interface AgentOptions {
   readonly ovsdb: string;
   /** The bridge's OpenFlow target, `unix:PATH` or `tcp:HOST:PORT`; null where it follows from `ovsdb`. */
   readonly openflow: string | null;
+  /** Default: there is no other hypervisor. */
+  readonly overlay?: OverlayOptions;
   readonly auditPeriodMs: number;
   /** Bytes, for networks without an MTU of their own. */
   readonly default_mtu: number;
@@ -77,7 +82,8 @@ export class Agent {
   readonly #ports: Ports;
   readonly #desired: Desired;
   readonly #channel = new CurrentChannel();
-  readonly #numbers = new PortNumbers();
+  readonly #overlay: Overlay;
+  readonly #numbers = new PortNumbers<Vif>();
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -88,6 +94,7 @@ export class Agent {
   #attachment: SliceAttachment | undefined;
   #reported = '';
   #reportedVifs = '';
+  #reportedChassis = '';
 
   /** @throws OvsdbError `bad_endpoint` */
   constructor(options: AgentOptions) {
@@ -114,6 +121,14 @@ export class Agent {
         if (phase === 'ready') this.#sawBridge();
       },
       onDisturbed: () => this.#reconciler.auditSoon(),
+    });
+    this.#overlay = new Overlay({
+      options: options.overlay ?? NO_OVERLAY,
+      bridge: name,
+      ovsdb: this.#ovsdb,
+      devices: networkInterfaces,
+      onChange: () => this.#onOverlay(),
+      log,
     });
     this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: () => this.#onVifs() });
     this.#reconciler = new Reconciler({
@@ -159,6 +174,7 @@ export class Agent {
       ports: this.#ports,
       context,
       vifs: () => this.#numbers.correct(this.#watcher.vifs),
+      own: (datapath) => this.#overlay.records(datapath),
       onFailure: () => void this.#follower.startOver(this.#stop.signal),
       log,
     });
@@ -200,6 +216,7 @@ export class Agent {
         part(this.#ovsdb.run(stop.signal)),
         part(this.#bridge.run(stop.signal)),
         part(this.#watcher.run(stop.signal)),
+        part(this.#overlay.run(stop.signal)),
         part(this.#hold('flows', (channel, over) => this.#program(channel, over))),
         part(this.#hold('punts', (channel, over) => this.#attendPunts(channel, over))),
         part(this.#follow()),
@@ -253,6 +270,7 @@ export class Agent {
   async #program(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     try {
+      await this.#overlay.mapOption(channel);
       await this.#learnPortNumbers(channel);
       this.#channel.up(channel);
       this.#report();
@@ -271,11 +289,13 @@ export class Agent {
       for (const { name, port_no } of ports) told.set(name, port_no);
     });
     this.#numbers.learn(this.#watcher.vifs, told);
+    this.#overlay.learnPorts(told);
     this.#desired.updatePorts();
+    this.#desired.updateOwn();
   }
 
   async #followPortNumbers(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
-    while (this.#numbers.arePending) {
+    while (this.#numbers.arePending || this.#overlay.isNumberPending) {
       await this.#clock.sleep(PORT_NUMBER_POLL_MS, signal);
       if (signal.aborted) return;
       try {
@@ -298,6 +318,17 @@ export class Agent {
     this.#desired.updatePorts();
   }
 
+  /** Where tunnels end, or by which ports they leave, may differ now. */
+  #onOverlay(): void {
+    const facts = this.#overlay.facts();
+    const text = JSON.stringify(facts);
+    if (this.#attachment !== undefined && text !== this.#reportedChassis) {
+      this.#reportedChassis = text;
+      this.#attachment.reportChassis(facts);
+    }
+    this.#desired.updateOwn();
+  }
+
   #observations(): VifObservation[] {
     return [...this.#watcher.vifs.values()]
       .map(({ port_name, iface_id }) => ({ port_name, iface_id }))
@@ -307,7 +338,9 @@ export class Agent {
   #hello(): DatapathHello {
     const vifs = this.#observations();
     this.#reportedVifs = JSON.stringify(vifs);
-    return { node_id: this.#options.node_id, dpid: this.#dpid, bridge: this.#options.bridge, vifs };
+    const chassis = this.#overlay.facts();
+    this.#reportedChassis = JSON.stringify(chassis);
+    return { node_id: this.#options.node_id, dpid: this.#dpid, bridge: this.#options.bridge, vifs, chassis };
   }
 
   #onAttaching(): void {
@@ -320,6 +353,7 @@ export class Agent {
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner));
     // NICs may have come and gone since the hello.
     this.#onVifs();
+    this.#onOverlay();
     this.#report();
   }
 

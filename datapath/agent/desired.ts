@@ -7,7 +7,7 @@
  * a snapshot through a new compiler counts again.
  */
 import type { AppliedReport } from '../../controller/messages/slice.js';
-import type { CompileRecord, Compiler, FlowDelta, LocalPort, Provenance } from '../../flows/compile/contract.js';
+import type { CompileRecord, Compiler, FlowDelta, LocalPort, LocalRecord, Provenance } from '../../flows/compile/contract.js';
 import type { Binding } from '../../flows/model/binding.js';
 import type { Vif } from '../ovsdb/vif-watcher.js';
 import type { SliceContext } from '../respond/slice-context.js';
@@ -23,6 +23,8 @@ export interface DesiredOptions {
   readonly context: Pick<SliceContext, 'apply' | 'replace'>;
   /** NICs as they are now. */
   readonly vifs: () => ReadonlyMap<string, Vif>;
+  /** What the compiler is to know of this hypervisor besides its local ports. */
+  readonly own: (datapathUuid: string) => readonly LocalRecord[];
   /** Compiling failed: another snapshot is needed. */
   readonly onFailure: () => void;
   readonly log: AgentLog;
@@ -32,6 +34,9 @@ export class Desired {
   readonly #options: DesiredOptions;
   /** Bindings of this datapath, by uuid. */
   readonly #bindings = new Map<string, Binding>();
+  /** What the compiler has of this hypervisor itself but its local ports, by uuid. */
+  readonly #own = new Map<string, LocalRecord>();
+  #datapath: string | undefined;
   #compiler: Compiler;
   #isCurrent = false;
   #seq = 0;
@@ -83,11 +88,16 @@ export class Desired {
     const isNew = !this.#isCurrent;
     if (isNew) this.#compiler = createCompiler();
     this.#seq = change.seq;
+    this.#datapath = change.datapath_uuid;
+    const own = this.#ownChanges();
     this.#revision = change.revision.number;
     if (change.isComplete) this.#marked = change.firstSeq - 1;
 
     const deletes = change.isComplete ? this.#absentFrom(change) : change.deletes;
-    const delta = this.#compile(isNew ? [...change.puts, ...ports.live()] : change.puts, deletes);
+    const delta = this.#compile(isNew ? [...change.puts, ...ports.live(), ...this.#own.values()] : [...change.puts, ...own.puts], [
+      ...deletes,
+      ...own.deletes,
+    ]);
     if (delta === undefined) return false;
     this.#isCurrent = true;
     if (!isNew) reconciler.change(delta);
@@ -110,11 +120,32 @@ export class Desired {
     if (this.#isCurrent) this.#options.ports.update(this.#options.vifs(), this.#bindings.values(), this.#seq);
   }
 
+  /** What `own` gives may differ now. */
+  updateOwn(): void {
+    if (!this.#isCurrent) return;
+    const { puts, deletes } = this.#ownChanges();
+    if (puts.length > 0 || deletes.length > 0) this.#applyOwn(puts, deletes);
+  }
+
   /** Compiles a change of local ports; undefined when it could not be: the next snapshot brings them along. */
   applyPorts(puts: readonly LocalPort[], deletes: readonly string[]): FlowDelta | undefined {
+    return this.#applyOwn(puts, deletes);
+  }
+
+  #applyOwn(puts: readonly LocalRecord[], deletes: readonly string[]): FlowDelta | undefined {
     const delta = this.#isCurrent ? this.#compile(puts, deletes) : undefined;
     if (delta !== undefined) this.#options.reconciler.change(delta);
     return delta;
+  }
+
+  /** What differs in what this hypervisor knows of itself from what the compiler was given. */
+  #ownChanges(): { readonly puts: readonly LocalRecord[]; readonly deletes: readonly string[] } {
+    const now = this.#datapath === undefined ? [] : this.#options.own(this.#datapath);
+    const kept = new Set(now.map(({ uuid }) => uuid));
+    const deletes = [...this.#own.keys()].filter((uuid) => !kept.has(uuid));
+    for (const uuid of deletes) this.#own.delete(uuid);
+    for (const record of now) this.#own.set(record.uuid, record);
+    return { puts: now, deletes };
   }
 
   /** Tells the reconciler up to which message everything is wanted: one whose ports are still being prepared is not complete. */
@@ -140,7 +171,8 @@ export class Desired {
   #absentFrom({ puts }: SliceChange): string[] {
     const present = new Set(puts.map((record) => record.uuid));
     const absent: string[] = [];
-    for (const { kind, uuid } of this.#compiler.records()) if (kind !== 'local_port' && !present.has(uuid)) absent.push(uuid);
+    for (const { kind, uuid } of this.#compiler.records())
+      if (kind !== 'local_port' && !this.#own.has(uuid) && !present.has(uuid)) absent.push(uuid);
     return absent;
   }
 

@@ -7,14 +7,19 @@
  * Owns: the corrections to the numbers that OVSDB shows.
  * Promises: a correction holds until OVSDB shows another number than the one corrected.
  */
-import type { Vif } from '../ovsdb/vif-watcher.js';
+
+/** A port as OVSDB shows it. */
+interface Shown {
+  readonly port_name: string;
+  readonly ofport: number | null;
+}
 
 interface Correction {
   readonly shown: number;
   readonly actual: number | null;
 }
 
-export class PortNumbers {
+export class PortNumbers<T extends Shown> {
   #corrections = new Map<string, Correction>();
 
   /** True while the switch and OVSDB differ: ask the switch again. */
@@ -23,23 +28,26 @@ export class PortNumbers {
   }
 
   /** @param told by name, the ports the switch has now */
-  learn(vifs: ReadonlyMap<string, Vif>, told: ReadonlyMap<string, number>): void {
+  learn(ports: ReadonlyMap<unknown, T>, told: ReadonlyMap<string, number>): void {
     this.#corrections = new Map();
-    for (const { port_name, ofport } of vifs.values()) {
+    for (const { port_name, ofport } of ports.values()) {
       const actual = told.get(port_name) ?? null;
       if (ofport !== null && ofport !== actual) this.#corrections.set(port_name, { shown: ofport, actual });
     }
   }
 
-  /** The NICs with the numbers the switch has. */
-  correct(vifs: ReadonlyMap<string, Vif>): ReadonlyMap<string, Vif> {
-    if (this.#corrections.size === 0) return vifs;
-    const corrected = new Map(vifs);
-    for (const [name, { shown, actual }] of this.#corrections) {
-      const vif = vifs.get(name);
-      if (vif?.ofport === shown) corrected.set(name, { ...vif, ofport: actual });
-      else this.#corrections.delete(name);
+  /** The ports with the numbers the switch has. */
+  correct<K>(ports: ReadonlyMap<K, T>): ReadonlyMap<K, T> {
+    if (this.#corrections.size === 0) return ports;
+    const corrected = new Map(ports);
+    const pending = new Set<string>();
+    for (const [key, port] of ports) {
+      const correction = this.#corrections.get(port.port_name);
+      if (correction === undefined || port.ofport !== correction.shown) continue;
+      pending.add(port.port_name);
+      corrected.set(key, { ...port, ofport: correction.actual });
     }
+    for (const name of this.#corrections.keys()) if (!pending.has(name)) this.#corrections.delete(name);
     return corrected;
   }
 }

@@ -9,7 +9,7 @@
 import { PORTS } from '../../flows/openflow/constants.js';
 import type { FieldName } from '../../flows/openflow/fields.js';
 import { decodePunt, PUNT_CONTROLLER_ID } from '../../flows/pipeline/punt.js';
-import { REGISTERS } from '../../flows/pipeline/registers.js';
+import { REGISTERS, type RegisterName } from '../../flows/pipeline/registers.js';
 import type { Channel, PacketIn } from '../channel/contract.js';
 import type { PuntedFrame } from '../respond/contract.js';
 import type { AgentLog } from './log.js';
@@ -81,7 +81,7 @@ export class Punts {
     const { counters } = this;
     counters.received++;
     const punt = decodePunt(packet.userdata);
-    const portKey = fieldOf(packet, REGISTERS.source_port.field);
+    const portKey = registerOf(packet, 'source_port');
     const inPort = fieldOf(packet, 'in_port');
     if (punt === undefined || portKey === undefined || inPort === undefined) {
       counters.foreign++;
@@ -91,7 +91,16 @@ export class Punts {
       this.#take();
       counters.overflowed++;
     }
-    this.#ring[(this.#first + this.#length++) % QUEUE_LENGTH] = { frame: { punt, data: packet.data, port_key: portKey }, inPort };
+    this.#ring[(this.#first + this.#length++) % QUEUE_LENGTH] = {
+      frame: {
+        punt,
+        data: packet.data,
+        port_key: portKey,
+        router_key: registerOf(packet, 'router'),
+        mtu: registerOf(packet, 'overlay_mtu'),
+      },
+      inPort,
+    };
     this.#schedule();
   }
 
@@ -132,6 +141,13 @@ export class Punts {
       }
     }
   }
+}
+
+/** Packet-ins leave out registers that are 0. */
+function registerOf(packet: PacketIn, name: RegisterName): number | undefined {
+  const { field, offset, bits } = REGISTERS[name];
+  const value = fieldOf(packet, field);
+  return value === undefined ? undefined : Math.floor(value / 2 ** offset) % 2 ** bits;
 }
 
 function fieldOf(packet: PacketIn, field: FieldName): number | undefined {

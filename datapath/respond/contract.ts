@@ -14,6 +14,10 @@ export interface PuntedFrame {
   readonly data: Uint8Array;
   /** Port key of the sender, whose addresses port security has checked. */
   readonly port_key: number;
+  /** Key of the router it is in; 0 or absent where it has not met one. */
+  readonly router_key?: number | undefined;
+  /** Bytes of the longest IP packet that fits the way it was to take; absent where that did not matter. */
+  readonly mtu?: number | undefined;
 }
 
 /** One address a DHCP client may have, and what it is told with it. */
@@ -48,12 +52,20 @@ export interface Advertisement {
   readonly dns_servers: readonly bigint[];
 }
 
+/** A router as the hosts of a network see it. */
+export interface Gateway {
+  readonly mac: number;
+  readonly ip: Ip;
+}
+
 /** Look-ups in the slice. A port key or MAC that is not known gives nothing. */
 export interface RespondContext {
   /** Leases of the NIC with this MAC behind the port, in networks that have a DHCP service; lowest address first. */
   dhcp(portKey: number, mac: number): readonly DhcpLease[];
   /** For the networks the NIC with this MAC has addresses in: one advertisement per interface that speaks there. */
   routerAdvertisements(portKey: number, mac: number): readonly Advertisement[];
+  /** The router that a NIC with this address sends to, in the network of the address; of several, the one with the lowest address. */
+  gatewayOf(portKey: number, ip: Ip): Gateway | undefined;
   /** MAC of the NIC behind the port that owns the address. */
   macOf(portKey: number, ip: Ip): number | undefined;
 }

@@ -33,6 +33,7 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   router_solicit: { per_second: 10, burst: 20 },
   time_exceeded: { per_second: 100, burst: 200 },
   port_unreachable: { per_second: 50, burst: 100 },
+  too_big: { per_second: 50, burst: 100 },
 };
 
 const MAX_PORTS = 65_536;
@@ -77,6 +78,7 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
       return respondRouterSolicit(punted, context);
     case 'time_exceeded':
     case 'port_unreachable':
+    case 'too_big':
       return respondIcmpError(punt, punted, context);
   }
 }

@@ -11,7 +11,7 @@ import type { Network } from '../../flows/model/entities.js';
 import { cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
 import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
 import { eui64LinkLocal } from '../../flows/net/mac.js';
-import type { AdvertisedPrefix, Advertisement, DhcpLease, RespondContext } from './contract.js';
+import type { AdvertisedPrefix, Advertisement, DhcpLease, Gateway, RespondContext } from './contract.js';
 import { SliceIndex, type Station, type Attachment } from './slice-index.js';
 
 export interface SliceContextOptions {
@@ -110,6 +110,16 @@ export class SliceContext implements RespondContext {
     if (ip.family === 'ipv6' && isLinkLocalIpv6(ip.value)) return this.#index.macs(portKey).find((mac) => eui64LinkLocal(mac) === ip.value);
     return this.#index.attachments(portKey).find((attachment) => attachment.ip.family === ip.family && attachment.ip.value === ip.value)
       ?.mac;
+  }
+
+  gatewayOf(portKey: number, ip: Ip): Gateway | undefined {
+    for (const attachment of this.#index.attachments(portKey)) {
+      if (attachment.ip.family !== ip.family || attachment.ip.value !== ip.value) continue;
+      const network = this.#index.network(attachment.network_uuid);
+      const router = network && this.#stations(network, ip.family).find(({ is_router }) => is_router);
+      if (router !== undefined) return { mac: router.mac, ip: router.ip };
+    }
+    return undefined;
   }
 
   /** Simulated interfaces with an address of the family in the network, lowest address first. */

@@ -12,7 +12,18 @@ import { FACT_RULES } from '../pipeline/stages/attachments.js';
 import { fixedFlows } from '../pipeline/stages/fixed.js';
 import { floodChunkFlows, floodSegmentFlows } from '../pipeline/stages/flood.js';
 import { groupRuleFlows, openEgressFlows } from '../pipeline/stages/policy.js';
+import {
+  overlayFixedFlows,
+  peerDomainFlows,
+  peerFlows,
+  reachChunkFlows,
+  reachFlows,
+  tunnelPortFlows,
+  tunnelSegmentFlows,
+} from '../pipeline/stages/overlay.js';
+import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
+import { remoteAddressFlows } from '../pipeline/stages/remote.js';
 import { routeFlows, routerPortFlows } from '../pipeline/stages/router.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
 import type { CompileRecord, Compiler, FlowDelta, Provenance, Tables } from './contract.js';
@@ -32,6 +43,14 @@ const FLOW_RULES = [
   openEgressFlows,
   dhcpFlows,
   routerSolicitFlows,
+  overlayFixedFlows,
+  tunnelPortFlows,
+  peerFlows,
+  tunnelSegmentFlows,
+  peerDomainFlows,
+  reachFlows,
+  reachChunkFlows,
+  remoteAddressFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */
@@ -46,7 +65,7 @@ const METERS: ReadonlyMap<number, Meter> = new Map(
 );
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine(FACT_RULES, FLOW_RULES);
+  readonly #engine = new Engine([...FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
   readonly tables: Tables;
 
   constructor() {
@@ -68,6 +87,12 @@ class PipelineCompiler implements Compiler {
         case 'flood_set':
         case 'flood_chunk':
         case 'group_rule':
+        case 'remote_nic':
+        case 'peer':
+        case 'peer_domain':
+        case 'presence':
+        case 'reach':
+        case 'reach_chunk':
           continue;
         default:
           yield record;

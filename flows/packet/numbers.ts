@@ -28,6 +28,7 @@ export const ICMPV4_TYPE = {
 
 export const ICMPV6_TYPE = {
   UNREACHABLE: 1,
+  PACKET_TOO_BIG: 2,
   TIME_EXCEEDED: 3,
   /** Types below are errors, from here on they inform (RFC 4443 §2.1). */
   FIRST_INFORMATIONAL: 128,

@@ -36,6 +36,77 @@ export interface Nic {
   readonly ipv6: boolean;
 }
 
+/** A MAC lease of an interface plugged on another hypervisor, in its L2 domain. */
+export interface RemoteNic {
+  readonly kind: 'remote_nic';
+  /** `rn-<mac lease uuid>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+  readonly mac_lease_uuid: string;
+  /** Where it is plugged. */
+  readonly datapath_uuid: string;
+  readonly port_key: number;
+  /** 0 without security groups. */
+  readonly policy_class_key: number;
+  readonly mac: number;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  readonly domain_uuid: string;
+  readonly addresses: readonly FactAddress[];
+  readonly ipv6: boolean;
+}
+
+/** Another hypervisor that has something to do with this one. */
+export interface Peer {
+  readonly kind: 'peer';
+  /** `peer-<datapath uuid>`. */
+  readonly uuid: string;
+  readonly datapath_uuid: string;
+  /** What stands for it in a register. Means nothing elsewhere. */
+  readonly peer_key: number;
+}
+
+/** A peer has an interface in a routing domain: it may send into segments of that domain. */
+export interface PeerDomain {
+  readonly kind: 'peer_domain';
+  /** `pd-<vrf>-<datapath uuid>`. */
+  readonly uuid: string;
+  readonly vrf_key: number;
+  readonly datapath_uuid: string;
+}
+
+/** A peer has ports in a segment; with class UNKNOWN_HOLDERS, ports that may have any address. */
+export interface Presence {
+  readonly kind: 'presence';
+  /** `pr-<segment>-<class>-<datapath uuid>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  /** 0 or UNKNOWN_HOLDERS. */
+  readonly policy_class_key: number;
+  readonly datapath_uuid: string;
+}
+
+/** A segment has ports on some peer. */
+export interface Reach {
+  readonly kind: 'reach';
+  /** `re-<segment>-<class>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly policy_class_key: number;
+  readonly domain_uuid: string;
+}
+
+/** A part of a reach: at most a few dozen peers, so that one more rewrites little. */
+export interface ReachChunk {
+  readonly kind: 'reach_chunk';
+  /** `rc-<segment>-<class>-<chunk>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly policy_class_key: number;
+  readonly domain_uuid: string;
+  readonly chunk: number;
+}
+
 /** A MAC lease of a simulated interface: something the pipeline itself answers for. */
 export interface RouterPort {
   readonly kind: 'router_port';
@@ -66,6 +137,7 @@ export interface FloodSet {
   /** `fs-<segment>-<class>`. */
   readonly uuid: string;
   readonly segment_key: number;
+  readonly vrf_key: number;
   readonly policy_class_key: number;
   readonly domain_uuid: string;
 }
@@ -89,10 +161,11 @@ export interface GroupRule {
   readonly rule: SecurityGroupRule;
 }
 
-export type Fact = Nic | RouterPort | LocalClass | FloodSet | FloodChunk | GroupRule;
+export type Fact =
+  Nic | RouterPort | LocalClass | FloodSet | FloodChunk | GroupRule | RemoteNic | Peer | PeerDomain | Presence | Reach | ReachChunk;
 
 /** Pseudo policy class of the ports that may own addresses nobody has leased. */
 export const UNKNOWN_HOLDERS = 0xffff_ffff;
 
-/** Flood sets are cut in this many chunks at most; each is one flow. */
+/** Flood sets, and the peers of a segment, are cut in this many chunks at most; each is one flow. */
 export const FLOOD_CHUNKS = 32;

@@ -4,6 +4,7 @@
  * Owns: one constant per question asked. Each is a pure function of one record.
  */
 import { FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
+import { shortHash } from './short-hash.js';
 import { index } from './rule.js';
 
 export const macLeasesOfInterface = index('mac_lease', (r) => [r.interface_uuid]);
@@ -27,6 +28,11 @@ export const floodChunksOfSet = index('flood_chunk', (r) => [floodSetUuid(r.segm
 export const routerPortsOfSegment = index('router_port', (r) => [String(r.segment_key)]);
 export const routerPortsOfInterface = index('router_port', (r) => [r.interface_uuid]);
 
+export const presencesOfChunk = index('presence', (r) => [reachChunkUuid(r.segment_key, r.policy_class_key, chunkOfPeer(r.datapath_uuid))]);
+export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_key, r.policy_class_key)]);
+/** Chassis whose datapath uuids have one hash: nearly always one. */
+export const chassisWithHash = index('chassis', (r) => [String(peerHash(r.datapath_uuid))]);
+
 function remoteGroups(rules: readonly { direction: string; remote: object }[], direction: 'ingress' | 'egress'): string[] {
   const named = rules.flatMap((rule) =>
     rule.direction === direction && 'security_group_uuid' in rule.remote ? [rule.remote.security_group_uuid as string] : [],
@@ -42,6 +48,24 @@ export function floodClasses(nic: Pick<Nic, 'policy_class_key' | 'addresses'>): 
 /** Spreads ports over chunks; neighbours in key order land in different chunks, so that bulk creation fills them evenly. */
 export function chunkOf(nic: Pick<Nic, 'port_key'>): number {
   return nic.port_key % FLOOD_CHUNKS;
+}
+
+/** Hash of a datapath, 28 bits. */
+export function peerHash(datapathUuid: string): number {
+  return shortHash(datapathUuid) >>> 4;
+}
+
+/** Spreads peers over chunks. */
+export function chunkOfPeer(datapathUuid: string): number {
+  return shortHash(datapathUuid) % FLOOD_CHUNKS;
+}
+
+export function reachUuid(segmentKey: number, policyClassKey: number): string {
+  return `re-${segmentKey}-${policyClassKey}`;
+}
+
+export function reachChunkUuid(segmentKey: number, policyClassKey: number, chunk: number): string {
+  return `rc-${segmentKey}-${policyClassKey}-${chunk}`;
 }
 
 export function floodSetUuid(segmentKey: number, policyClassKey: number): string {

@@ -14,12 +14,15 @@ export const PUNT_KINDS = {
   router_solicit: { code: 2, meter: 2, packetsPerSecond: 500 },
   time_exceeded: { code: 3, meter: 3, packetsPerSecond: 1000 },
   port_unreachable: { code: 4, meter: 4, packetsPerSecond: 500 },
+  too_big: { code: 10, meter: 10, packetsPerSecond: 500 },
 } as const;
 
 export type PuntKind = keyof typeof PUNT_KINDS;
 
 export type Punt =
   | { readonly kind: 'dhcpv4' | 'router_solicit' }
+  /** Longer than the overlay carries: how much that is, and the router it is in, is in registers. */
+  | { readonly kind: 'too_big' }
   | {
       readonly kind: 'time_exceeded' | 'port_unreachable';
       /** Address the ICMP error comes from: 4 or 16 bytes. */
@@ -52,6 +55,8 @@ export function decodePunt(bytes: Uint8Array): Punt | undefined {
       return { kind: 'dhcpv4' };
     case PUNT_KINDS.router_solicit.code:
       return { kind: 'router_solicit' };
+    case PUNT_KINDS.too_big.code:
+      return { kind: 'too_big' };
     case PUNT_KINDS.time_exceeded.code:
       return source.length === 4 || source.length === 16 ? { kind: 'time_exceeded', source, ttl: bytes[3] ?? 0 } : undefined;
     case PUNT_KINDS.port_unreachable.code:

@@ -12,6 +12,8 @@ export const REGISTERS = {
   segment: { field: 'metadata', offset: 0, bits: 32, means: 'segment key (VNI) the packet is in' },
   vrf: { field: 'metadata', offset: 32, bits: 32, means: 'routing domain of that segment' },
   from_router: { field: 'reg0', offset: 0, bits: 1, means: 'the ND answer being built speaks for a router' },
+  too_big: { field: 'reg0', offset: 1, bits: 1, means: 'longer than the overlay carries' },
+  from_tunnel: { field: 'reg0', offset: 2, bits: 1, means: 'came from another hypervisor: goes to local ports only' },
   multicast: { field: 'reg0', offset: 9, bits: 1, means: 'one branch of a flood' },
   source_port: { field: 'reg1', offset: 0, bits: 32, means: 'port key of the sender' },
   destination_port: { field: 'reg2', offset: 0, bits: 32, means: 'port key of the receiver' },
@@ -24,8 +26,10 @@ export const REGISTERS = {
   destination_class: { field: 'reg8', offset: 0, bits: 32, means: 'policy class of the receiving port or flood set' },
   egress_rule: { field: 'reg9', offset: 0, bits: 32, means: 'egress rule that admitted the packet' },
   router: { field: 'reg10', offset: 0, bits: 32, means: 'virtual router the packet is in' },
-  flood_chunk: { field: 'reg11', offset: 0, bits: 32, means: 'chunk of a flood set' },
+  flood_chunk: { field: 'reg11', offset: 0, bits: 16, means: 'chunk of a flood set' },
+  overlay_mtu: { field: 'reg11', offset: 16, bits: 16, means: 'longest IP packet the overlay to that hypervisor carries' },
   path: { field: 'reg12', offset: 0, bits: 32, means: 'route taken' },
+  peer: { field: 'reg13', offset: 0, bits: 32, means: 'hypervisor the packet comes from or goes to' },
   drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
 } as const satisfies Record<string, Subfield & { means: string }>;
 

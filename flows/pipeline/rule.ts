@@ -9,7 +9,7 @@ import type { Action, Instruction } from '../openflow/action.js';
 import type { Match } from '../openflow/match.js';
 import type { Group } from '../openflow/flow.js';
 import type { Binding } from '../model/binding.js';
-import type { Entity } from '../model/entities.js';
+import type { Chassis, Encapsulation, Entity } from '../model/entities.js';
 import type { Fact } from './facts.js';
 import type { TableName } from './tables.js';
 
@@ -24,13 +24,32 @@ export interface LocalPort {
   readonly ct_zone: number;
 }
 
+/** Which hypervisor this is, as it reported itself. What vna knows itself; without it nothing beyond this hypervisor is compiled. */
+export interface Here extends Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps'> {
+  readonly kind: 'here';
+  readonly uuid: 'here';
+  /** `auto`: segments cross to every peer that has ports in their domain; `explicit`: only where both ends are named for them. */
+  readonly overlay_mode: 'auto' | 'explicit';
+}
+
+/** The port of an encapsulation on this bridge, for tunnels to wherever a flow says. What vna sees itself. */
+export interface TunnelPort {
+  readonly kind: 'tunnel_port';
+  /** `tunnel-<encapsulation>`. */
+  readonly uuid: string;
+  readonly encap: Encapsulation;
+  readonly ofport: number;
+}
+
 /** Root of what is there without any entity: misses, drops, the fixed parts of tables. The compiler holds exactly one. */
 export interface Pipeline {
   readonly kind: 'pipeline';
   readonly uuid: 'pipeline';
 }
 
-export type InputRecord = Entity | Binding | LocalPort;
+/** What vna knows by itself, and no slice has. */
+export type LocalRecord = LocalPort | Here | TunnelPort;
+export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];
 export type RecordOf<K extends RecordKind> = Extract<RuleRecord, { kind: K }>;

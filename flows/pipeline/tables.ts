@@ -6,10 +6,11 @@
  */
 
 /** Changes whenever the meaning of a table, register or cookie changes: an agent that finds another version reprograms. */
-export const PIPELINE_VERSION = 1;
+export const PIPELINE_VERSION = 2;
 
 export const TABLES = {
   CLASSIFY: { id: 0, does: 'ingress port → source port key, conntrack zone, policy class' },
+  TUNNEL_IN: { id: 2, does: 'tunnel addresses → known peer' },
   PORT_SEC: { id: 4, does: 'source MAC, IP and ARP validation; sets segment and VRF' },
   ND_SEC: { id: 5, does: 'neighbour discovery validation' },
   LOCAL: { id: 12, does: 'ARP and ND answered here; DHCP and RS punted' },
@@ -31,9 +32,15 @@ export const TABLES = {
   IN_POLICY: { id: 84, does: 'ingress rules' },
   IN_COMMIT: { id: 88, does: 'ingress: new connections committed with their rule' },
   OUT_LOCAL: { id: 96, does: 'port key → output' },
+  OUT_REMOTE: { id: 98, does: 'peer → is the packet too long for the way there?' },
   FLOOD: { id: 104, does: 'broadcast and multicast: who may receive it' },
   FLOOD_OUT: { id: 106, does: 'one flood set: its chunks' },
   FLOOD_CHUNK: { id: 108, does: 'one chunk of a flood set: outputs' },
+  TUNNEL_SEGMENT: { id: 110, does: 'VNI → segment' },
+  TUNNEL_ADMIT: { id: 111, does: 'may that peer send into that routing domain?' },
+  FLOOD_PEERS: { id: 112, does: 'peers with ports in the segment: their chunks' },
+  PEER_CHUNK: { id: 113, does: 'one chunk of peers: a copy for each' },
+  TUNNEL_OUT: { id: 114, does: 'peer → tunnel; packets too long for it are answered' },
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;
@@ -65,6 +72,12 @@ export const DROP_REASONS = {
   unknown_arp: { code: 21, says: 'asks for an address that nobody has' },
   group_management: { code: 22, says: 'IGMP or MLD: multicast membership is not tracked' },
   to_sender: { code: 23, says: 'would go back to the port it came from' },
+  unknown_peer: { code: 30, says: 'came through a tunnel from an address that is no known hypervisor' },
+  unknown_segment: { code: 31, says: 'came through a tunnel for a segment that has no port here' },
+  foreign_segment: { code: 32, says: 'came through a tunnel from a hypervisor that has no part in that routing domain' },
+  no_tunnel: { code: 33, says: 'the hypervisor of its destination cannot be reached: no address or encapsulation in common' },
+  tunnel_to_tunnel: { code: 34, says: 'came through a tunnel and would leave through one' },
+  too_big: { code: 35, says: 'is longer than the overlay carries, and no answer is due' },
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;

@@ -6,7 +6,7 @@
  * Promises: `start` resolves when the API answers; a start that fails says what the process printed.
  */
 import { existsSync } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import net from 'node:net';
 import path from 'node:path';
 import { Daemon } from './daemon.js';
@@ -22,6 +22,8 @@ export interface HotoriOptions {
   readonly nodeId?: string;
   /** `HOST:PORT`; default: a free port of 127.0.0.1. */
   readonly api?: string;
+  /** Entries of `vna:` for several bridges; then `ovs`, `bridge` and `nodeId` say nothing. */
+  readonly vna?: readonly object[];
   /** More of the command line. */
   readonly args?: readonly string[];
 }
@@ -66,13 +68,9 @@ export class Hotori {
     const { dir, ovs, args = [] } = this.#options;
     await mkdir(this.stateDir, { recursive: true });
     this.#api ??= `127.0.0.1:${await freePort()}`;
-    const where = ['--api', this.#api, '--state-dir', this.stateDir, '--ovsdb', ovs.ovsdbEndpoint];
-    const bridge = ['--bridge', this.bridge, '--datapath-type', ovs.datapathType, '--node-id', this.#options.nodeId ?? 'hv1'];
+    const where = ['--api', this.#api, '--state-dir', this.stateDir, ...(await this.#bridges(ovs))];
     const main = path.join(repositoryRoot(), 'dist/main.js');
-    const daemon = Daemon.start(
-      [process.execPath, '--enable-source-maps', main, 'all', ...where, ...bridge, ...args],
-      path.join(dir, 'hotori.log'),
-    );
+    const daemon = Daemon.start([process.execPath, '--enable-source-maps', main, 'all', ...where, ...args], path.join(dir, 'hotori.log'));
     this.#process = daemon;
     await eventually(
       'the API of Hotori answering',
@@ -85,6 +83,15 @@ export class Hotori {
       throw new Error(`Hotori does not answer:\n${daemon.output()}`, { cause: error });
     });
     if (!daemon.isRunning) throw new Error(`Hotori ended:\n${daemon.output()}`);
+  }
+
+  async #bridges(ovs: Ovs): Promise<string[]> {
+    const { dir, vna, nodeId = 'hv1' } = this.#options;
+    if (vna === undefined)
+      return ['--ovsdb', ovs.ovsdbEndpoint, '--bridge', this.bridge, '--datapath-type', ovs.datapathType, '--node-id', nodeId];
+    const file = path.join(dir, 'hotori.yaml');
+    await writeFile(file, JSON.stringify({ vna }));
+    return ['--config', file];
   }
 
   /** Resolves once its bridge is connected and what is wanted of it is installed. */

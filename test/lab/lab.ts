@@ -12,6 +12,7 @@ import { Hotori, type HotoriOptions } from './hotori.js';
 import { Hypervisor } from './hypervisor.js';
 import { Ovs } from './ovs.js';
 import { Reaper } from './reaper.js';
+import { Underlay } from './underlay.js';
 import { Vm, type VmSpec } from './vm.js';
 
 export class Lab {
@@ -43,6 +44,12 @@ export class Lab {
     const hypervisor = new Hypervisor(name, `${this.prefix}-${name}`, path.join(this.dir, name));
     this.hypervisors.push(hypervisor);
     return this.#start(hypervisor, () => hypervisor.destroy());
+  }
+
+  /** With no L2 and nobody attached. */
+  async addUnderlay(name = 'underlay'): Promise<Underlay> {
+    const underlay = new Underlay(`${this.prefix}-${name}`, path.join(this.dir, name));
+    return this.#start(underlay, () => underlay.destroy());
   }
 
   /** A running switch whose devices are dummies; needs no namespace. */

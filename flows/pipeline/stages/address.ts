@@ -7,6 +7,7 @@
 import { eui64LinkLocal } from '../../net/mac.js';
 import type { Ip } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
+import type { OxmField } from '../../openflow/match.js';
 import { apply, copy, fromAddress, goto, is, isArp, isNd, ND, set, toAddress, toInPort } from '../build.js';
 import { groupsNamedByEgress, groupsNamedByIngress, routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
@@ -47,7 +48,8 @@ export const routerAddressFlows = rule('router address', 'router_port', (port, _
   }
 });
 
-function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: Emit): void {
+/** ARP or ND requests for the address are answered, out of the port they came from. */
+export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: Emit): void {
   const here = regMatch('segment', segmentKey);
   if (ip.family === 'ipv4') {
     const reply: Action[] = [
@@ -81,7 +83,7 @@ function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: 
 }
 
 /** Only addresses that some rule can mean get an identity. */
-function identify(ip: Ip, nic: Nic, look: Lookup, emit: Emit): void {
+export function identify(ip: Ip, nic: Pick<Nic, 'policy_class_key' | 'vrf_key'>, look: Lookup, emit: Emit): void {
   if (nic.policy_class_key === 0) return;
   const groups = look.get('policy_class', `pc-${nic.policy_class_key}`)?.security_group_uuids ?? [];
   const domain = regMatch('vrf', nic.vrf_key);
@@ -91,4 +93,9 @@ function identify(ip: Ip, nic: Nic, look: Lookup, emit: Emit): void {
   if (groups.some((uuid) => look.all(groupsNamedByEgress, uuid).length > 0)) {
     emit.flow('EG_ID', 100, [domain, ...toAddress(ip)], [apply(regLoad('destination_identity', nic.policy_class_key)), goto('EG_POLICY')]);
   }
+}
+
+/** What asks for, or tells of, an address. */
+export function isArpOrNd(): OxmField[][] {
+  return [[isArp], isNd(ND.neighbor_solicit), isNd(ND.neighbor_advert)];
 }

@@ -53,12 +53,19 @@ export const nicFacts = rule('nic', 'local_port', (port, look, emit) => {
       vrf_key,
       domain_uuid,
       addresses,
-      ipv6: addresses.length === 0 || addresses.some((a) => a.ip.family === 'ipv6') || networks.some((n) => n.ipv6_network !== null),
+      ipv6: speaksIpv6(addresses, networks),
     };
     emit.fact(nic);
     for (const policy_class_key of floodClasses(nic)) {
       const chunk = chunkOf(nic);
-      emit.fact({ kind: 'flood_set', uuid: floodSetUuid(segment_key, policy_class_key), segment_key, policy_class_key, domain_uuid });
+      emit.fact({
+        kind: 'flood_set',
+        uuid: floodSetUuid(segment_key, policy_class_key),
+        segment_key,
+        vrf_key,
+        policy_class_key,
+        domain_uuid,
+      });
       emit.fact({ kind: 'flood_chunk', uuid: floodChunkUuid(segment_key, policy_class_key, chunk), segment_key, policy_class_key, chunk });
     }
   }
@@ -90,6 +97,11 @@ export const groupRuleFacts = rule('group rule', 'security_group', (group, _look
 
 export const FACT_RULES: readonly Rule[] = [nicFacts, routerPortFacts, groupRuleFacts] as unknown as readonly Rule[];
 
+/** Whether a NIC with these addresses may speak IPv6. */
+export function speaksIpv6(addresses: readonly FactAddress[], networks: readonly Network[]): boolean {
+  return addresses.length === 0 || addresses.some((a) => a.ip.family === 'ipv6') || networks.some((n) => n.ipv6_network !== null);
+}
+
 /** The router that packets to this interface enter: the link of its first route that takes them in. */
 function entryLink(iface: Interface, look: Lookup): RouteLink | undefined {
   for (const route of look.all(routesOfInterface, iface.uuid)) {
@@ -99,7 +111,8 @@ function entryLink(iface: Interface, look: Lookup): RouteLink | undefined {
   return undefined;
 }
 
-function attachments(iface: Interface, look: Lookup): [MacLease, Attached][] {
+/** The L2 domain and addresses of each MAC lease of an interface; of those that have a domain. */
+export function attachments(iface: Interface, look: Lookup): [MacLease, Attached][] {
   const found: [MacLease, Attached][] = [];
   look.all(macLeasesOfInterface, iface.uuid).forEach((macLease, i) => {
     const leases = look.all(ipLeasesOfMacLease, macLease.uuid);

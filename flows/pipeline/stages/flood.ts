@@ -6,11 +6,12 @@
  * Promises: ports with a policy get only what their class admits, evaluated once per class and not per port; a port more rewrites one chunk.
  */
 import type { Action } from '../../openflow/action.js';
-import { apply, goto, isArp, isNd, ND, resubmit } from '../build.js';
+import { apply, goto, resubmit } from '../build.js';
 import { UNKNOWN_HOLDERS } from '../facts.js';
 import { floodChunksOfSet, floodSetsOfSegment, nicsOfFloodChunk } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
+import { isArpOrNd } from './address.js';
 
 export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) => {
   const sets = look.all(floodSetsOfSegment, String(set.segment_key));
@@ -28,14 +29,18 @@ export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) =>
   emit.flow('FLOOD_OUT', 100, [here, regMatch('destination_class', set.policy_class_key)], [apply(...outputs)]);
 
   if (set.policy_class_key === UNKNOWN_HOLDERS) {
-    const toHolders = [apply(regLoad('destination_class', UNKNOWN_HOLDERS)), goto('FLOOD_OUT')];
-    emit.flow('FLOOD', 110, [here, isArp], toHolders);
-    for (const type of [ND.neighbor_solicit, ND.neighbor_advert]) emit.flow('FLOOD', 110, [here, ...isNd(type)], toHolders);
+    const holders = [apply(regLoad('destination_class', UNKNOWN_HOLDERS)), goto('FLOOD_OUT')];
+    for (const row of isArpOrNd()) emit.flow('FLOOD', 110, [here, ...row], holders);
   }
 });
 
+/** ARP and ND that nobody answers, to the ports that may own anything. */
+export function toHolders(): Action {
+  return { kind: 'clone', actions: [regLoad('destination_class', UNKNOWN_HOLDERS), resubmit('FLOOD_OUT')] };
+}
+
 /** One branch of a flood in a clone, so that registers set by one do not reach the next. */
-function branch(policyClassKey: number): Action {
+export function branch(policyClassKey: number): Action {
   const policed = policyClassKey !== 0;
   const actions = [regLoad('multicast', 1), regLoad('destination_class', policyClassKey), resubmit(policed ? 'IN_ID' : 'FLOOD_OUT')];
   return { kind: 'clone', actions };

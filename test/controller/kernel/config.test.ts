@@ -19,12 +19,21 @@ function reasonsOf(action: () => unknown): readonly string[] {
   return [];
 }
 
+const NO_OVERLAY = {
+  bridge_mappings: null,
+  'overlay.address': null,
+  'overlay.encap': ['geneve'],
+  'overlay.underlay': 'underlay',
+  'overlay.underlay_mtu': null,
+};
+
 const DEFAULT_VNA = {
   ovsdb: 'unix:/var/run/openvswitch/db.sock',
   bridge: 'br-int',
   datapath_type: 'system',
   node_id: 'host-a',
   openflow: null,
+  ...NO_OVERLAY,
 };
 
 describe('configuration', () => {
@@ -72,8 +81,28 @@ describe('configuration', () => {
     const yaml =
       'datapath_type: netdev\nvna:\n  - {ovsdb: "unix:/a/db.sock", node_id: a}\n  - {ovsdb: "tcp:[::1]:6640", bridge: br1, openflow: "tcp:127.0.0.1:6653"}\n';
     expect(load({ yaml }).config.vna).toEqual([
-      { ovsdb: 'unix:/a/db.sock', bridge: 'br-int', datapath_type: 'netdev', node_id: 'a', openflow: null },
-      { ovsdb: 'tcp:[::1]:6640', bridge: 'br1', datapath_type: 'netdev', node_id: 'host-a', openflow: 'tcp:127.0.0.1:6653' },
+      { ovsdb: 'unix:/a/db.sock', bridge: 'br-int', datapath_type: 'netdev', node_id: 'a', openflow: null, ...NO_OVERLAY },
+      { ovsdb: 'tcp:[::1]:6640', bridge: 'br1', datapath_type: 'netdev', node_id: 'host-a', openflow: 'tcp:127.0.0.1:6653', ...NO_OVERLAY },
+    ]);
+  });
+
+  it('takes lists and maps of the overlay as text and as YAML', () => {
+    const yaml = 'bridge_mappings: {underlay: br-phy}\noverlay:\n  address: [192.0.2.1, "2001:db8::1"]\n  encap: vxlan, gre\n';
+    const flags = { bridge_mappings: 'underlay=br-phy,physnet1=br-ex', 'overlay.address': '192.0.2.1,2001:db8::1', 'overlay.encap': 'gre' };
+    const of = (vna: object | undefined) => Object.fromEntries(Object.entries(vna ?? {}).filter(([key]) => key in NO_OVERLAY));
+    expect([of(load({ yaml }).config.vna[0]), of(load({ flags }).config.vna[0])]).toEqual([
+      {
+        ...NO_OVERLAY,
+        bridge_mappings: { underlay: 'br-phy' },
+        'overlay.address': ['192.0.2.1', '2001:db8::1'],
+        'overlay.encap': ['vxlan', 'gre'],
+      },
+      {
+        ...NO_OVERLAY,
+        bridge_mappings: { underlay: 'br-phy', physnet1: 'br-ex' },
+        'overlay.address': ['192.0.2.1', '2001:db8::1'],
+        'overlay.encap': ['gre'],
+      },
     ]);
   });
 
@@ -106,7 +135,7 @@ describe('configuration', () => {
   it.each([
     ['a: [1', ['hotori.yaml:1: not YAML: ']],
     ['- a\n', ['hotori.yaml:1: must be a list of keys and values']],
-    ['overlay: auto', ['hotori.yaml:1: overlay: must hold keys, such as overlay.mode']],
+    ['overlay: auto', ['hotori.yaml:1: overlay: must hold keys, such as overlay.address']],
     ['vna: []', ['hotori.yaml:1: vna: must be a list with at least one entry']],
     ['\nvna:\n  - br0\n', ['hotori.yaml:3: vna: an entry must hold keys']],
     [

@@ -52,6 +52,7 @@ function setUp(compilers: () => Compiler = createCompiler) {
       replace: (records) => void told.push(['context', records.length]),
     },
     vifs: () => new Map(),
+    own: () => [],
     onFailure: () => void told.push('failure'),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });

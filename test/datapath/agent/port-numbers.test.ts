@@ -26,7 +26,7 @@ const numbersOf = (all: ReadonlyMap<string, Vif>): Record<string, number | null>
 
 describe('port numbers', () => {
   it('are as OVSDB shows them while the switch agrees', () => {
-    const numbers = new PortNumbers();
+    const numbers = new PortNumbers<Vif>();
     const shown = vifs({ tap1: 1, tap2: 2, tap3: null });
     numbers.learn(
       shown,
@@ -40,7 +40,7 @@ describe('port numbers', () => {
   });
 
   it('are as the switch tells them until OVSDB has caught up', () => {
-    const numbers = new PortNumbers();
+    const numbers = new PortNumbers<Vif>();
     const shown = vifs({ tap1: 1, tap2: 2, tap3: 3 });
     numbers.learn(
       shown,
@@ -58,7 +58,7 @@ describe('port numbers', () => {
   });
 
   it('are corrected no longer when the switch comes to agree with what OVSDB shows', () => {
-    const numbers = new PortNumbers();
+    const numbers = new PortNumbers<Vif>();
     const shown = vifs({ tap1: 1 });
     numbers.learn(shown, new Map());
     const during = numbersOf(numbers.correct(shown));
@@ -67,7 +67,7 @@ describe('port numbers', () => {
   });
 
   it('forget a NIC that is gone', () => {
-    const numbers = new PortNumbers();
+    const numbers = new PortNumbers<Vif>();
     numbers.learn(vifs({ tap1: 1 }), new Map());
     numbers.correct(vifs({}));
     expect(numbers.arePending).toBe(false);

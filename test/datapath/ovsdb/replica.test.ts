@@ -18,6 +18,9 @@ describe('Replica', () => {
       ofport: null,
       link_state: null,
       mac_in_use: null,
+      error: null,
+      mtu: null,
+      options: new Map(),
       external_ids: new Map(),
     });
   });

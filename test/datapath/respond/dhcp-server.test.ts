@@ -24,6 +24,7 @@ const ask = (data: Uint8Array, asked: RespondContext = context): Response =>
 const withLeases = (...leases: DhcpLease[]): RespondContext => ({
   dhcp: () => leases,
   routerAdvertisements: () => [],
+  gatewayOf: () => undefined,
   macOf: () => undefined,
 });
 const LEASE = context.dhcp(VM_PORT, VM)[0]!;

@@ -27,7 +27,7 @@ const FROM_V4 = ipv4Bytes(parseIpv4('10.1.0.1'));
 const FROM_V6 = ipv6Bytes(parseIpv6('2001:db8:1::1'));
 const ports = { src_port: 0x8000, dst_port: 33434 };
 
-const nobody: RespondContext = { dhcp: () => [], routerAdvertisements: () => [], macOf: () => undefined };
+const nobody: RespondContext = { dhcp: () => [], routerAdvertisements: () => [], gatewayOf: () => undefined, macOf: () => undefined };
 const ask = (kind: IcmpErrorPunt['kind'], source: Uint8Array, data: Uint8Array, context = nobody, ttl = 255): Response => {
   const punt = { kind, source, ttl };
   return respondIcmpError(punt, { punt, data, port_key: 7 }, context);

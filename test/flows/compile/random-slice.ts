@@ -4,8 +4,11 @@
 import fc from 'fast-check';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import {
+  binding,
+  chassis,
   dhcp,
   groupRule,
+  here,
   iface,
   ipLease,
   localPort,
@@ -16,6 +19,7 @@ import {
   routeLink,
   securityGroup,
   segment,
+  tunnelPort,
 } from './slice-builder.js';
 
 const mac = (n: number) => `0a:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
@@ -89,6 +93,28 @@ const classes = fc.tuple(small(3), fc.subarray(['g1', 'g2', 'g3'], { minLength: 
 const services = small(NETWORKS).map((n) => dhcp(`d${n}`, `gw${n}`));
 const ports = fc.tuple(small(VMS), small(VMS)).map(([n, ofport]) => localPort(`vm${n}`, n * 10 + ofport));
 
+const bindings = fc.tuple(small(VMS), fc.constantFrom('a', 'b', 'c')).map(([n, datapath]) => binding(`vm${n}`, datapath));
+const endpoints = fc.subarray(['192.0.2.', '2001:db8::'], { minLength: 1 });
+const encaps = fc.shuffledSubarray(['geneve', 'vxlan', 'gre'] as const, { minLength: 1 });
+const peers = fc.tuple(fc.constantFrom('a', 'b', 'c'), endpoints, encaps).map(([name, prefixes, offered]) =>
+  chassis(
+    name,
+    prefixes.map((prefix) => `${prefix}${name.charCodeAt(0) - 96}`),
+    { encaps: offered },
+  ),
+);
+const selves = fc.tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'explicit' as const)).map(([prefixes, offered, overlay_mode]) =>
+  here(
+    chassis(
+      'a',
+      prefixes.map((prefix) => `${prefix}1`),
+      { encaps: offered },
+    ),
+    { overlay_mode },
+  ),
+);
+const tunnels = fc.constantFrom('geneve' as const, 'vxlan' as const, 'gre' as const).map((encap) => tunnelPort(encap, 900 + encap.length));
+
 const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 3, arbitrary: networks },
   segments,
@@ -102,6 +128,10 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: classes },
   services,
   { weight: 4, arbitrary: ports },
+  { weight: 4, arbitrary: bindings },
+  { weight: 3, arbitrary: peers },
+  { weight: 2, arbitrary: selves },
+  { weight: 2, arbitrary: tunnels },
 );
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };

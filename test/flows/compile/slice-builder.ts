@@ -1,7 +1,10 @@
 /**
  * Slice records with all fields filled in, for tests of what is compiled from them.
  */
+import type { Binding } from '../../../flows/model/binding.js';
 import type {
+  Chassis,
+  Encapsulation,
   Interface,
   IpLease,
   MacLease,
@@ -14,7 +17,7 @@ import type {
   SecurityGroupRule,
   Segment,
 } from '../../../flows/model/entities.js';
-import type { LocalPort } from '../../../flows/pipeline/rule.js';
+import type { Here, LocalPort, TunnelPort } from '../../../flows/pipeline/rule.js';
 
 const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
 
@@ -155,4 +158,30 @@ export function dhcp(name: string, interfaceName: string): NetworkService {
 
 export function localPort(name: string, ofport: number): LocalPort {
   return { kind: 'local_port', uuid: `port-if-${name}`, interface_uuid: `if-${name}`, ofport, ct_zone: 100 + ofport };
+}
+
+export function binding(name: string, datapath: string): Binding {
+  return { kind: 'binding', uuid: `bind-if-${name}`, interface_uuid: `if-${name}`, datapath_uuid: `dp-${datapath}`, port_name: name };
+}
+
+/** Of `dp-NAME`, with one endpoint at each address. */
+export function chassis(name: string, addresses: readonly string[], over: Partial<Chassis> = {}): Chassis {
+  return {
+    kind: 'chassis',
+    uuid: `ch-dp-${name}`,
+    datapath_uuid: `dp-${name}`,
+    node_id: name,
+    endpoints: addresses.map((address) => ({ address, mac: null, underlay: 'underlay', mtu: 1500 })),
+    encaps: ['geneve'],
+    ...over,
+  };
+}
+
+/** The datapath that reports this chassis. */
+export function here({ datapath_uuid, endpoints, encaps }: Chassis, over: Partial<Here> = {}): Here {
+  return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, overlay_mode: 'auto', ...over };
+}
+
+export function tunnelPort(encap: Encapsulation, ofport: number): TunnelPort {
+  return { kind: 'tunnel_port', uuid: `tunnel-${encap}`, encap, ofport };
 }

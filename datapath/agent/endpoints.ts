@@ -1,0 +1,74 @@
+/**
+ * Where tunnels to this hypervisor end.
+ *
+ * Owns: joining what the configuration says with what the underlay's bridge has.
+ * Assumes: an address that is not configured is on the device of the bridge of the underlay (its LOCAL port), in the network namespace this process runs in.
+ * Promises: a pure function of configuration, rows and addresses; without an address nothing is offered.
+ */
+import type { NetworkInterfaceInfo } from 'node:os';
+import type { ChassisFacts } from '../../controller/messages/slice.js';
+import type { ChassisEndpoint, Encapsulation } from '../../flows/model/entities.js';
+import { formatIp, isLinkLocalIpv6, parseIp } from '../../flows/net/ip.js';
+import type { Tables } from '../ovsdb/schema.js';
+
+export interface OverlayOptions {
+  /** Physical network → bridge. */
+  readonly bridge_mappings: Readonly<Record<string, string>>;
+  /** Preferred first; null: those of the underlay's bridge. */
+  readonly addresses: readonly string[] | null;
+  /** Offered, preferred first. */
+  readonly encaps: readonly Encapsulation[];
+  /** Name of the physical network the addresses are on. */
+  readonly underlay: string;
+  /** Bytes; null: that of the underlay's bridge. */
+  readonly mtu: number | null;
+  readonly mode: 'auto' | 'explicit';
+}
+
+/** As if there were no other hypervisor. */
+export const NO_OVERLAY: OverlayOptions = {
+  bridge_mappings: {},
+  addresses: null,
+  encaps: ['geneve'],
+  underlay: 'underlay',
+  mtu: null,
+  mode: 'auto',
+};
+
+const DEFAULT_MTU = 1500;
+
+/** @param devices as os.networkInterfaces gives them */
+export function chassisFacts(
+  { bridge_mappings, addresses, encaps, underlay, mtu }: OverlayOptions,
+  tables: Tables | undefined,
+  devices: NodeJS.Dict<NetworkInterfaceInfo[]>,
+): ChassisFacts {
+  const bridge = bridge_mappings[underlay];
+  const found = addresses?.map(canonical) ?? (bridge === undefined ? [] : addressesOf(devices[bridge] ?? []));
+  if (found.length === 0) return { endpoints: [], encaps: [] };
+  const deviceMtu = bridge === undefined || tables === undefined ? null : mtuOf(tables, bridge);
+  const endpoint = { mac: null, underlay, mtu: mtu ?? deviceMtu ?? DEFAULT_MTU };
+  return { endpoints: found.map((address): ChassisEndpoint => ({ address, ...endpoint })), encaps: [...encaps] };
+}
+
+/** Those that others can reach, IPv4 first. */
+function addressesOf(infos: readonly NetworkInterfaceInfo[]): string[] {
+  const usable = infos.filter(({ internal, address }) => !internal && !isLinkLocal(address));
+  const rank = ({ family }: NetworkInterfaceInfo) => (family === 'IPv4' ? 0 : 1);
+  return [...usable].sort((a, b) => rank(a) - rank(b)).map(({ address }) => canonical(address));
+}
+
+function canonical(address: string): string {
+  return formatIp(parseIp(address));
+}
+
+function isLinkLocal(address: string): boolean {
+  const ip = parseIp(address);
+  return ip.family === 'ipv6' && isLinkLocalIpv6(ip.value);
+}
+
+/** Of the LOCAL port of a bridge. */
+function mtuOf(tables: Tables, bridge: string): number | null {
+  for (const row of tables.Interface.values()) if (row.name === bridge && row.type === 'internal') return row.mtu;
+  return null;
+}

@@ -1,0 +1,104 @@
+/**
+ * This hypervisor's part in the overlay.
+ *
+ * Owns: where its tunnels end, the ports they leave by, the meaning of our Geneve option in the switch.
+ * Promises: `facts` is what others are told; `records` is what the compiler is given, with the port numbers the switch has. A tunnel port that the switch does
+ * not open yields no record, and says why in `troubles`.
+ */
+import type { NetworkInterfaceInfo } from 'node:os';
+import type { ChassisFacts } from '../../controller/messages/slice.js';
+import type { LocalRecord } from '../../flows/compile/contract.js';
+import type { Encapsulation } from '../../flows/model/entities.js';
+import type { TlvMapping } from '../../flows/openflow/message.js';
+import type { OpenFlowChannel } from '../channel/openflow-channel.js';
+import type { OvsdbClient, OvsdbLog } from '../ovsdb/ovsdb-client.js';
+import { TunnelManager } from '../ovsdb/tunnel-manager.js';
+import type { TunnelState } from '../ovsdb/tunnel-plan.js';
+import { chassisFacts, type OverlayOptions } from './endpoints.js';
+import { PortNumbers } from './port-numbers.js';
+
+export interface OverlayParts {
+  readonly options: OverlayOptions;
+  readonly bridge: string;
+  readonly ovsdb: OvsdbClient;
+  /** As os.networkInterfaces. */
+  readonly devices: () => NodeJS.Dict<NetworkInterfaceInfo[]>;
+  /** `facts` or `records` may differ now. */
+  readonly onChange: () => void;
+  readonly log: OvsdbLog;
+}
+
+/** Carries the sender's port key. Class 0xff48 is of those for experiments (RFC 8926 §7.1); receivers that do not know it may ignore it. */
+export const PORT_OPTION: TlvMapping = { option_class: 0xff48, option_type: 0x01, option_length: 4, index: 0 };
+
+export class Overlay {
+  readonly #parts: OverlayParts;
+  readonly #tunnels: TunnelManager;
+  readonly #numbers = new PortNumbers<TunnelState>();
+  #optionTrouble: string | undefined;
+
+  constructor(parts: OverlayParts) {
+    this.#parts = parts;
+    const { bridge, ovsdb, log, onChange } = parts;
+    this.#tunnels = new TunnelManager(ovsdb, { bridge, log, onChange, wanted: () => this.facts().encaps });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#tunnels.run(signal);
+  }
+
+  facts(): ChassisFacts {
+    const { options, ovsdb, devices } = this.#parts;
+    return chassisFacts(options, ovsdb.tables, devices());
+  }
+
+  records(datapathUuid: string): LocalRecord[] {
+    const here: LocalRecord = {
+      kind: 'here',
+      uuid: 'here',
+      datapath_uuid: datapathUuid,
+      ...this.facts(),
+      overlay_mode: this.#parts.options.mode,
+    };
+    const ports = [...this.#numbers.correct(this.#tunnels.states)].flatMap(([encap, { ofport }]): LocalRecord[] =>
+      ofport === null ? [] : [{ kind: 'tunnel_port', uuid: tunnelUuid(encap), encap, ofport }],
+    );
+    return [here, ...ports];
+  }
+
+  /** What of this hypervisor keeps tunnels from working, in words. */
+  troubles(): string[] {
+    const troubles: string[] = [];
+    if (this.#tunnels.error !== null) troubles.push(`tunnel ports cannot be made: ${this.#tunnels.error}`);
+    for (const { port_name, error } of this.#tunnels.states.values())
+      if (error !== null) troubles.push(`tunnel port ${port_name}: ${error}`);
+    if (this.#optionTrouble !== undefined) troubles.push(this.#optionTrouble);
+    return troubles;
+  }
+
+  /** @param told by name, the ports the switch has now */
+  learnPorts(told: ReadonlyMap<string, number>): void {
+    this.#numbers.learn(this.#tunnels.states, told);
+  }
+
+  get isNumberPending(): boolean {
+    return this.#numbers.arePending;
+  }
+
+  /** Makes sure that the switch knows our Geneve option: flows that name it are refused otherwise. */
+  async mapOption(channel: OpenFlowChannel): Promise<void> {
+    if (!this.facts().encaps.includes('geneve')) return;
+    const { mappings } = await channel.connection.request({ kind: 'tlv_table_request' });
+    const own = mappings.find(({ index }) => index === PORT_OPTION.index);
+    this.#optionTrouble = undefined;
+    if (own === undefined) await channel.connection.transact([{ kind: 'tlv_table_mod', command: 'add', mappings: [PORT_OPTION] }]);
+    else if (own.option_class !== PORT_OPTION.option_class || own.option_type !== PORT_OPTION.option_type || own.option_length !== 4) {
+      const name = (value: number) => `0x${value.toString(16)}`;
+      this.#optionTrouble = `tun_metadata${own.index} means another Geneve option on this bridge: class ${name(own.option_class)} type ${name(own.option_type)}`;
+    }
+  }
+}
+
+function tunnelUuid(encap: Encapsulation): string {
+  return `tunnel-${encap}`;
+}

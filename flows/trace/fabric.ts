@@ -1,0 +1,99 @@
+/**
+ * A packet through the tables of several datapaths.
+ *
+ * Owns: what a tunnel does between two of them: which datapath it leads to, and what of the packet arrives there.
+ * Assumes: the underlay carries whatever leaves for an address that a datapath has.
+ * Promises: pure but for the conntracks it is handed. Each crossing is one underlay packet; what leaves for an address of none of the datapaths is `lost`.
+ */
+import type { Encapsulation } from '../model/entities.js';
+import { formatIpv4, formatIpv6 } from '../net/ip.js';
+import type { FieldName } from '../openflow/fields.js';
+import type { FieldValue } from '../openflow/match.js';
+import type { Interpreter, TraceOptions } from './interpreter.js';
+import type { Conntrack } from './conntrack.js';
+import type { FieldRecord, Microflow } from './microflow.js';
+import type { Output, Trace } from './result.js';
+
+export interface Site {
+  readonly datapath_uuid: string;
+  readonly interpreter: Interpreter;
+  readonly conntrack?: Conntrack | undefined;
+  /** Canonical text. */
+  readonly addresses: readonly string[];
+  /** Port of each encapsulation. */
+  readonly tunnels: ReadonlyMap<Encapsulation, number>;
+}
+
+/** The packet at one datapath. */
+export interface Visit {
+  readonly datapath_uuid: string;
+  readonly packet: FieldRecord;
+  readonly trace: Trace;
+  /** The visit whose output it came from; absent for the first. */
+  readonly from?: number | undefined;
+}
+
+export interface FabricTrace {
+  readonly visits: readonly Visit[];
+  /** Outputs to ports that are no tunnels, with the datapath they are on. */
+  readonly delivered: readonly { readonly datapath_uuid: string; readonly output: Output }[];
+  /** Underlay addresses that packets left for and nobody has. */
+  readonly lost: readonly string[];
+}
+
+/** Packets that come in a loop are given up after so many visits. */
+const MAX_VISITS = 1024;
+
+export function traceFabric(sites: readonly Site[], start: string, packet: FieldRecord, options: TraceOptions = {}): FabricTrace {
+  const visits: Visit[] = [];
+  const delivered: { datapath_uuid: string; output: Output }[] = [];
+  const lost: string[] = [];
+  const pending: { readonly site: Site; readonly packet: FieldRecord; readonly from?: number }[] = [{ site: siteOf(sites, start), packet }];
+  for (let next = pending.shift(); next !== undefined && visits.length < MAX_VISITS; next = pending.shift()) {
+    const { site, packet: arriving, from } = next;
+    const { datapath_uuid, interpreter, conntrack } = site;
+    const trace = interpreter.trace(arriving, { ...options, ...(conntrack && { conntrack }) });
+    const at = visits.push({ datapath_uuid, packet: arriving, trace, from }) - 1;
+    for (const output of trace.outputs) {
+      const encap = [...site.tunnels].find(([, port]) => port === output.port)?.[0];
+      if (encap === undefined) {
+        delivered.push({ datapath_uuid, output });
+        continue;
+      }
+      const destination = tunnelEnd(output.packet, 'dst');
+      const far = sites.find(({ addresses }) => addresses.includes(destination));
+      const port = far?.tunnels.get(encap);
+      if (far === undefined || port === undefined) lost.push(destination);
+      else pending.push({ site: far, packet: decapsulated(output.packet, encap, port), from: at });
+    }
+  }
+  return { visits, delivered, lost };
+}
+
+function siteOf(sites: readonly Site[], datapathUuid: string): Site {
+  const found = sites.find(({ datapath_uuid }) => datapath_uuid === datapathUuid);
+  if (found === undefined) throw new RangeError(`${datapathUuid} is not among the datapaths`);
+  return found;
+}
+
+/** The underlay address of one end, canonical text; empty when there is none. */
+export function tunnelEnd(packet: Microflow, end: 'src' | 'dst'): string {
+  const v4 = packet.number(`tun_${end}`);
+  if (v4 !== 0) return formatIpv4(v4);
+  const v6 = packet.get(`tun_ipv6_${end}`) as bigint;
+  return v6 === 0n ? '' : formatIpv6(v6);
+}
+
+/** Headers of the inner packet, and the tunnel it came by; registers, metadata and conntrack state are each datapath's own. */
+const STAYS_BEHIND = /^(reg|xreg|xxreg|metadata$|pkt_mark$|ct_|in_port$|actset_output$)/;
+/** Only Geneve carries options. */
+const OPTIONS = /^tun_metadata/;
+
+function decapsulated(packet: Microflow, encap: Encapsulation, inPort: number): FieldRecord {
+  const fields: Partial<Record<FieldName, FieldValue>> = {};
+  for (const [field, value] of Object.entries(packet.toFields()) as [FieldName, FieldValue][]) {
+    if (STAYS_BEHIND.test(field) || (encap !== 'geneve' && OPTIONS.test(field))) continue;
+    fields[field] = value;
+  }
+  return { ...fields, in_port: inPort };
+}

@@ -1,0 +1,322 @@
+import { createCompiler } from '../../../flows/compile/compiler.js';
+import type { Compiler } from '../../../flows/compile/contract.js';
+import type { Chassis, Encapsulation } from '../../../flows/model/entities.js';
+import { parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
+import { parseMac } from '../../../flows/net/mac.js';
+import type { InputRecord } from '../../../flows/pipeline/rule.js';
+import { DROP_REASONS, type DropReason } from '../../../flows/pipeline/tables.js';
+import { ConnectionTable } from '../../../flows/trace/connection-table.js';
+import { traceFabric, tunnelEnd, type FabricTrace, type Site } from '../../../flows/trace/fabric.js';
+import { Interpreter } from '../../../flows/trace/interpreter.js';
+import type { FieldRecord } from '../../../flows/trace/microflow.js';
+import {
+  binding,
+  chassis,
+  groupRule,
+  here,
+  iface,
+  ipLease,
+  localPort,
+  macLease,
+  network,
+  policyClass,
+  route,
+  routeLink,
+  securityGroup,
+  segment,
+  tunnelPort,
+} from '../compile/slice-builder.js';
+
+const MAC: Record<string, string> = {
+  a1: '0a:00:00:00:00:01',
+  a2: '0a:00:00:00:00:02',
+  a3: '0a:00:00:00:00:03',
+  d3: '0a:00:00:00:00:04',
+  s1: '0a:00:00:00:00:05',
+  s2: '0a:00:00:00:00:06',
+  s3: '0a:00:00:00:00:07',
+  g1: '0a:00:00:00:00:08',
+  g3: '0a:00:00:00:00:09',
+};
+const WHERE: Record<string, string> = { a1: '1', a2: '2', a3: '3', d3: '3', s1: '1', s2: '2', s3: '3', g1: '1', g3: '3' };
+const TUNNELS: Record<Encapsulation, number> = { geneve: 901, vxlan: 902, gre: 903 };
+
+/**
+ * Networks nw-a 10.0.1.0/24, transit nw-b and nw-c, nw-d 10.0.4.0/24 in one domain behind three routers; a segment seg-s without addresses.
+ * a1 a2 a3 in nw-a, d3 in nw-d, s1 s2 s3 in seg-s, g1 g3 in nw-a with a group that admits only its members; the digit is the hypervisor.
+ */
+function shared(): InputRecord[] {
+  const vrf = 77;
+  const records: InputRecord[] = [segment('s', 50, { vrf_key: 88 })];
+  for (const [i, name] of ['a', 'b', 'c', 'd'].entries())
+    records.push(network(name, i + 1, { vrf_key: vrf, ipv6_network: `fd00:${i + 1}::`, ipv6_prefix: 64 }));
+  for (const n of [1, 2, 3]) records.push(routeLink(`r${n}`, n));
+  let key = 500;
+  const gateway = (name: string, link: number, net: string, n: number, host: number, to: readonly number[]) => {
+    records.push(
+      iface(name, key++, { mode: 'simulated', enable_routing: true }),
+      macLease(name, `02:00:00:00:0${n}:0${host}`),
+      ipLease(name, net, `10.0.${n}.${host}`),
+      ipLease(name, net, `fd00:${n}::${host}`),
+    );
+    for (const target of to) {
+      const place = { interface_uuid: `if-${name}`, network_uuid: `nw-${net}`, route_link_uuid: `rl-r${link}` };
+      records.push(
+        route(`${name}${target}`, key++, { ...place, ipv4_network: `10.0.${target}.0`, ipv4_prefix: 24 }),
+        route(`${name}${target}6`, key++, { ...place, ipv6_network: `fd00:${target}::`, ipv6_prefix: 64 }),
+      );
+    }
+  };
+  gateway('gw1a', 1, 'a', 1, 1, [1]);
+  gateway('gw1b', 1, 'b', 2, 1, [2, 3, 4]);
+  gateway('gw2b', 2, 'b', 2, 2, [1, 2]);
+  gateway('gw2c', 2, 'c', 3, 1, [3, 4]);
+  gateway('gw3c', 3, 'c', 3, 2, [1, 2, 3]);
+  gateway('gw3d', 3, 'd', 4, 1, [4]);
+  records.push(
+    policyClass(5, ['g']),
+    securityGroup('g', [groupRule('in', 1, { remote: { security_group_uuid: 'sg-g' } }), groupRule('out', 2, { direction: 'egress' })]),
+  );
+  const hosts: Record<string, [string, number, number]> = {
+    a1: ['a', 1, 11],
+    a2: ['a', 1, 12],
+    a3: ['a', 1, 13],
+    d3: ['d', 4, 13],
+    g1: ['a', 1, 21],
+    g3: ['a', 1, 23],
+  };
+  for (const [i, name] of Object.keys(MAC).entries()) {
+    records.push(
+      iface(name, i + 1, name.startsWith('g') ? { policy_class_key: 5, security_group_uuids: ['sg-g'] } : {}),
+      macLease(name, MAC[name]!, name.startsWith('s') ? { segment_uuid: 'seg-s' } : {}),
+      binding(name, WHERE[name]!),
+    );
+    const host = hosts[name];
+    if (host !== undefined)
+      records.push(ipLease(name, host[0], `10.0.${host[1]}.${host[2]}`), ipLease(name, host[0], `fd00:${host[1]}::${host[2]}`));
+  }
+  return records;
+}
+
+function addressOf(n: string, family: 'ipv4' | 'ipv6' = 'ipv4'): string {
+  return family === 'ipv4' ? `192.0.2.${n}` : `2001:db8::${n}`;
+}
+
+interface Fabric {
+  readonly compilers: Record<string, Compiler>;
+  readonly sites: readonly Site[];
+}
+
+function fabric(encaps: readonly Encapsulation[] = ['geneve'], family: 'ipv4' | 'ipv6' = 'ipv4'): Fabric {
+  const all: Chassis[] = ['1', '2', '3'].map((n) => chassis(n, [addressOf(n, family)], { encaps: [...encaps] }));
+  const compilers: Record<string, Compiler> = {};
+  const sites = all.map((own, i): Site => {
+    const compiler = createCompiler();
+    const n = String(i + 1);
+    const ports = Object.keys(MAC).filter((name) => WHERE[name] === n);
+    const local = [
+      ...ports.map((name) => localPort(name, Object.keys(MAC).indexOf(name) + 1)),
+      here(own),
+      ...encaps.map((e) => tunnelPort(e, TUNNELS[e])),
+    ];
+    compiler.update([...shared(), ...all, ...local], []);
+    compilers[n] = compiler;
+    return {
+      datapath_uuid: own.datapath_uuid,
+      interpreter: new Interpreter(compiler.tables),
+      conntrack: new ConnectionTable(),
+      addresses: [addressOf(n, family)],
+      tunnels: new Map(encaps.map((e) => [e, TUNNELS[e]])),
+    };
+  });
+  return { compilers, sites };
+}
+
+const portOf = (name: string) => Object.keys(MAC).indexOf(name) + 1;
+const siteNameOf = (name: string) => `dp-${WHERE[name]!}`;
+
+/** Ports that got the packet, and how often it crossed the underlay. */
+function outcome({ delivered, visits, lost }: FabricTrace) {
+  return {
+    to: delivered.map(({ output }) => Object.keys(MAC)[output.port - 1]).sort(),
+    crossings: visits.length - 1,
+    lost,
+    dropped: visits.flatMap(({ trace }) =>
+      trace.drops.flatMap(({ packet }) => {
+        const code = packet.number('reg15') & 0xffff;
+        return Object.entries(DROP_REASONS).flatMap(([name, reason]) => (reason.code === code ? [name as DropReason] : []));
+      }),
+    ),
+  };
+}
+
+const udp = (from: string, to: number, source: string, destination: string, over: FieldRecord = {}): FieldRecord => {
+  const v6 = source.includes(':');
+  return {
+    in_port: portOf(from),
+    eth_src: parseMac(MAC[from]!),
+    eth_dst: to,
+    nw_proto: 17,
+    nw_ttl: 64,
+    udp_src: 4000,
+    udp_dst: 5000,
+    ...(v6
+      ? { eth_type: 0x86dd, ipv6_src: parseIpv6(source), ipv6_dst: parseIpv6(destination) }
+      : { eth_type: 0x0800, ip_src: parseIpv4(source), ip_dst: parseIpv4(destination) }),
+    ...over,
+  };
+};
+
+const send = ({ sites }: Fabric, from: string, packet: FieldRecord, length = 100) =>
+  traceFabric(sites, siteNameOf(from), packet, { length });
+
+describe('overlay', () => {
+  it.each(['geneve', 'vxlan', 'gre'] as const)('carries packets of a network to the hypervisor of their destination over %s', (encap) => {
+    const over4 = fabric([encap]);
+    const over6 = fabric([encap], 'ipv6');
+    const v4 = send(over4, 'a1', udp('a1', parseMac(MAC['a3']!), '10.0.1.11', '10.0.1.13'));
+    const v6 = send(over6, 'a1', udp('a1', parseMac(MAC['a2']!), 'fd00:1::11', 'fd00:1::12'));
+    expect([outcome(v4), outcome(v6)]).toEqual([
+      { to: ['a3'], crossings: 1, lost: [], dropped: [] },
+      { to: ['a2'], crossings: 1, lost: [], dropped: [] },
+    ]);
+    const arrived = v4.delivered[0]!.output.packet;
+    // The sender's port key comes along where the encapsulation can carry it.
+    expect([arrived.number('reg1'), tunnelEnd(v6.visits[1]!.trace.finals[0]!, 'src')]).toEqual([encap === 'geneve' ? 1 : 0, '2001:db8::1']);
+  });
+
+  it('crosses the underlay once for a chain of three routers, with every TTL taken at the first hypervisor', () => {
+    const gateway = parseMac('02:00:00:00:01:01');
+    const world = fabric();
+    const v4 = send(world, 'a1', udp('a1', gateway, '10.0.1.11', '10.0.4.13'));
+    const v6 = send(world, 'a1', udp('a1', gateway, 'fd00:1::11', 'fd00:4::13'));
+    expect([outcome(v4), outcome(v6)]).toEqual([
+      { to: ['d3'], crossings: 1, lost: [], dropped: [] },
+      { to: ['d3'], crossings: 1, lost: [], dropped: [] },
+    ]);
+    expect(
+      [v4, v6].map(({ delivered }) => [delivered[0]!.output.packet.number('nw_ttl'), delivered[0]!.output.packet.number('eth_dst')]),
+    ).toEqual([
+      [61, parseMac(MAC['d3']!)],
+      [61, parseMac(MAC['d3']!)],
+    ]);
+  });
+
+  it('copies a broadcast once to each hypervisor with ports in the segment and never from tunnel to tunnel', () => {
+    const broadcast = udp('a1', 0xffff_ffff_ffff, '10.0.1.11', '255.255.255.255');
+    expect(outcome(send(fabric(), 'a1', broadcast))).toEqual({
+      to: ['a2', 'a3'],
+      crossings: 2,
+      lost: [],
+      dropped: expect.anything() as string[],
+    });
+  });
+
+  it('answers ARP for a remote address where it is asked, and floods only for what nobody has to those who may have anything', () => {
+    const arp = (from: string, target: string): FieldRecord => ({
+      in_port: portOf(from),
+      eth_src: parseMac(MAC[from]!),
+      eth_dst: 0xffff_ffff_ffff,
+      eth_type: 0x0806,
+      arp_op: 1,
+      arp_sha: parseMac(MAC[from]!),
+      arp_spa: parseIpv4(from === 'a1' ? '10.0.1.11' : '10.9.9.1'),
+      arp_tha: 0,
+      arp_tpa: parseIpv4(target),
+    });
+    const world = fabric();
+    expect([
+      outcome(send(world, 'a1', arp('a1', '10.0.1.13'))),
+      outcome(send(world, 'a1', arp('a1', '10.0.1.99'))),
+      outcome(send(world, 's1', arp('s1', '10.9.9.2'))),
+    ]).toEqual([
+      { to: ['a1'], crossings: 0, lost: [], dropped: [] },
+      { to: [], crossings: 0, lost: [], dropped: ['unknown_arp'] },
+      { to: ['s2', 's3'], crossings: 2, lost: [], dropped: [] },
+    ]);
+  });
+
+  it('holds stateful groups across hypervisors in both directions', () => {
+    const world = fabric();
+    const between = (from: string, to: string, source: string, destination: string, over: FieldRecord = {}) =>
+      outcome(send(world, from, udp(from, parseMac(MAC[to]!), source, destination, over))).to;
+    expect([
+      between('g1', 'g3', '10.0.1.21', '10.0.1.23'),
+      between('g3', 'g1', '10.0.1.23', '10.0.1.21', { udp_src: 5000, udp_dst: 4000 }),
+      between('a2', 'g3', '10.0.1.12', '10.0.1.23'),
+      between('g3', 'a2', '10.0.1.23', '10.0.1.12', { udp_src: 7000, udp_dst: 8000 }),
+      between('a2', 'g3', '10.0.1.12', '10.0.1.23', { udp_src: 8000, udp_dst: 7000 }),
+    ]).toEqual([['g3'], ['g1'], [], ['a2'], ['g3']]);
+  });
+
+  it('refuses what comes from an unknown address, for no segment of ours, or from a peer without a part in the domain', () => {
+    const world = fabric();
+    world.compilers['2']!.update([], ['bind-if-s1', 'bind-if-s3']);
+    const [site] = [{ ...world.sites[1]!, interpreter: new Interpreter(world.compilers['2']!.tables) }];
+    const arriving = (over: FieldRecord): FieldRecord => ({
+      in_port: TUNNELS.geneve,
+      tun_src: parseIpv4('192.0.2.1'),
+      tun_dst: parseIpv4('192.0.2.2'),
+      tun_id: 1n,
+      eth_src: parseMac(MAC['a1']!),
+      eth_dst: parseMac(MAC['a2']!),
+      eth_type: 0x0800,
+      ...over,
+    });
+    const dropped = (over: FieldRecord) => {
+      const { to, dropped } = outcome(traceFabric([site], 'dp-2', arriving(over)));
+      return dropped[0] ?? to[0];
+    };
+    expect([
+      dropped({}),
+      dropped({ tun_src: parseIpv4('192.0.2.9') }),
+      dropped({ tun_dst: parseIpv4('192.0.2.9') }),
+      dropped({ in_port: TUNNELS.vxlan }),
+      dropped({ tun_id: 999n }),
+      dropped({ tun_id: 50n }),
+      dropped({ eth_dst: parseMac(MAC['a3']!) }),
+    ]).toEqual(['a2', 'unknown_peer', 'unknown_peer', 'no_port', 'unknown_segment', 'foreign_segment', 'tunnel_to_tunnel']);
+  });
+
+  it('tells the sender of what is too long for the overlay, and drops what no answer is due for', () => {
+    const world = fabric();
+    const punts = (packet: FieldRecord, length: number) =>
+      send(world, 'a1', packet, length).visits[0]!.trace.punts.map(({ packet: p }) => p.number('reg11') >>> 16);
+    const near = udp('a1', parseMac(MAC['a3']!), '10.0.1.11', '10.0.1.13');
+    const far = udp('a1', parseMac('02:00:00:00:01:01'), '10.0.1.11', '10.0.4.13');
+    expect([punts(near, 1442 + 14), punts(near, 1442 + 15), punts(far, 1442 + 15), punts({ ...near, ip_frag: 3 }, 1442 + 15)]).toEqual([
+      [],
+      [1442],
+      [1442],
+      [],
+    ]);
+  });
+
+  it('rewrites a few rows for a peer that changes its address, and one chunk for a peer more', () => {
+    const { compilers } = fabric();
+    const one = compilers['1']!;
+    const moved = one.update([chassis('3', ['192.0.2.33'])], []);
+    const more = one.update(
+      [iface('s4', 99), macLease('s4', '0a:00:00:00:00:99', { segment_uuid: 'seg-s' }), binding('s4', '4'), chassis('4', ['192.0.2.4'])],
+      [],
+    );
+    const tables = (flows: ReadonlyMap<string, { table: number }>) => [...flows.values()].map(({ table }) => table).sort((a, b) => a - b);
+    expect({ moved: [tables(moved.flows_put), tables(moved.flows_deleted)], more: more.flows_put.size }).toEqual({
+      moved: [[2, 114], [2]],
+      more: expect.any(Number) as number,
+    });
+    expect(more.flows_put.size).toBeLessThan(12);
+  });
+
+  it('lets nothing cross in the explicit mode without being named', () => {
+    const { compilers, sites } = fabric();
+    compilers['1']!.update([here(chassis('1', ['192.0.2.1']), { overlay_mode: 'explicit' })], []);
+    const site = { ...sites[0]!, interpreter: new Interpreter(compilers['1']!.tables) };
+    expect(outcome(traceFabric([site, sites[1]!, sites[2]!], 'dp-1', udp('a1', parseMac(MAC['a3']!), '10.0.1.11', '10.0.1.13')))).toEqual({
+      to: [],
+      crossings: 0,
+      lost: [],
+      dropped: ['unknown_mac'],
+    });
+  });
+});
