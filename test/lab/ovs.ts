@@ -28,6 +28,7 @@ const EXPECTED_WARNINGS: readonly RegExp[] = [
   /\|fatal_signal\|WARN\|terminating with signal/,
   // A client that was killed while the switch was sending to it.
   /\|WARN\|unix#\d+: .*(Connection reset by peer|Broken pipe)/,
+  /\|rconn\|WARN\|.*: connection dropped \((Connection reset by peer|Broken pipe)\)/,
   // A VM whose NIC is gone while its port is not.
   /\|netdev_linux\|WARN\|(error receiving Ethernet packet on \S+: Network is down|.*: No such device)/,
   /\|dpif_netdev\|ERR\|error receiving data from \S+: Network is down/,
