@@ -22,6 +22,8 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'ip_lease':
     case 'route_link':
     case 'route':
+    case 'policy_route':
+    case 'router':
     case 'network_service':
     case 'interface_port':
     case 'datapath_network':

@@ -120,11 +120,13 @@ export class ScopeIndex {
       case 'segment':
         return this.alone(vrfScope(entity.vrf_key));
       case 'ip_lease':
-      case 'route':
         return this.domainOf(entity.network_uuid);
+      case 'route':
+        return entity.network_uuid === null ? this.linkScopes(entity.route_link_uuid) : this.domainOf(entity.network_uuid);
+      case 'policy_route':
+        return this.linkScopes(entity.route_link_uuid);
       case 'route_link':
-        for (const route of referrers(this.model, 'route', uuid)) return this.domainOf(route.network_uuid);
-        return NOWHERE;
+        return this.linkScopes(uuid);
       case 'mac_lease': {
         const domain = macDomain(this.model, entity);
         return domain === undefined ? this.of(entity.interface_uuid) : this.domainOf(domain);
@@ -144,6 +146,7 @@ export class ScopeIndex {
       case 'security_group':
       case 'policy_class':
         return this.of(uuid);
+      case 'router':
       case 'vif':
       case 'chassis':
         return NOWHERE;
@@ -161,6 +164,12 @@ export class ScopeIndex {
     if (first !== undefined) return domains.size === 1 ? this.alone(first) : [...domains];
     const binding = this.bindings.get(uuid);
     return binding ? this.alone(datapathScope(binding.datapath_uuid)) : NOWHERE;
+  }
+
+  /** A router is in one domain: that of any network it has a port in. */
+  private linkScopes(uuid: string): Scopes {
+    for (const { network_uuid } of referrers(this.model, 'route', uuid)) if (network_uuid !== null) return this.domainOf(network_uuid);
+    return NOWHERE;
   }
 
   /** Of a network or segment. */
@@ -207,10 +216,12 @@ interface Touched {
   readonly records: Set<string>;
   readonly interfaces: Set<string>;
   readonly macLeases: Set<string>;
+  /** Route links whose routes and policies without a network of their own are among the records. */
+  readonly links: Set<string>;
 }
 
 function touchedBy(model: Model, changes: readonly EntityChange[]): Touched {
-  const touched: Touched = { records: new Set(), interfaces: new Set(), macLeases: new Set() };
+  const touched: Touched = { records: new Set(), interfaces: new Set(), macLeases: new Set(), links: new Set() };
   const { records, interfaces, macLeases } = touched;
   for (const { uuid, before, after } of changes) {
     const { kind } = (after ?? before)!;
@@ -220,7 +231,7 @@ function touchedBy(model: Model, changes: readonly EntityChange[]): Touched {
     for (const entity of [before, after]) {
       if (entity?.kind === 'interface') interfaces.add(uuid);
       else if (entity?.kind === 'mac_lease') interfaces.add(entity.interface_uuid);
-      else if (entity?.kind === 'route') touchRouter(model, entity.route_link_uuid, records);
+      else if (entity?.kind === 'route' && entity.network_uuid !== null) touchRouter(model, entity.route_link_uuid, touched);
       else if (entity?.kind === 'ip_lease') {
         if (entity.interface_uuid !== null) interfaces.add(entity.interface_uuid);
         if (entity.mac_lease_uuid !== null) macLeases.add(entity.mac_lease_uuid);
@@ -231,7 +242,8 @@ function touchedBy(model: Model, changes: readonly EntityChange[]): Touched {
 }
 
 /** What is in a network or segment, and goes where it goes. */
-function touchContents(model: Model, uuid: string, { records, interfaces, macLeases }: Touched): void {
+function touchContents(model: Model, uuid: string, touched: Touched): void {
+  const { records, interfaces, macLeases } = touched;
   for (const lease of referrers(model, 'ip_lease', uuid)) {
     records.add(lease.uuid);
     if (lease.interface_uuid !== null) interfaces.add(lease.interface_uuid);
@@ -241,15 +253,22 @@ function touchContents(model: Model, uuid: string, { records, interfaces, macLea
     macLeases.add(lease.uuid);
     interfaces.add(lease.interface_uuid);
   }
-  for (const route of referrers(model, 'route', uuid)) touchRouter(model, route.route_link_uuid, records.add(route.uuid));
+  for (const route of referrers(model, 'route', uuid)) {
+    records.add(route.uuid);
+    touchRouter(model, route.route_link_uuid, touched);
+  }
   for (const kind of ['datapath_network', 'datapath_segment'] as const)
     for (const link of referrers(model, kind, uuid)) records.add(link.uuid);
 }
 
-/** A virtual router is where its routes are, and takes along which datapaths it reaches. */
-function touchRouter(model: Model, routeLink: string, records: Set<string>): void {
+/** A virtual router is where its routes are, and takes along which datapaths it reaches and what it sends where. */
+function touchRouter(model: Model, routeLink: string, { records, links }: Touched): void {
+  if (links.has(routeLink)) return;
+  links.add(routeLink);
   records.add(routeLink);
   for (const link of referrers(model, 'datapath_route_link', routeLink)) records.add(link.uuid);
+  for (const route of referrers(model, 'route', routeLink)) if (route.network_uuid === null) records.add(route.uuid);
+  for (const policy of referrers(model, 'policy_route', routeLink)) records.add(policy.uuid);
 }
 
 function vrfOf(entity: Entity | undefined): number | undefined {

@@ -4,7 +4,9 @@
 import type { IpLease, MacLease, UserKind } from '../../flows/model/entities.js';
 import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
+import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { macLeaseFor } from './leases.js';
+import { createRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
 import type { Workspace } from './workspace.js';
 
@@ -22,7 +24,7 @@ const CREATORS: Creators = {
   },
 
   network(work, uuid, params) {
-    const { mode, network_mode, domain_name, display_name, ipv6_slaac, mtu, dns_servers, segment_uuid } = params;
+    const { mode, network_mode, domain_name, display_name, ipv6_slaac, mtu, dns_servers, segment_uuid, vrf } = params;
     if (mode !== undefined && network_mode !== undefined && mode !== network_mode)
       work.refuse('invalid_argument', ['network_mode'], `is another name of mode, which is ${mode}`);
     work.put({
@@ -36,6 +38,7 @@ const CREATORS: Creators = {
       mtu,
       dns_servers,
       segment_uuid,
+      vrf,
       segment_key: 0,
       vrf_key: 0,
       ...stamps(work),
@@ -55,6 +58,7 @@ const CREATORS: Creators = {
       enable_route_translation,
       enable_filtering,
       security_group_uuids: sortedSet(params.security_group_uuids),
+      router_uuid: null,
       port_key: work.keys.next('port_key'),
       policy_class_key: 0,
       ...stamps(work),
@@ -82,32 +86,56 @@ const CREATORS: Creators = {
     work.put(ipLease(work, uuid, owner, network_uuid, { ipv4_address, ipv6_address, enable_routing }));
   },
 
-  route_link(work, uuid, { mac_address }) {
+  route_link(work, uuid, { mac_address, vrf, traceroute }) {
     work.put({
       kind: 'route_link',
       uuid,
       mac_address: mac_address ?? work.newMac(),
+      vrf,
+      traceroute,
+      router_uuid: null,
       router_key: work.keys.next('router_key'),
       ...stamps(work),
     });
   },
 
   route(work, uuid, params) {
-    const { mode, interface_uuid, network_uuid, route_link_uuid, ingress, egress } = params;
+    const { mode, type, interface_uuid, network_uuid, route_link_uuid, ingress, egress } = params;
+    const via = nextHopSet(params.via);
+    if (type === 'forward' && via.length === 0)
+      for (const field of ['interface_uuid', 'network_uuid'] as const)
+        if (params[field] === null) work.refuse('missing_argument', [field], 'is required without via');
     work.put({
       kind: 'route',
       uuid,
       mode,
+      type,
       interface_uuid,
       network_uuid,
       route_link_uuid,
       ...prefixesFrom(params),
+      via,
       ingress,
       egress,
+      router_uuid: null,
       route_key: work.keys.next('route_key'),
       ...stamps(work),
     });
   },
+
+  policy_route(work, uuid, { via, ...content }) {
+    work.put({
+      kind: 'policy_route',
+      ...content,
+      uuid,
+      via: nextHopSet(via),
+      router_uuid: null,
+      route_key: work.keys.next('route_key'),
+      ...stamps(work),
+    });
+  },
+
+  router: createRouter,
 
   security_group(work, uuid, { display_name, rules }) {
     work.put({ kind: 'security_group', uuid, display_name, rules: rulesFrom(rules, [], work), ...stamps(work) });

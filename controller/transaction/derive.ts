@@ -1,5 +1,6 @@
 /**
- * What follows from a transaction's changes: segments of new MACs, keys of L2 domains, policy classes, underlay endpoints, routing domains.
+ * What follows from a transaction's changes: parts of routers, segments of new MACs, keys of L2 domains, policy classes, underlay endpoints,
+ * routing domains.
  *
  * Assumes: all operations were applied. They may have left references to nothing, which the invariants refuse afterwards.
  */
@@ -10,9 +11,12 @@ import { assignRoutingDomains } from '../../flows/model/routing-domain.js';
 import { entityOf, ipLeasesOf, referrers } from '../../flows/model/view.js';
 import { assignEndpoints } from './endpoints.js';
 import type { KeyRing } from './keys.js';
+import { followRouters } from './routers.js';
 import type { Workspace } from './workspace.js';
 
-export function derive({ draft, keys, segmentFollowsNetwork }: Workspace): void {
+export function derive(work: Workspace): void {
+  const { draft, keys, segmentFollowsNetwork } = work;
+  followRouters(work);
   for (const uuid of segmentFollowsNetwork) followNetwork(draft, uuid);
   assignSegmentKeys(draft, keys);
   assignPolicyClasses(draft, keys);

@@ -16,8 +16,8 @@ const KEYS = {
   vrf_key: { bits: 32, kinds: ['segment', 'network'], of: (e) => ('vrf_key' in e ? [e.vrf_key] : []) },
   port_key: { bits: 31, kinds: ['interface'], of: (e) => ('port_key' in e ? [e.port_key] : []) },
   policy_class_key: { bits: 32, kinds: ['policy_class'], of: (e) => ('policy_class_key' in e ? [e.policy_class_key] : []) },
-  router_key: { bits: 32, kinds: ['route_link'], of: (e) => ('router_key' in e ? [e.router_key] : []) },
-  route_key: { bits: 32, kinds: ['route'], of: (e) => ('route_key' in e ? [e.route_key] : []) },
+  router_key: { bits: 24, kinds: ['route_link'], of: (e) => ('router_key' in e ? [e.router_key] : []) },
+  route_key: { bits: 32, kinds: ['route', 'policy_route'], of: (e) => ('route_key' in e ? [e.route_key] : []) },
   rule_key: { bits: 32, kinds: ['security_group'], of: (e) => ('rules' in e ? e.rules.map((rule) => rule.rule_key) : []) },
 } as const satisfies Record<string, { bits: number; kinds: readonly EntityKind[]; of: (entity: Entity) => readonly number[] }>;
 

@@ -7,7 +7,9 @@
  */
 import type { Draft } from '../../flows/model/draft.js';
 import { isUserEntity, type Entity, type UserEntity } from '../../flows/model/entities.js';
+import type { Check } from '../../flows/model/invariants/check.js';
 import { checkChange } from '../../flows/model/invariants/invariants.js';
+import { checkLoops } from '../../flows/model/invariants/loop-checks.js';
 import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';
 import { isKey, isStamp, sameValue } from '../../flows/model/same.js';
 import type { Operation, Params, View } from '../contract.js';
@@ -19,6 +21,7 @@ import { createEntity } from './create.js';
 import { deleteEntity } from './delete.js';
 import { derive } from './derive.js';
 import { observe } from './observe.js';
+import { ownerOf } from './routers.js';
 import type { Step } from './step.js';
 import { updateEntity } from './update.js';
 import { Workspace } from './workspace.js';
@@ -63,14 +66,12 @@ export async function transact(draft: Draft, operations: readonly Step[], contex
     derive(work);
     settleStamps(draft, work.now);
     const changes = changesOf(draft);
+    const check: Check = { view: draft, touched: (uuid) => draft.touched().has(uuid), report: (violation) => work.violated(violation) };
     for (const { before, after } of changes) {
       await context.breath.takeIfDue();
-      checkChange(
-        { view: draft, touched: (uuid) => draft.touched().has(uuid), report: (violation) => work.violated(violation) },
-        before,
-        after,
-      );
+      checkChange(check, before, after);
     }
+    if (!work.refused) checkLoops(check, changes);
     if (work.refused) throw work.error();
     return { changes, counters: work.keys.counters(), results: outcomes.map((outcome) => resultOf(draft, outcome)) };
   } catch (error) {
@@ -125,6 +126,11 @@ function found(work: Workspace, operation: Extract<Operation, { verb: 'update' |
   }
   if (operation.if_match !== undefined && !etagMatches(operation.if_match, etagOf(viewOf(work.draft, entity)))) {
     work.refuse('precondition_failed', [], `${operation.uuid} is no longer what If-Match names`, operation.uuid);
+    return undefined;
+  }
+  const owner = ownerOf(work.draft, entity);
+  if (owner !== undefined) {
+    work.refuse('conflict', [], `${operation.uuid} belongs to ${owner}; change that instead`, operation.uuid);
     return undefined;
   }
   return entity;

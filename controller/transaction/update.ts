@@ -3,9 +3,11 @@
  */
 import type { EntityOf, UserKind } from '../../flows/model/entities.js';
 import type { UpdateInput } from '../../flows/model/inputs.js';
+import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { ipLeasesOf } from '../../flows/model/view.js';
 import { sortedSet } from './create.js';
 import { macLeaseFor } from './leases.js';
+import { updateRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
 import type { Workspace } from './workspace.js';
 
@@ -15,7 +17,18 @@ const UPDATERS: Updaters = {
   datapath: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   segment: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   route_link: (work, entity, params) => work.put({ ...entity, ...given(params) }),
-  route: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  router: updateRouter,
+
+  route(work, entity, params) {
+    const { via, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(via ? { via: nextHopSet(via) } : {}) });
+  },
+
+  policy_route(work, entity, params) {
+    const { via, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(via ? { via: nextHopSet(via) } : {}) });
+  },
+
   network_service: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   interface_port: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   datapath_network: (work, entity, params) => work.put({ ...entity, ...given(params) }),

@@ -9,6 +9,7 @@ import { HotoriError, summaryOf, type ErrorCode, type Reason } from '../../flows
 import { INPUTS } from '../../flows/model/inputs.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
 import { pointer, type InputReason } from '../../flows/model/parse-input.js';
+import type { Params } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Counters } from '../store/contract.js';
 import { KeyRing } from './keys.js';
@@ -46,6 +47,8 @@ export class Workspace {
   private mover: number | undefined;
   /** Which operation touched an entity last. */
   private readonly touchedBy = new Map<string, number>();
+  /** Of entities that follow from another: where in the parameters of the operation on that one they come from. */
+  private readonly origins = new Map<string, readonly PropertyKey[]>();
   private readonly reasons: { readonly index: number; readonly code: ErrorCode; readonly reason: Reason }[] = [];
   /** uuids whose create was refused: what refers to them is not wrong because of that. */
   private readonly stillborn = new Set<string>();
@@ -67,6 +70,13 @@ export class Workspace {
 
   put(entity: Entity): void {
     this.touchedBy.set(entity.uuid, this.current);
+    this.draft.put(entity);
+  }
+
+  /** Puts what follows from another entity, on account of the operation that touched that one. */
+  putFor(cause: string, entity: Entity, origin: readonly PropertyKey[]): void {
+    this.touchedBy.set(entity.uuid, this.touchedBy.get(cause) ?? this.current);
+    this.origins.set(entity.uuid, origin);
     this.draft.put(entity);
   }
 
@@ -142,7 +152,7 @@ export class Workspace {
   /** An entity that no operation touched changes only with its routing domain. */
   private lastToMoveDomains(): number {
     let last = 0;
-    for (const [uuid, index] of this.touchedBy) if (/^(nw|seg|r)-/.test(uuid) && index > last) last = index;
+    for (const [uuid, index] of this.touchedBy) if (/^(nw|seg|r|rt)-/.test(uuid) && index > last) last = index;
     return last;
   }
 
@@ -165,7 +175,10 @@ export class Workspace {
   private pointerTo(index: number, { uuid, path }: Violation): string {
     const operation = this.operations[index];
     const [field, member] = path;
-    if (operation === undefined || operation.verb === 'delete' || operation.verb === 'observe' || field === undefined) return '';
+    if (operation === undefined || operation.verb === 'delete' || operation.verb === 'observe') return '';
+    const origin = this.origins.get(uuid);
+    if (origin !== undefined) return pointer(placeIn(operation.params, origin, path));
+    if (field === undefined) return '';
     const kind = (this.draft.get(uuid) ?? this.draft.original(uuid))?.kind;
     const isOwn = kind === operation.kind || (operation.kind === 'interface' && (kind === 'mac_lease' || kind === 'ip_lease'));
     if (!isOwn || !(field in INPUTS[operation.kind][operation.verb].shape)) return '';
@@ -174,4 +187,17 @@ export class Workspace {
     if (typeof member === 'string' && Array.isArray(given)) return pointer([field, given.indexOf(member)]);
     return pointer(path);
   }
+}
+
+/** The parameter that a field of what follows from a router comes from; the whole operation where none does. */
+function placeIn(params: Params, origin: readonly PropertyKey[], path: readonly PropertyKey[]): readonly PropertyKey[] {
+  const [list, index, field, nth] = origin;
+  const given = list === undefined ? undefined : params[list as string];
+  const entry = Array.isArray(given) ? (given[index as number] as Record<string, unknown> | undefined) : undefined;
+  if (list === undefined || index === undefined || entry === undefined) return [];
+  const place = [list, index];
+  if (field === 'ip_addresses') return entry['ip_addresses'] === undefined ? [...place, 'ip_address'] : [...place, field, nth!];
+  const named = field ?? (path[0] === 'ipv4_network' || path[0] === 'ipv6_network' ? 'destination' : path[0]);
+  if (typeof named !== 'string' || entry[named] === undefined) return place;
+  return Array.isArray(entry[named]) && path.length > 1 ? [...place, named, ...path.slice(1)] : [...place, named];
 }

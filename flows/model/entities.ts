@@ -21,6 +21,10 @@ const key = (bits: number) =>
 const stamps = { created_at: z.string(), updated_at: z.string() };
 const ipv4 = z.string();
 const ipv6 = z.string();
+/** Name of a routing table. */
+const vrf = z.string().max(63);
+/** The router that made the entity, and that alone changes it; null for what users made. */
+const routerUuid = () => uuid('rt').nullable();
 const port = z.string().regex(/^(\d{1,5})(-\d{1,5})?$/);
 
 export const datapathSchema = z.strictObject({
@@ -61,6 +65,8 @@ export const networkSchema = z.strictObject({
   mtu: z.int().min(576).max(65535).nullable(),
   dns_servers: z.array(z.string()).max(8),
   segment_uuid: uuid('seg').nullable(),
+  /** The routing table it is in; null: that of the networks it is joined to. */
+  vrf: vrf.nullable(),
   /** VNI of the network's own L2 domain; its segment's key when it is in one. */
   segment_key: key(24),
   vrf_key: key(32),
@@ -80,6 +86,7 @@ export const interfaceSchema = z.strictObject({
   enable_filtering: z.boolean(),
   /** Sorted, without repeats. */
   security_group_uuids: z.array(uuid('sg')).max(64),
+  router_uuid: routerUuid(),
   port_key: key(31),
   /** Key of the policy_class with exactly these groups; 0 without groups. */
   policy_class_key: key(32),
@@ -110,34 +117,107 @@ export const ipLeaseSchema = z.strictObject({
   ...stamps,
 });
 
+/** What becomes of packets whose TTL runs out at a virtual router. */
+export const tracerouteSchema = z.enum(['virtual-hops', 'collapsed', 'off']);
+
 export const routeLinkSchema = z.strictObject({
   kind: z.literal('route_link'),
   uuid: uuid('rl'),
   mac_address: z.string(),
+  /** Only networks of this routing table are routed by it; null: any. */
+  vrf: vrf.nullable(),
+  /** null: the system's default. */
+  traceroute: tracerouteSchema.nullable(),
+  router_uuid: routerUuid(),
   /** Names the virtual router this link is, in FIB rows. */
-  router_key: key(32),
+  router_key: key(24),
   ...stamps,
 });
+
+export const routeTypeSchema = z.enum(['forward', 'blackhole', 'unreachable', 'prohibit']);
+const via = z.array(z.string()).max(16);
 
 export const routeSchema = z.strictObject({
   kind: z.literal('route'),
   uuid: uuid('r'),
   mode: z.literal('gateway'),
-  /** The router's port: a simulated interface with enable_routing. */
-  interface_uuid: uuid('if'),
-  /** The network that port is in. */
-  network_uuid: uuid('nw'),
+  /** forward: to where the packet is sent; the others drop it: silently, with "unreachable", with "prohibited". */
+  type: routeTypeSchema,
+  /** The router's port: a simulated interface with enable_routing. null with next hops and where nothing is forwarded. */
+  interface_uuid: uuid('if').nullable(),
+  /** The network that port is in. Set exactly when interface_uuid is. */
+  network_uuid: uuid('nw').nullable(),
   route_link_uuid: uuid('rl'),
   /** Destination prefix reached through that port. Exactly one family. */
   ipv4_network: ipv4.nullable(),
   ipv4_prefix: z.int().min(0).max(32).nullable(),
   ipv6_network: ipv6.nullable(),
   ipv6_prefix: z.int().min(0).max(128).nullable(),
+  /** Next hops in networks the router has a port in; flows are spread over several. Sorted, without repeats. */
+  via,
   /** Packets may enter the router from this side / leave it to this side. */
   ingress: z.boolean(),
   egress: z.boolean(),
-  /** Path id of the one-hop path that leaves by this route. */
+  router_uuid: routerUuid(),
+  /** Names the route, or the paths that begin with it, in flows. */
   route_key: key(32),
+  ...stamps,
+});
+
+/** What a policy route looks at; null and empty lists are anything. */
+const policyMatch = {
+  source: z.string().nullable(),
+  destination: z.string().nullable(),
+  protocol: z.enum(['any', 'tcp', 'udp', 'sctp', 'icmp', 'icmpv6']),
+  source_ports: z.array(port).max(16),
+  ports: z.array(port).max(16),
+};
+
+export const policyRouteTypeSchema = z.enum(['forward', 'routing-table', 'blackhole', 'unreachable', 'prohibit']);
+
+/** Looked at before the routes of a router: by source, protocol and ports. */
+export const policyRouteSchema = z.strictObject({
+  kind: z.literal('policy_route'),
+  uuid: uuid('pr'),
+  route_link_uuid: uuid('rl'),
+  /** The lowest that matches decides; unique in the router. */
+  priority: z.int().min(1).max(32000),
+  ...policyMatch,
+  /** forward: to `via`; routing-table: as if there were no policy. */
+  type: policyRouteTypeSchema,
+  via,
+  router_uuid: routerUuid(),
+  route_key: key(32),
+  ...stamps,
+});
+
+export const routerNetworkSchema = z.strictObject({
+  network_uuid: uuid('nw'),
+  ip_addresses: z.array(z.string()).min(1).max(16),
+  interface_uuid: uuid('if'),
+  mac_address: z.string(),
+});
+
+export const routerRouteSchema = z.strictObject({ destination: z.string(), type: routeTypeSchema, via });
+
+export const routerPolicyRouteSchema = z.strictObject({
+  priority: z.int().min(1).max(32000),
+  ...policyMatch,
+  type: policyRouteTypeSchema,
+  via,
+});
+
+/** A router in one piece. Its route link, ports, addresses and routes are made from it and follow it. */
+export const routerSchema = z.strictObject({
+  kind: z.literal('router'),
+  uuid: uuid('rt'),
+  display_name: z.string().max(255),
+  vrf: vrf.nullable(),
+  traceroute: tracerouteSchema.nullable(),
+  networks: z.array(routerNetworkSchema).max(256),
+  routes: z.array(routerRouteSchema).max(1000),
+  policy_routes: z.array(routerPolicyRouteSchema).max(256),
+  route_link_uuid: uuid('rl'),
   ...stamps,
 });
 
@@ -286,6 +366,8 @@ export const entitySchema = z.discriminatedUnion('kind', [
   ipLeaseSchema,
   routeLinkSchema,
   routeSchema,
+  policyRouteSchema,
+  routerSchema,
   securityGroupSchema,
   networkServiceSchema,
   interfacePortSchema,
@@ -305,6 +387,13 @@ export type MacLease = Readonly<z.infer<typeof macLeaseSchema>>;
 export type IpLease = Readonly<z.infer<typeof ipLeaseSchema>>;
 export type RouteLink = Readonly<z.infer<typeof routeLinkSchema>>;
 export type Route = Readonly<z.infer<typeof routeSchema>>;
+export type RouteType = z.infer<typeof routeTypeSchema>;
+export type TracerouteMode = z.infer<typeof tracerouteSchema>;
+export type PolicyRoute = Readonly<z.infer<typeof policyRouteSchema>>;
+export type Router = Readonly<z.infer<typeof routerSchema>>;
+export type RouterNetwork = Router['networks'][number];
+export type RouterRoute = Router['routes'][number];
+export type RouterPolicyRoute = Router['policy_routes'][number];
 export type RuleRemote = Readonly<z.infer<typeof ruleRemoteSchema>>;
 export type SecurityGroupRule = Readonly<z.infer<typeof securityGroupRuleSchema>>;
 export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
@@ -330,6 +419,8 @@ export type Entity =
   | IpLease
   | RouteLink
   | Route
+  | PolicyRoute
+  | Router
   | SecurityGroup
   | NetworkService
   | InterfacePort
@@ -350,6 +441,8 @@ export const KINDS = {
   ip_lease: { collection: 'ip_leases', prefix: 'il' },
   route_link: { collection: 'route_links', prefix: 'rl' },
   route: { collection: 'routes', prefix: 'r' },
+  policy_route: { collection: 'policy_routes', prefix: 'pr' },
+  router: { collection: 'routers', prefix: 'rt' },
   security_group: { collection: 'security_groups', prefix: 'sg' },
   network_service: { collection: 'network_services', prefix: 'ns' },
   interface_port: { collection: 'interface_ports', prefix: 'ifp' },

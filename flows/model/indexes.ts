@@ -22,6 +22,11 @@ export const linkKey = (datapath: string, target: string) => `link:${datapath}|$
 export const linkMacKey = (mac: string) => `linkmac:${mac}`;
 export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
 export const ruleKey = (rule: string) => `rule:${rule}`;
+/** Networks that name this routing table. */
+export const vrfNameKey = (name: string) => `vrf-name:${name}`;
+/** Networks of a routing domain that name their routing table, and those that name this one. */
+export const namedKey = (vrf: number, name?: string) => (name === undefined ? `named:${vrf}` : `named:${vrf}|${name}`);
+export const priorityKey = (routeLink: string, priority: number) => `priority:${routeLink}|${priority}`;
 /** Networks and segments of a routing domain. */
 export const vrfKey = (vrf: number) => `vrf:${vrf}`;
 /** Interfaces of a policy class. */
@@ -37,8 +42,10 @@ export function setKeys(entity: Entity): string[] {
       keys.push(dpidKey(entity.dpid));
       break;
     case 'segment':
-    case 'network':
       if (entity.vrf_key !== 0) keys.push(vrfKey(entity.vrf_key));
+      break;
+    case 'network':
+      keys.push(...networkSetKeys(entity));
       break;
     case 'interface':
       if (entity.port_name !== null) keys.push(portNameKey(entity.port_name, entity.owner_datapath_uuid));
@@ -52,6 +59,9 @@ export function setKeys(entity: Entity): string[] {
       break;
     case 'route':
       keys.push(...routeKeys(entity));
+      break;
+    case 'policy_route':
+      keys.push(priorityKey(entity.route_link_uuid, entity.priority));
       break;
     case 'security_group':
       keys.push(...ruleKeys(entity));
@@ -72,6 +82,7 @@ export function setKeys(entity: Entity): string[] {
       if (entity.iface_id !== null) keys.push(vifIfaceKey(entity.iface_id));
       break;
     case 'route_link':
+    case 'router':
     case 'network_service':
     case 'chassis':
       break;
@@ -89,6 +100,13 @@ export function linkTarget(link: DatapathLink): string {
     case 'datapath_route_link':
       return link.route_link_uuid;
   }
+}
+
+function networkSetKeys({ vrf, vrf_key }: Network): string[] {
+  const keys = vrf_key === 0 ? [] : [vrfKey(vrf_key)];
+  if (vrf !== null) keys.push(vrfNameKey(vrf));
+  if (vrf !== null && vrf_key !== 0) keys.push(namedKey(vrf_key), namedKey(vrf_key, vrf));
+  return keys;
 }
 
 function routeKeys(route: Route): string[] {

@@ -58,6 +58,12 @@ export const domainName = z
     'must be labels of letters, digits and inner dashes, joined by dots',
   );
 
+/** Name of a routing table. */
+export const routingTable = z
+  .string()
+  .max(63)
+  .regex(/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/, 'must be letters, digits, and . _ - between them');
+
 /** A datapath id in hex, with or without 0x. */
 export const dpid = text(18, (value) => {
   const digits = /^(?:0x)?([0-9a-f]{1,16})$/i.exec(value)?.[1];

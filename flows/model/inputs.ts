@@ -20,8 +20,10 @@ import {
   ownUuid,
   portName,
   reference,
+  routingTable,
   securityGroupRuleInput,
 } from './input-fields.js';
+import { policyRoute, route, routeLink, router } from './routing-inputs.js';
 
 const names = { display_name: displayName.default('').describe('Free text for people.') };
 const rename = { display_name: displayName.optional().describe('Free text for people.') };
@@ -79,6 +81,7 @@ const network = {
     mtu: mtu.default(null).describe("Bytes, as told to VMs; null is the system's default."),
     dns_servers: dnsServers.default([]).describe('Addresses of DNS servers told to VMs.'),
     segment_uuid: reference('segment').nullable().default(null).describe('L2 domain the network lives in; one of its own when absent.'),
+    vrf: routingTable.nullable().default(null).describe('Routing table the network is in; that of the networks it is joined to when null.'),
   }),
   update: z.strictObject({
     ...rename,
@@ -87,6 +90,7 @@ const network = {
     ipv6_slaac: z.boolean().optional().describe('VMs form their own IPv6 addresses (EUI-64); leases must be those addresses.'),
     mtu: mtu.optional().describe("Bytes, as told to VMs; null is the system's default."),
     dns_servers: dnsServers.optional().describe('Addresses of DNS servers told to VMs.'),
+    vrf: routingTable.nullable().optional().describe('Routing table the network is in; that of the networks it is joined to when null.'),
   }),
 };
 
@@ -177,33 +181,6 @@ const ipLease = {
       .optional()
       .describe('Attaches the address to the first mac_lease of this interface; null releases it.'),
     enable_routing: z.boolean().optional().describe("Kept for OpenVNet's clients; has no effect."),
-  }),
-};
-
-const routeLink = {
-  create: z.strictObject({
-    uuid: ownUuid('route_link'),
-    mac_address: macAddress.optional().describe('MAC of the virtual router; one is made up when absent.'),
-  }),
-  update: z.strictObject({
-    mac_address: macAddress.optional().describe('MAC of the virtual router.'),
-  }),
-};
-
-const route = {
-  create: z.strictObject({
-    uuid: ownUuid('route'),
-    mode: z.literal('gateway').default('gateway').describe('The only mode.'),
-    interface_uuid: reference('interface').describe("The router's port: simulated, with enable_routing and a lease in network_uuid."),
-    network_uuid: reference('network').describe('The network that port is in.'),
-    route_link_uuid: reference('route_link').describe('The virtual router.'),
-    ...prefixes('Destination reached through the port', bits(0, 32), bits(0, 128)),
-    ingress: z.boolean().default(true).describe('Packets may enter the router from this side.'),
-    egress: z.boolean().default(true).describe('Packets may leave the router to this side.'),
-  }),
-  update: z.strictObject({
-    ingress: z.boolean().optional().describe('Packets may enter the router from this side.'),
-    egress: z.boolean().optional().describe('Packets may leave the router to this side.'),
   }),
 };
 
@@ -307,6 +284,8 @@ export const INPUTS = {
   ip_lease: ipLease,
   route_link: routeLink,
   route,
+  policy_route: policyRoute,
+  router,
   security_group: securityGroup,
   network_service: networkService,
   interface_port: interfacePort,

@@ -1,15 +1,15 @@
 /**
  * Routing domains: which networks can reach one another through routers.
  *
- * Owns: the `vrf_key` of networks and segments: one per connected component of networks joined by route links and segments.
+ * Owns: the `vrf_key` of networks and segments: one per connected component of networks joined by route links, segments and the routing table they name.
  * Promises: merging keeps the key of the larger part, splitting leaves it with the larger part, so that few entities change their key. The cost
  * follows what changes its key: the largest part of a domain is not walked.
  *
- * A node is a network, a segment or a route link; an edge joins a network to its segment, or to a route link by a route.
+ * A node is a network, a segment, a route link or a named routing table; an edge joins a network to its segment or table, or to a route link by a route.
  */
 import type { Draft } from './draft.js';
 import type { Entity } from './entities.js';
-import { vrfKey } from './indexes.js';
+import { vrfKey, vrfNameKey } from './indexes.js';
 import { entityOf, referrers } from './view.js';
 
 /** Brings every `vrf_key` in line with the transaction under way on the draft. */
@@ -40,7 +40,7 @@ function regions(draft: Draft): Region[] {
 
   const found = new Map<string, Region>();
   const include = (node: string): Region | undefined => {
-    if (draft.get(node) === undefined) return undefined;
+    if (!exists(draft, node)) return undefined;
     const domain = domainOf(node);
     const root = sets.find(domain);
     let region = found.get(root);
@@ -64,18 +64,38 @@ function changedEdges(draft: Draft): { added: Edge[]; removed: Edge[] } {
   const added: Edge[] = [];
   const removed: Edge[] = [];
   for (const [uuid, before] of draft.touched()) {
-    const [was, is] = [edgeOf(before), edgeOf(draft.get(uuid))];
-    if (was?.join() === is?.join()) continue;
-    if (was) removed.push(was);
-    if (is) added.push(is);
+    const [was, is] = [edgesOf(before), edgesOf(draft.get(uuid))];
+    for (const edge of was) if (!is.some((other) => sameEdge(edge, other))) removed.push(edge);
+    for (const edge of is) if (!was.some((other) => sameEdge(edge, other))) added.push(edge);
   }
   return { added, removed };
 }
 
-function edgeOf(entity: Entity | undefined): Edge | undefined {
-  if (entity?.kind === 'network' && entity.segment_uuid !== null) return [entity.uuid, entity.segment_uuid];
-  if (entity?.kind === 'route') return [entity.network_uuid, entity.route_link_uuid];
-  return undefined;
+function edgesOf(entity: Entity | undefined): Edge[] {
+  if (entity?.kind === 'network')
+    return [entity.segment_uuid, tableNode(entity.vrf)].flatMap((other): Edge[] => (other === null ? [] : [[entity.uuid, other]]));
+  if (entity?.kind === 'route' && entity.network_uuid !== null) return [[entity.network_uuid, entity.route_link_uuid]];
+  return [];
+}
+
+function sameEdge(a: Edge, b: Edge): boolean {
+  return a[0] === b[0] && a[1] === b[1];
+}
+
+/** Not a uuid: those have no space. */
+const TABLE = 'table ';
+
+function tableNode(name: string | null): string | null {
+  return name === null ? null : `${TABLE}${name}`;
+}
+
+/** The networks that name the table a node is; undefined when it is none. */
+function tableMembers(draft: Draft, node: string): Iterable<string> | undefined {
+  return node.startsWith(TABLE) ? draft.lookup(vrfNameKey(node.slice(TABLE.length))) : undefined;
+}
+
+function exists(draft: Draft, node: string): boolean {
+  return node.startsWith(TABLE) ? draft.count(vrfNameKey(node.slice(TABLE.length))) > 0 : draft.get(node) !== undefined;
 }
 
 /** 0 for what has none yet; undefined for what never has one. */
@@ -93,15 +113,21 @@ function oldDomains(draft: Draft): (node: string) => string {
     return key === undefined || key === 0 ? undefined : `${OLD}${key}`;
   };
   const ofRouteLink = (uuid: string) => {
-    for (const route of referrers(draft, 'route', uuid)) if (!draft.touched().has(route.uuid)) return ofNetwork(route.network_uuid);
+    for (const route of referrers(draft, 'route', uuid))
+      if (route.network_uuid !== null && !draft.touched().has(route.uuid)) return ofNetwork(route.network_uuid);
     return undefined;
   };
-  // A route link whose routes are all touched was where those that are gone or changed were.
+  const ofTable = (node: string) => {
+    for (const uuid of tableMembers(draft, node) ?? []) if (!draft.touched().has(uuid)) return ofNetwork(uuid);
+    return undefined;
+  };
+  // A route link or table whose routes or networks are all touched was where those that are gone or changed were.
   for (const [, before] of draft.touched())
-    if (before?.kind === 'route') known.set(before.route_link_uuid, ofNetwork(before.network_uuid) ?? before.route_link_uuid);
+    for (const [network, other] of edgesOf(before))
+      if (before?.kind === 'route' || other.startsWith(TABLE)) known.set(other, ofNetwork(network) ?? other);
   return (node) => {
     let domain = known.get(node);
-    if (domain === undefined) known.set(node, (domain = ofNetwork(node) ?? ofRouteLink(node) ?? node));
+    if (domain === undefined) known.set(node, (domain = ofNetwork(node) ?? ofRouteLink(node) ?? ofTable(node) ?? node));
     return domain;
   };
 }
@@ -236,12 +262,20 @@ function walkParts(draft: Draft, region: Region): Part[] {
 }
 
 function* neighbours(draft: Draft, node: string): Generator<string> {
+  const members = tableMembers(draft, node);
+  if (members !== undefined) {
+    yield* members;
+    return;
+  }
   const entity = draft.get(node);
   if (entity?.kind === 'network') {
     if (entityOf(draft, 'segment', entity.segment_uuid)) yield entity.segment_uuid!;
+    if (entity.vrf !== null) yield `${TABLE}${entity.vrf}`;
     for (const route of referrers(draft, 'route', node)) if (draft.get(route.route_link_uuid)) yield route.route_link_uuid;
   } else if (entity?.kind === 'segment') for (const network of referrers(draft, 'network', node)) yield network.uuid;
-  else for (const route of referrers(draft, 'route', node)) if (draft.get(route.network_uuid)) yield route.network_uuid;
+  else
+    for (const { network_uuid } of referrers(draft, 'route', node))
+      if (network_uuid !== null && draft.get(network_uuid)) yield network_uuid;
 }
 
 class DisjointSets {

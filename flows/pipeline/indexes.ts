@@ -13,7 +13,7 @@ export const ipLeasesOfMacLease = index('ip_lease', (r) => (r.mac_lease_uuid ===
 export const ipLeasesOfInterfaceAlone = index('ip_lease', (r) =>
   r.interface_uuid === null || r.mac_lease_uuid !== null ? [] : [r.interface_uuid],
 );
-export const routesOfInterface = index('route', (r) => [r.interface_uuid]);
+export const routesOfInterface = index('route', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
 export const servicesOfInterface = index('network_service', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
 export const routesOfRouteLink = index('route', (r) => [r.route_link_uuid]);
 

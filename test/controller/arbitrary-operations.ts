@@ -15,6 +15,8 @@ const uuids = {
   ip_lease: ['il-1', 'il-2', 'il-3'],
   route_link: ['rl-1', 'rl-2'],
   route: ['r-1', 'r-2', 'r-3', 'r-4'],
+  policy_route: ['pr-1', 'pr-2'],
+  router: ['rt-1', 'rt-2'],
   security_group: ['sg-1', 'sg-2', 'sg-3'],
   network_service: ['ns-1'],
   interface_port: ['ifp-1', 'ifp-2', 'ifp-3'],
@@ -51,6 +53,18 @@ const underlay = {
   ip_lease_uuid: of('ip_lease'),
 };
 const underlayKeys = ['datapath_uuid', 'interface_uuid'] as const;
+const table = fc.option(pick('red', 'blue'), { nil: null, freq: 4 });
+const routerNetworks = fc
+  .uniqueArray(fc.integer({ min: 1, max: 4 }), { maxLength: 3 })
+  .chain((nets) => fc.tuple(...nets.map((net) => pick(1, 5).map((host) => ({ net, host })))))
+  .map((list) => list.map(({ net, host }) => ({ network_uuid: `nw-${net}`, ip_address: `10.0.${net - 1}.${host}` })));
+const routerRoutes = fc.array(
+  fc.oneof(
+    fc.record({ destination: pick('0.0.0.0/0', '10.9.0.0/16', '10.9.1.0/24'), via: address }),
+    fc.record({ destination: pick('10.8.0.0/16', '10.9.1.0/24'), type: pick('blackhole', 'prohibit') }),
+  ),
+  { maxLength: 2 },
+);
 
 const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>> } = {
   datapath: fc.record({ display_name: fc.constant('x'), node_id: fc.constant('node'), dpid: pick('0x1', '0x2') }),
@@ -59,6 +73,7 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
     ipv4_network: pick('10.0.0.0', '10.0.1.0', '10.0.2.0', '10.0.3.0'),
     ipv4_prefix: pick(24, 24, 24, 29),
     segment_uuid: fc.option(of('segment'), { nil: null, freq: 2 }),
+    vrf: table,
   }),
   interface: fc.record(
     {
@@ -79,13 +94,21 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
     { network_uuid: of('network'), ipv4_address: address, interface_uuid: of('interface'), mac_lease_uuid: of('mac_lease') },
     { requiredKeys: ['network_uuid', 'ipv4_address'] },
   ),
-  route_link: fc.record({}),
+  route_link: fc.record({ vrf: table, traceroute: pick('virtual-hops', 'collapsed', 'off', null) }),
   route: fc.record({
     interface_uuid: pick('if-r1', 'if-r2', 'if-r3'),
     network_uuid: of('network'),
     route_link_uuid: of('route_link'),
     ipv4_network: pick('10.0.0.0', '10.0.1.0', '10.0.2.0', '10.0.3.0'),
   }),
+  policy_route: fc.record({
+    route_link_uuid: of('route_link'),
+    priority: pick(1, 2),
+    source: pick(null, '10.0.1.0/24'),
+    type: pick('forward', 'blackhole'),
+    via: fc.oneof(fc.constant([]), fc.array(address, { minLength: 1, maxLength: 2 })),
+  }),
+  router: fc.record({ networks: routerNetworks, routes: routerRoutes }),
   security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
   network_service: fc.record({ mode: fc.constant('dhcp'), interface_uuid: of('interface') }),
   interface_port: fc.record(
@@ -102,7 +125,7 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
 
 const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> = {
   datapath: fc.record({ display_name: pick('a', 'b') }),
-  network: fc.record({ display_name: pick('a', 'b'), ipv4_network: pick('10.0.0.0', '10.0.1.0') }, { requiredKeys: [] }),
+  network: fc.record({ display_name: pick('a', 'b'), ipv4_network: pick('10.0.0.0', '10.0.1.0'), vrf: table }, { requiredKeys: [] }),
   interface: fc.record(
     {
       display_name: pick('a', 'b'),
@@ -122,6 +145,8 @@ const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> 
     { interface_uuid: hostInterface, ip_lease_uuid: fc.option(of('ip_lease'), { nil: null }) },
     { requiredKeys: [] },
   ),
+  policy_route: fc.record({ priority: pick(1, 2, 3) }),
+  router: fc.record({ networks: routerNetworks, routes: routerRoutes }, { requiredKeys: [] }),
 };
 
 /** A router port in a network of its own number: routes come about by chance too seldom otherwise. */

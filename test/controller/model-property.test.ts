@@ -56,7 +56,8 @@ function routingDomains(entities: readonly Entity[]): { is: string[]; should: st
   };
   for (const entity of entities) {
     if (entity.kind === 'network' && entity.segment_uuid !== null) join(entity.uuid, entity.segment_uuid);
-    if (entity.kind === 'route') join(entity.network_uuid, entity.route_link_uuid);
+    if (entity.kind === 'network' && entity.vrf !== null) join(entity.uuid, `vrf ${entity.vrf}`);
+    if (entity.kind === 'route' && entity.network_uuid !== null) join(entity.network_uuid, entity.route_link_uuid);
   }
   const byRoot = new Map<string, string[]>();
   for (const { uuid } of nodes) byRoot.set(group.get(uuid)!, [...(byRoot.get(group.get(uuid)!) ?? []), uuid]);

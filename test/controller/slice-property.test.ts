@@ -60,8 +60,8 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
     const address = all('ip_lease').find(({ mac_lease_uuid }) => mac_lease_uuid === uuid);
     return segment !== null ? segmentDomain.get(segment) : address && networkDomain.get(address.network_uuid);
   };
-  const isRouterHere = (routeLink: string) =>
-    all('route').some((route) => route.route_link_uuid === routeLink && inDomain(route.network_uuid));
+  const linkInDomain = (link: string) =>
+    all('route').some((route) => route.route_link_uuid === link && route.network_uuid !== null && inDomain(route.network_uuid));
   const wanted = entities.filter((entity) => {
     switch (entity.kind) {
       case 'datapath':
@@ -70,16 +70,19 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
       case 'segment':
         return domains.has(entity.vrf_key);
       case 'ip_lease':
-      case 'route':
         return inDomain(entity.network_uuid);
+      case 'route':
+        return entity.network_uuid === null ? linkInDomain(entity.route_link_uuid) : inDomain(entity.network_uuid);
+      case 'policy_route':
+        return linkInDomain(entity.route_link_uuid);
       case 'route_link':
-        return isRouterHere(entity.uuid);
+        return linkInDomain(entity.uuid);
       case 'datapath_network':
         return inDomain(entity.network_uuid);
       case 'datapath_segment':
         return domains.has(segmentDomain.get(entity.segment_uuid)!);
       case 'datapath_route_link':
-        return isRouterHere(entity.route_link_uuid);
+        return linkInDomain(entity.route_link_uuid);
       case 'interface_port':
         return false;
       case 'mac_lease': {
@@ -94,6 +97,7 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         return groups.has(entity.uuid);
       case 'policy_class':
         return classes.has(entity.uuid);
+      case 'router':
       case 'vif':
         return false;
       case 'chassis':

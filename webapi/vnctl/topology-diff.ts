@@ -9,6 +9,7 @@ import { z } from 'zod';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { securityGroupRuleInput } from '../../flows/model/input-fields.js';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { addressesOf, nextHopSet, type RouterNetworkInput } from '../../flows/model/routing-inputs.js';
 import type { Json } from './client.js';
 import type { TopologyEntity } from './topology-file.js';
 
@@ -49,7 +50,7 @@ function differences(entity: TopologyEntity, now: Json, complaints: string[]): J
     const schema = (update.shape[name] ?? create.shape[name]) as z.ZodType | undefined;
     const wanted = schema === undefined ? value : canonical(schema, value);
     const there = currentValue(kind, name, now);
-    if (name === 'rules' ? sameRules(wanted, there) : same(wanted, there)) continue;
+    if ((LISTS[`${kind}.${name}`] ?? same)(wanted, there)) continue;
     if (name in update.shape || !(name in create.shape)) body[name] = value;
     else
       complaints.push(
@@ -87,6 +88,39 @@ function ordered(value: unknown): string {
     .map(([key, item]) => `${key}:${ordered(item)}`)
     .sort()
     .join()}}`;
+}
+
+/** Lists of things whose fields may be left out. */
+const LISTS: Readonly<Record<string, (wanted: unknown, there: unknown) => boolean>> = {
+  'security_group.rules': sameRules,
+  'router.networks': (wanted, there) =>
+    sameList(wanted, there, (entry) => {
+      const ip_addresses = addressesOf(entry as RouterNetworkInput);
+      return { ...Object.fromEntries(Object.entries(entry).filter(([name]) => name !== 'ip_address')), ip_addresses };
+    }),
+  'router.routes': (wanted, there) =>
+    sameList(wanted, there, (entry) => ({ type: 'forward', ...entry, via: nextHopSet(entry['via'] as string[]) })),
+  'router.policy_routes': (wanted, there) =>
+    sameList(wanted, there, (entry) => ({
+      source: null,
+      destination: null,
+      protocol: 'any',
+      source_ports: [],
+      ports: [],
+      type: 'forward',
+      ...entry,
+      via: nextHopSet(entry['via'] as string[]),
+    })),
+};
+
+/** Whether the entries, made whole, agree with what is there in every field they have. */
+function sameList(wanted: unknown, there: unknown, whole: (entry: Json) => Json): boolean {
+  if (!Array.isArray(wanted) || !Array.isArray(there) || wanted.length !== there.length) return false;
+  return wanted.every((entry, index) => {
+    if (entry === null || typeof entry !== 'object') return false;
+    const now = there[index] as Json;
+    return Object.entries(whole(entry as Json)).every(([name, value]) => same(value, now[name]));
+  });
 }
 
 /** A rule without a uuid is the one that says the same. */

@@ -1,7 +1,8 @@
 /**
  * The model as a topology file.
  *
- * Promises: applied to an empty model, the file makes the same model; defaults are left out. Leases stand on their own, not in their interface.
+ * Promises: applied to an empty model, the file makes the same model; defaults are left out. Leases stand on their own, not in their interface. What a
+ * router is made of is left out: the router makes it, under the names it has now.
  */
 import { stringify } from 'yaml';
 import type { z } from 'zod';
@@ -17,11 +18,21 @@ const SHORTHAND: Partial<Record<UserKind, readonly string[]>> = {
 
 export function exportTopology(entities: ReadonlyMap<UserKind, readonly Json[]>): Record<string, Json[]> {
   const document: Record<string, Json[]> = {};
+  const ports = new Set((entities.get('interface') ?? []).flatMap((view) => (isPart(view, NONE) ? [view['uuid']] : [])));
   for (const kind of ORDER) {
-    const views = entities.get(kind) ?? [];
+    const views = (entities.get(kind) ?? []).filter((view) => !isPart(view, ports));
     if (views.length > 0) document[KINDS[kind].collection] = views.map((view) => settable(kind, view));
   }
   return document;
+}
+
+const NONE: ReadonlySet<unknown> = new Set();
+
+/** Whether a router made it. @param ports interfaces that routers made. */
+function isPart(view: Json, ports: ReadonlySet<unknown>): boolean {
+  if (typeof view['router_uuid'] === 'string') return true;
+  // Leases of a port; a service on a port is not the router's.
+  return 'created_at' in view && ('mac_address' in view || 'ipv4_address' in view) && ports.has(view['interface_uuid']);
 }
 
 export function topologyText(document: Record<string, Json[]>): string {
@@ -38,10 +49,13 @@ function settable(kind: UserKind, view: Json): Json {
     if (kind === 'ip_lease' && name === 'interface_uuid' && view['mac_lease_uuid'] !== null) continue;
     const absent = schema.safeParse(undefined);
     if (absent.success && JSON.stringify(absent.data) === JSON.stringify(value)) continue;
-    result[name] = name === 'rules' ? (value as Json[]).map(withoutNulls) : value;
+    result[name] = LISTS.has(name) ? (value as Json[]).map(withoutNulls) : value;
   }
   return result;
 }
+
+/** Lists of things whose fields may be left out. */
+const LISTS: ReadonlySet<string> = new Set(['rules', 'networks', 'routes', 'policy_routes']);
 
 function withoutNulls(rule: Json): Json {
   return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)));

@@ -18,6 +18,8 @@ export const ORDER: readonly UserKind[] = [
   'ip_lease',
   'route_link',
   'route',
+  'policy_route',
+  'router',
   'network_service',
   'interface_port',
   'datapath_network',

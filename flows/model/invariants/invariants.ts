@@ -14,7 +14,7 @@ import { checkDatapathLink } from './datapath-link-checks.js';
 import { checkInterface, checkInterfacePort, checkNetworkService } from './interface-checks.js';
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
-import { checkRoute } from './routing-checks.js';
+import { checkNamedTable, checkPolicyRoute, checkRoute, checkRouteLink } from './routing-checks.js';
 import { checkSecurityGroup } from './security-group-checks.js';
 
 /** Checks one changed entity and its neighbourhood. */
@@ -28,7 +28,8 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
     case 'datapath':
       return checkDatapath(check, change as Change<'datapath'>);
     case 'network':
-      return checkNetwork(check, change as Change<'network'>);
+      checkNetwork(check, change as Change<'network'>);
+      return checkNamedTable(check, change as Change<'network'>);
     case 'interface':
       return checkInterface(check, change as Change<'interface'>);
     case 'mac_lease':
@@ -37,6 +38,10 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
       return checkIpLease(check, change as Change<'ip_lease'>);
     case 'route':
       return checkRoute(check, change as Change<'route'>);
+    case 'route_link':
+      return checkRouteLink(check, change as Change<'route_link'>);
+    case 'policy_route':
+      return checkPolicyRoute(check, change as Change<'policy_route'>);
     case 'security_group':
       return checkSecurityGroup(check, change as Change<'security_group'>);
     case 'network_service':
@@ -48,7 +53,7 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
     case 'datapath_route_link':
       return checkDatapathLink(check, change as Change<DatapathLink['kind']>);
     case 'segment':
-    case 'route_link':
+    case 'router':
     case 'policy_class':
     case 'vif':
     case 'chassis':
@@ -81,6 +86,7 @@ function pathOf(entity: Entity, field: string, target: string): readonly (string
     const rule = entity.rules.findIndex(({ remote }) => 'security_group_uuid' in remote && remote.security_group_uuid === target);
     return ['rules', rule, 'remote', 'security_group_uuid'];
   }
+  if (entity.kind === 'router') return ['networks', entity.networks.findIndex((one) => one.network_uuid === target), 'network_uuid'];
   return field.endsWith('_uuids') ? [field, target] : [field];
 }
 

@@ -10,11 +10,12 @@ import { ipv4Subnet, ipv6Subnet } from '../subnets.js';
 import { entityOf, ipLeasesOf, macDomain, networkDomain, type ModelView } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 import { checkLinksBy } from './datapath-link-checks.js';
-import { checkRoutesThrough } from './routing-checks.js';
+import { checkOwnedLease, checkRoutesThrough } from './routing-checks.js';
 
 export function checkMacLease(check: Check, { after }: Change<'mac_lease'>): void {
   if (after === undefined) return;
   const complain = complainAbout(check, after);
+  checkOwnedLease(check.view, after, complain);
   checkMacUnique(check.view, after, (detail) => complain('mac_address', detail, 'conflict'));
   for (const lease of ipLeasesOf(check.view, after.uuid)) {
     const network = entityOf(check.view, 'network', lease.network_uuid);
@@ -36,6 +37,7 @@ export function checkIpLease(check: Check, { before, after }: Change<'ip_lease'>
   const macLease = entityOf(view, 'mac_lease', after.mac_lease_uuid);
   checkOwner(after, macLease, complain);
   if (before && before.interface_uuid !== after.interface_uuid) checkLinksBy(check, after, complain);
+  checkOwnedLease(view, after, complain);
   if (network === undefined) return;
   checkAddress(check, after, network, complain);
   if (macLease === undefined) return;

@@ -105,7 +105,7 @@ function lastHop(port: RouterPort, family: Family, emit: Emit): void {
 }
 
 export const routeFlows = rule('route', 'route', (route, look, emit) => {
-  if (!route.egress) return;
+  if (!route.egress || route.interface_uuid === null || route.network_uuid === null) return;
   const link = look.get('route_link', route.route_link_uuid);
   const network = look.get('network', route.network_uuid);
   const port = look

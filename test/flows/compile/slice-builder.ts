@@ -36,6 +36,7 @@ export function network(name: string, key: number, over: Partial<Network> = {}):
     mtu: null,
     dns_servers: [],
     segment_uuid: null,
+    vrf: null,
     segment_key: key,
     vrf_key: 1000 + key,
     ...stamps,
@@ -68,6 +69,7 @@ export function iface(name: string, key: number, over: Partial<Interface> = {}):
     enable_route_translation: false,
     enable_filtering: false,
     security_group_uuids: [],
+    router_uuid: null,
     port_key: key,
     policy_class_key: 0,
     ...stamps,
@@ -96,24 +98,34 @@ export function ipLease(name: string, networkName: string, address: string, over
 }
 
 export function routeLink(name: string, key: number): RouteLink {
-  return { kind: 'route_link', uuid: `rl-${name}`, mac_address: '02:00:00:00:00:01', router_key: key, ...stamps };
+  return {
+    kind: 'route_link',
+    uuid: `rl-${name}`,
+    mac_address: '02:00:00:00:00:01',
+    vrf: null,
+    traceroute: null,
+    router_uuid: null,
+    router_key: key,
+    ...stamps,
+  };
 }
 
-export function route(
-  name: string,
-  key: number,
-  over: Partial<Route> & Pick<Route, 'interface_uuid' | 'network_uuid' | 'route_link_uuid'>,
-): Route {
+export function route(name: string, key: number, over: Partial<Route> & Pick<Route, 'route_link_uuid'>): Route {
   return {
     kind: 'route',
     uuid: `r-${name}`,
     mode: 'gateway',
+    type: 'forward',
+    interface_uuid: null,
+    network_uuid: null,
     ipv4_network: null,
     ipv4_prefix: null,
     ipv6_network: null,
     ipv6_prefix: null,
+    via: [],
     ingress: true,
     egress: true,
+    router_uuid: null,
     route_key: key,
     ...stamps,
     ...over,

@@ -17,8 +17,6 @@ describe('parseCreate', () => {
 
   it('names what is missing', () => {
     expect(reasons(parseCreate('route', { ipv4_network: '10.0.0.0' }))).toEqual([
-      'missing_argument /interface_uuid: is required',
-      'missing_argument /network_uuid: is required',
       'missing_argument /route_link_uuid: is required',
     ]);
   });

@@ -20,6 +20,7 @@ export function network(uuid: string, fields: Partial<Network> = {}): Network {
     mtu: null,
     dns_servers: [],
     segment_uuid: null,
+    vrf: null,
     segment_key: 1,
     vrf_key: 0,
     ...stamps,
@@ -32,13 +33,30 @@ export function segment(uuid: string, fields: Partial<Segment> = {}): Segment {
 }
 
 export function routeLink(uuid: string): RouteLink {
-  return { kind: 'route_link', uuid, mac_address: '02:00:00:00:00:01', router_key: 1, ...stamps };
+  return {
+    kind: 'route_link',
+    uuid,
+    mac_address: '02:00:00:00:00:01',
+    vrf: null,
+    traceroute: null,
+    router_uuid: null,
+    router_key: 1,
+    ...stamps,
+  };
 }
 
 export function route(uuid: string, network_uuid: string, route_link_uuid: string): Route {
   const prefixes = { ipv4_network: '10.0.0.0', ipv4_prefix: 24, ipv6_network: null, ipv6_prefix: null };
-  const rest = { mode: 'gateway', interface_uuid: 'if-1', ingress: true, egress: true, route_key: 1 } as const;
-  return { kind: 'route', uuid, network_uuid, route_link_uuid, ...prefixes, ...rest, ...stamps };
+  const rest = {
+    mode: 'gateway',
+    type: 'forward',
+    interface_uuid: 'if-1',
+    router_uuid: null,
+    ingress: true,
+    egress: true,
+    route_key: 1,
+  } as const;
+  return { kind: 'route', uuid, network_uuid, route_link_uuid, ...prefixes, ...rest, ...stamps, via: [] };
 }
 
 export function iface(uuid: string, fields: Partial<Interface> = {}): Interface {
@@ -53,6 +71,7 @@ export function iface(uuid: string, fields: Partial<Interface> = {}): Interface 
     enable_route_translation: false,
     enable_filtering: false,
     security_group_uuids: [],
+    router_uuid: null,
     port_key: 1,
     policy_class_key: 0,
     ...stamps,

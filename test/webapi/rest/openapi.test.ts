@@ -58,6 +58,8 @@ describe('the description of the API', () => {
           ipv4_prefix: 24,
         },
       },
+      { path: '/policy_routes', body: { route_link_uuid: 'rl-a', priority: 1, type: 'blackhole' } },
+      { path: '/routers', body: { networks: [{ network_uuid: 'nw-a', ip_address: '10.0.0.2' }] } },
       { path: '/network_services', body: { uuid: 'ns-a', mode: 'dhcp', interface_uuid: 'if-r' } },
       { path: '/interfaces', body: { uuid: 'if-h', mode: 'host', network_uuid: 'nw-a', ipv4_address: '10.0.0.9' } },
       { path: '/interface_ports', body: { uuid: 'ifp-a', interface_uuid: 'if-h', datapath_uuid: 'dp-a', port_name: 'eth0' } },

@@ -155,6 +155,38 @@ describe('vnctl export', () => {
     await other.server.stop(0);
   });
 
+  it('prints a router in one piece, and what others call its parts stays true', async () => {
+    const routers = `
+networks:
+  - {uuid: nw-blue, ipv4_network: 10.0.0.0}
+  - {uuid: nw-red, ipv4_network: 10.1.0.0, ipv6_network: "2001:DB8::"}
+interfaces:
+  - {uuid: if-vm, mode: vif, network_uuid: nw-blue, ipv4_address: 10.0.0.5}
+routers:
+  - uuid: rt-a
+    networks: [{network_uuid: nw-blue, ip_address: 10.0.0.1}, {network_uuid: nw-red, ip_addresses: [10.1.0.1, "2001:DB8::1"]}]
+    routes: [{destination: 10.7.0.0/16, via: 10.0.0.5}, {destination: 10.8.0.0/16, type: blackhole}]
+    policy_routes: [{priority: 1, source: 10.1.0.0/24, protocol: tcp, ports: ["80"], type: prohibit}]
+    traceroute: collapsed
+network_services:
+  - {uuid: ns-dhcp, mode: dhcp, interface_uuid: if-a-blue}
+`;
+    expect(await bench.ok('apply -f -', routers)).toMatch(/5 created, 0 changed, 0 unchanged; revision 1\n$/);
+    expect(await bench.ok('apply -f -', routers)).toBe('0 created, 0 changed, 5 unchanged; revision 1\n');
+    const exported = await bench.ok('export');
+    expect(await bench.ok('apply -f -', exported)).toMatch(/^0 created, 0 changed, \d+ unchanged; revision 1\n$/);
+    const other = await Bench.start();
+    await other.ok('apply -f -', exported);
+    expect(await other.ok('export')).toBe(exported);
+    expect((await other.ok('interfaces show if-a-red')).includes('2001:db8::1')).toBe(true);
+    await other.server.stop(0);
+
+    expect(await bench.ok('apply -f -', routers.replace('type: blackhole', 'type: prohibit'))).toBe(
+      '~ rt-a routes\n0 created, 1 changed, 4 unchanged; revision 2\n',
+    );
+    expect(await bench.ok("routers modify rt-a --traceroute off --routes '[]'")).toContain('off');
+  });
+
   it('of an empty model is an empty file', async () => {
     expect(await bench.ok('export')).toBe('{}\n');
     expect(await bench.ok('apply -f -', '{}\n')).toBe('0 created, 0 changed, 0 unchanged; revision 0\n');
