@@ -1,0 +1,206 @@
+/**
+ * Three hypervisors with six VMs: two hypervisors on one L2, the third behind a router.
+ *
+ * Owns: the lab, one Hotori that runs all three bridges, two networks with the very same addresses. Odd VMs are in nw-1, even ones in nw-2; two VMs on each
+ * hypervisor, one of each network. A VM says its name to whoever connects to it.
+ * Promises: `destroy` runs the common check on every hypervisor first: a restarted Hotori finds nothing to change, the interpreter agrees with the switches
+ * on sampled packets, and no log has an unexpected warning.
+ */
+import path from 'node:path';
+import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
+import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
+import { compareWithSwitch, type Comparison } from '../oracle/compare.js';
+import { OpenflowClient } from '../oracle/openflow-client.js';
+import { PacketMaker, type Endpoint, type LocalEndpoint } from '../oracle/packets.js';
+import { Random } from '../oracle/random.js';
+import { eventually } from '../lab/eventually.js';
+import type { Hotori, Json } from '../lab/hotori.js';
+import { Lab } from '../lab/lab.js';
+import { UNDERLAY_BRIDGE, type Attachment, type Underlay } from '../lab/underlay.js';
+import type { Vm } from '../lab/vm.js';
+import { post } from './world.js';
+
+const SAMPLED_PACKETS = 40;
+/** Where VMs say their names. */
+const NAME_PORT = 7;
+/** [L2, host] of each hypervisor. */
+const PLACES = [
+  [1, 10],
+  [1, 11],
+  [2, 10],
+] as const;
+
+/** Per hypervisor, what its entry of `vna:` says of the overlay. */
+export type OverlaySettings = readonly [object, object, object];
+
+export class OverlayWorld {
+  readonly lab: Lab;
+  readonly underlay: Underlay;
+  readonly hotori: Hotori;
+  /** vm1 to vm6. */
+  readonly vms: Vm[] = [];
+
+  private constructor(lab: Lab, underlay: Underlay, hotori: Hotori) {
+    this.lab = lab;
+    this.underlay = underlay;
+    this.hotori = hotori;
+  }
+
+  static async start(settings: (places: readonly Attachment[]) => OverlaySettings, args: readonly string[] = []): Promise<OverlayWorld> {
+    const lab = await Lab.create();
+    try {
+      const underlay = await lab.addUnderlay();
+      for (const [i, [segment, host]] of PLACES.entries()) await underlay.attach(await lab.addHypervisor(`hv${i + 1}`), segment, host);
+      const hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna: entries(underlay, settings), args });
+      const world = new OverlayWorld(lab, underlay, hotori);
+      await world.#define();
+      return world;
+    } catch (error) {
+      await lab.destroy();
+      throw error;
+    }
+  }
+
+  async #define(): Promise<void> {
+    for (const n of [1, 2, 3, 4, 5, 6]) {
+      const vm = await this.lab.addVm(this.lab.hypervisors[Math.ceil(n / 2) - 1]!, { name: `vm${n}`, iface_id: `if-vm${n}`, mtu: 1442 });
+      this.vms.push(vm);
+    }
+    const subnet = { ipv4_network: '10.101.0.0', ipv4_prefix: 24, ipv6_network: 'fd00:101::', ipv6_prefix: 64 };
+    await this.hotori.post('/batch', {
+      operations: [
+        ...[1, 2].map((n) => post('networks', { uuid: `nw-${n}`, display_name: `vnet${n}`, ...subnet })),
+        ...this.vms.map((vm, i) =>
+          post('interfaces', {
+            uuid: `if-${vm.name}`,
+            mode: 'vif',
+            network_uuid: `nw-${(i % 2) + 1}`,
+            mac_address: vm.mac,
+            ...addressesOf(i + 1),
+          }),
+        ),
+      ],
+    });
+    await Promise.all(
+      this.vms.map(async (vm, i) => {
+        const { ipv4_address, ipv6_address } = addressesOf(i + 1);
+        await vm.configure(`${ipv4_address}/24`);
+        await vm.configure(`${ipv6_address}/64`);
+        vm.spawn([process.execPath, '-e', `require('net').createServer((s) => s.end('${vm.name}')).listen(${NAME_PORT}, '::')`]);
+      }),
+    );
+    await this.untilReady();
+  }
+
+  /** Resolves when every VM is plugged, everything is installed and the underlay knows its neighbours. */
+  async untilReady(): Promise<void> {
+    for (const [i, vm] of this.vms.entries()) {
+      const { ovs } = this.lab.hypervisors[Math.floor(i / 2)]!;
+      await eventually(`the port of ${vm.name} being open`, async () => {
+        const revision = await ovs.vsctl('--if-exists', 'get', 'Interface', vm.name, 'external_ids:hotori-installed-revision');
+        return revision.trim() !== '';
+      });
+      await eventually(`${vm.name} listening`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${NAME_PORT}`));
+    }
+    await this.hotori.untilInstalled();
+  }
+
+  vm(n: number): Vm {
+    return this.vms[n - 1]!;
+  }
+
+  /** Who answers whom, by name: `vm1>10.101.0.11` → `vm3`; empty where nobody does. Every VM, every address of the networks, both families. */
+  async whoAnswers(): Promise<Record<string, string>> {
+    const answers: Record<string, string> = {};
+    await Promise.all(
+      this.vms.map(async (vm, i) => {
+        for (const n of [1, 3, 5]) {
+          if (n === i + 1 - (i % 2)) continue;
+          for (const address of Object.values(addressesOf(n))) {
+            const ask = async () => (await vm.exec(['nc', '-N', '-w', '2', address, String(NAME_PORT)])).stdout;
+            // The first packet of all waits for the underlay's neighbours and may be lost.
+            answers[`${vm.name}>${address}`] = (await ask()) || (await ask());
+          }
+        }
+      }),
+    );
+    return Object.fromEntries(Object.entries(answers).sort());
+  }
+
+  /** What whoAnswers should say. */
+  expectedAnswers(): Record<string, string> {
+    const answers: Record<string, string> = {};
+    for (const n of [1, 2, 3, 4, 5, 6])
+      for (const other of [1, 2, 3, 4, 5, 6]) {
+        if (other === n || other % 2 !== n % 2) continue;
+        for (const address of Object.values(addressesOf(other))) answers[`vm${n}>${address}`] = `vm${other}`;
+      }
+    return Object.fromEntries(Object.entries(answers).sort());
+  }
+
+  /** Packets of a DROP reason on a hypervisor, from 1. */
+  async dropped(hypervisor: number, code: number): Promise<number> {
+    const dump = await this.lab.hypervisors[hypervisor - 1]!.ovs.ofctl(['dump-flows', 'br-int', `table=250,reg15=${code}/0xffff`]);
+    return Number(/n_packets=(\d+)/.exec(dump)?.[1]);
+  }
+
+  async destroy(options: { readonly allowedWarnings?: readonly RegExp[] } = {}): Promise<void> {
+    try {
+      await this.commonCheck(options.allowedWarnings);
+    } finally {
+      await this.lab.destroy();
+    }
+  }
+
+  async commonCheck(allowed: readonly RegExp[] = []): Promise<void> {
+    await this.hotori.untilInstalled();
+    const { hypervisors } = this.lab;
+    const flows = () => Promise.all(hypervisors.map(({ ovs }) => ovs.flows()));
+    const built = await flows();
+    await this.hotori.kill9();
+    await this.hotori.start();
+    await this.hotori.untilInstalled();
+    const { datapaths } = await this.hotori.get('/status');
+    const mods = datapaths.map((datapath: Json) => datapath.flow_mods as number);
+    expect({ mods, flows: await flows() }).toEqual({ mods: hypervisors.map(() => 0), flows: built });
+    for (const n of [1, 2, 3]) expect((await this.compareSampled(n, SAMPLED_PACKETS, built.length)).differences).toEqual([]);
+    const warnings = await Promise.all(hypervisors.map(({ ovs }) => ovs.unexpectedWarnings(allowed)));
+    expect([...this.hotori.unexpectedWarnings(allowed), ...warnings.flat()]).toEqual([]);
+  }
+
+  /** Sends random packets of a hypervisor's VMs through the interpreter and through the switch's own trace. */
+  async compareSampled(hypervisor: number, count: number, seed: number): Promise<Comparison> {
+    const { ovs } = this.lab.hypervisors[hypervisor - 1]!;
+    const client = await OpenflowClient.connect(ovs.openflowSocket('br-int'));
+    const tables = await client.dump().finally(() => client.close());
+    const local: LocalEndpoint[] = [];
+    const others: Endpoint[] = [];
+    for (const [i, vm] of this.vms.entries()) {
+      const { ipv4_address, ipv6_address } = addressesOf(i + 1);
+      const mac = parseMac(vm.mac);
+      const endpoint = { mac, ipv4: [parseIpv4(ipv4_address)], ipv6: [parseIpv6(ipv6_address), eui64LinkLocal(mac)] };
+      if (Math.floor(i / 2) !== hypervisor - 1) others.push(endpoint);
+      else local.push({ port: Number(await ovs.vsctl('get', 'Interface', vm.name, 'ofport')), ...endpoint });
+    }
+    const maker = new PacketMaker({ local, others, services: [7, 22, 53, 80] }, new Random(seed));
+    const packets = Array.from({ length: count }, () => maker.packet());
+    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: 'br-int' } });
+  }
+}
+
+/** Odd VMs and the even ones after them have the same addresses. */
+export function addressesOf(n: number): { readonly ipv4_address: string; readonly ipv6_address: string } {
+  const host = 9 + Math.ceil(n / 2);
+  return { ipv4_address: `10.101.0.${host}`, ipv6_address: `fd00:101::${host}` };
+}
+
+function entries(underlay: Underlay, settings: (places: readonly Attachment[]) => OverlaySettings): object[] {
+  const overlays = settings(underlay.attachments);
+  return underlay.attachments.map(({ hypervisor: { ovs, name } }, i) => ({
+    ovsdb: ovs.ovsdbEndpoint,
+    datapath_type: ovs.datapathType,
+    node_id: name,
+    bridge_mappings: { underlay: UNDERLAY_BRIDGE },
+    overlay: overlays[i],
+  }));
+}
