@@ -26,7 +26,9 @@ export type Operation =
       readonly uuid: string;
       readonly cascade?: boolean | undefined;
       readonly if_match?: string | undefined;
-    };
+    }
+  /** Deletes every entity of the kind that refers to `of` and has these values; for interface_ports, also the interface's own place. */
+  | { readonly verb: 'unlink'; readonly kind: UserKind; readonly of: string; readonly where: Params };
 
 /** An entity as REST shows it: the stored record without `kind` and allocated keys, with what OpenVNet adds; its shape is view-schemas.ts. */
 export type View = Readonly<Record<string, unknown>> & { readonly uuid: string };
@@ -35,8 +37,14 @@ export interface ExecuteResult {
   readonly revision: Revision;
   /** False when nothing differed: the revision is then the current one. */
   readonly changed: boolean;
-  /** One per operation: the view of what was created or updated, or the uuids deleted (the named one first). */
+  /** One per operation: the view of what was created or updated, or the uuids deleted (the named one first; an interface that lost its own place, too). */
   readonly results: readonly (View | readonly string[])[];
+}
+
+export interface ListRequest {
+  readonly offset: number;
+  readonly limit: number;
+  readonly of?: string | undefined;
 }
 
 export interface ListPage {
@@ -82,8 +90,8 @@ export interface Controller {
   execute(operations: readonly Operation[]): Promise<ExecuteResult>;
   /** undefined when there is none. `etag` is strong. */
   get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined;
-  /** In uuid order. */
-  list(kind: UserKind, page: { readonly offset: number; readonly limit: number }): ListPage;
+  /** In uuid order; with `of`, only those that refer to it. */
+  list(kind: UserKind, page: ListRequest): ListPage;
   revision(): Revision;
   status(): Status;
   /**

@@ -4,9 +4,12 @@
  * Owns: making views (their shape is view-schemas.ts) and their etags.
  */
 import { createHash } from 'node:crypto';
-import type { Interface, IpLease, MacLease, UserEntity } from '../flows/model/entities.js';
+import type { Interface, IpLease, MacLease, UserEntity, UserKind } from '../flows/model/entities.js';
+import type { Model } from '../flows/model/model.js';
+import { referrerKey } from '../flows/model/references.js';
 import { ipLeasesOf, macLeasesOf, type ModelView } from '../flows/model/view.js';
-import type { View } from './contract.js';
+import type { ListPage, ListRequest, View } from './contract.js';
+import type { Revision } from './messages/slice.js';
 
 export function viewOf(view: ModelView, entity: UserEntity): View {
   switch (entity.kind) {
@@ -31,6 +34,17 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'datapath_route_link':
       return shown(entity);
   }
+}
+
+/** A page of the entities of a kind, in uuid order. */
+export function listOf(model: Model, kind: UserKind, { offset, limit, of }: ListRequest, revision: Revision): ListPage {
+  if (of !== undefined) {
+    const uuids = [...model.lookup(referrerKey(kind, of))].sort();
+    const items = uuids.slice(offset, offset + limit).map((uuid) => viewOf(model, model.get(uuid) as UserEntity));
+    return { total_count: uuids.length, offset, limit, items, revision };
+  }
+  const items = model.page(kind, offset, limit).map((entity) => viewOf(model, entity as UserEntity));
+  return { total_count: model.countOf(kind), offset, limit, items, revision };
 }
 
 /** Without `kind` and keys. */

@@ -19,6 +19,7 @@ import type {
   ExecuteResult,
   InstalledResult,
   ListPage,
+  ListRequest,
   Operation,
   Status,
   View,
@@ -47,7 +48,7 @@ import { Slices } from './slices/slices.js';
 import { StoreError, type Counters, type Store, type StoredChange, type StoreSnapshot } from './store/contract.js';
 import type { Step } from './transaction/step.js';
 import { transact, type EntityChange, type TransactionOutcome } from './transaction/transaction.js';
-import { etagOf, viewOf } from './views.js';
+import { etagOf, listOf, viewOf } from './views.js';
 
 export interface VnmgrOptions {
   /** Shown in the status. */
@@ -136,9 +137,8 @@ export class Vnmgr implements Controller, SliceSource {
     return { view, etag: etagOf(view), revision: this.at };
   }
 
-  list(kind: UserKind, { offset, limit }: { readonly offset: number; readonly limit: number }): ListPage {
-    const items = this.model.page(kind, offset, limit).map((entity) => viewOf(this.model, entity as UserEntity));
-    return { total_count: this.model.countOf(kind), offset, limit, items, revision: this.at };
+  list(kind: UserKind, request: ListRequest): ListPage {
+    return listOf(this.model, kind, request, this.at);
   }
 
   revision(): Revision {

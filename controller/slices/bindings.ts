@@ -6,11 +6,11 @@
  */
 import type { Binding } from '../../flows/model/binding.js';
 import type { Entity, Interface, VifRecord } from '../../flows/model/entities.js';
-import { portNameKey, vifIfaceKey } from '../../flows/model/indexes.js';
+import { vifIfaceKey } from '../../flows/model/indexes.js';
 import type { Model } from '../../flows/model/model.js';
-import { entityOf } from '../../flows/model/view.js';
+import { entityOf, referrers } from '../../flows/model/view.js';
 import type { EntityChange } from '../transaction/transaction.js';
-import { namesakes, standingOf } from './claims.js';
+import { namesakes, placedAt, standingOf } from './claims.js';
 
 export interface BindingChange {
   readonly interface_uuid: string;
@@ -76,6 +76,12 @@ export class Bindings {
       if (vif.iface_id !== null) concerned.add(vif.iface_id);
       for (const one of namesakes(this.model, vif)) concerned.add(one);
     }
+    const ports = [before, after].filter((entity) => entity?.kind === 'interface_port');
+    for (const { interface_uuid } of ports) concerned.add(interface_uuid);
+    this.noteNamesakes(
+      ports.map(({ port_name }) => port_name),
+      concerned,
+    );
     const [was, is] = [before, after].map((entity) => (entity?.kind === 'interface' ? entity : undefined));
     if (claimTerms(was) === claimTerms(is)) return;
     concerned.add(uuid);
@@ -83,8 +89,13 @@ export class Bindings {
     if (was === undefined || is === undefined)
       for (const vif of this.model.lookup(vifIfaceKey(uuid)))
         for (const one of namesakes(this.model, entityOf(this.model, 'vif', vif)!)) concerned.add(one);
-    for (const name of [was?.port_name, is?.port_name])
-      if (name) for (const one of this.model.lookup(portNameKey(name, null))) concerned.add(one);
+    const further = Array.from(referrers(this.model, 'interface_port', uuid), ({ port_name }) => port_name);
+    this.noteNamesakes([was?.port_name, is?.port_name, ...further], concerned);
+  }
+
+  /** A place that names its datapath comes before one of the same port name that names none. */
+  private noteNamesakes(names: readonly (string | null | undefined)[], concerned: Set<string>): void {
+    for (const name of names) if (name) for (const one of placedAt(this.model, name, null)) concerned.add(one);
   }
 
   private setLosers(interface_uuid: string, losers: readonly VifRecord[]): void {

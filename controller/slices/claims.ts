@@ -2,13 +2,14 @@
  * Which NIC is which interface.
  *
  * Owns: what a NIC lays claim to, and which claim holds. Both are pure functions of the model, so that every vnmgr comes to the same.
- * Promises: a NIC is the interface whose uuid its iface-id is, else the one whose port_name it has, where owner_datapath_uuid allows. An interface is
+ * Promises: a NIC is the interface whose uuid its iface-id is, else the one that has a place of its port name, where the places of that interface allow. An interface is
  * in one place: claims by iface-id come before claims by port name; on one datapath the first NIC keeps it; of several datapaths the one where
  * it appeared last has it, as after a move, and an older claim that still stands does not win it back.
  */
 import type { Binding } from '../../flows/model/binding.js';
 import { vifUuid, type Interface, type VifRecord } from '../../flows/model/entities.js';
 import { portNameKey, vifIfaceKey, vifPortKey } from '../../flows/model/indexes.js';
+import { mayBeOn, placeOf, placesOf } from '../../flows/model/places.js';
 import { entityOf, type ModelView } from '../../flows/model/view.js';
 
 /** What a NIC lays claim to. */
@@ -45,27 +46,38 @@ export function standingOf(view: ModelView, interfaceUuid: string): Standing {
 
 /** The interface that a NIC is, if no other claims it. */
 export function claimOf(view: ModelView, vif: VifRecord): Claim | undefined {
-  const allowed = (iface: Interface) =>
-    iface.mode === 'vif' && (iface.owner_datapath_uuid === null || iface.owner_datapath_uuid === vif.datapath_uuid);
   const named = entityOf(view, 'interface', vif.iface_id);
   // A NIC that names an interface is that one or none.
-  if (named) return allowed(named) ? { interface_uuid: named.uuid, by: 'iface_id' } : undefined;
-  for (const uuid of namesakes(view, vif))
-    if (allowed(entityOf(view, 'interface', uuid)!)) return { interface_uuid: uuid, by: 'port_name' };
+  if (named) return isVif(named) && mayBeOn(view, named, vif.datapath_uuid) ? { interface_uuid: named.uuid, by: 'iface_id' } : undefined;
+  for (const interface_uuid of namesakes(view, vif))
+    if (isVif(entityOf(view, 'interface', interface_uuid))) return { interface_uuid, by: 'port_name' };
   return undefined;
 }
 
+const isVif = (iface: Interface | undefined) => iface?.mode === 'vif';
+
 /** Interfaces with the port name of a NIC that its datapath may have, the datapath's own first. */
 export function* namesakes(view: ModelView, { port_name, datapath_uuid }: VifRecord): Generator<string> {
-  yield* view.lookup(portNameKey(port_name, datapath_uuid));
-  yield* view.lookup(portNameKey(port_name, null));
+  yield* placedAt(view, port_name, datapath_uuid);
+  yield* placedAt(view, port_name, null);
+}
+
+/** Interfaces with a place of this port name that names this datapath, or none. */
+export function* placedAt(view: ModelView, portName: string, datapath: string | null): Generator<string> {
+  for (const uuid of view.lookup(portNameKey(portName, datapath))) {
+    const place = placeOf(view, uuid);
+    if (place) yield place.interface_uuid;
+  }
 }
 
 /** NICs that may claim an interface. */
-function candidates(view: ModelView, { uuid, port_name, owner_datapath_uuid: owner }: Interface): ReadonlySet<string> {
-  const found = new Set(view.lookup(vifIfaceKey(uuid)));
-  if (port_name !== null && owner !== null) found.add(vifUuid(owner, port_name));
-  else if (port_name !== null) for (const vif of view.lookup(vifPortKey(port_name))) found.add(vif);
+function candidates(view: ModelView, iface: Interface): ReadonlySet<string> {
+  const found = new Set(view.lookup(vifIfaceKey(iface.uuid)));
+  for (const { datapath_uuid, port_name } of placesOf(view, iface)) {
+    if (port_name === null) continue;
+    if (datapath_uuid !== null) found.add(vifUuid(datapath_uuid, port_name));
+    else for (const vif of view.lookup(vifPortKey(port_name))) found.add(vif);
+  }
   return found;
 }
 

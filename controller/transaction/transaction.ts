@@ -19,6 +19,7 @@ import type { Counters } from '../store/contract.js';
 import { etagMatches, etagOf, viewOf } from '../views.js';
 import { createEntity } from './create.js';
 import { deleteEntity } from './delete.js';
+import { unlink } from './unlink.js';
 import { derive } from './derive.js';
 import { observe } from './observe.js';
 import { ownerOf } from './routers.js';
@@ -95,6 +96,7 @@ function apply(work: Workspace, operation: Step, revision: number): Outcome {
     if (typeof operation.params['uuid'] === 'string') work.abandon(operation.params['uuid']);
     return [];
   }
+  if (operation.verb === 'unlink') return unlink(work, operation);
   const entity = found(work, operation);
   if (operation.verb === 'delete') return entity ? deleteEntity(work, entity.uuid, operation.cascade ?? false) : [];
   const params = checked(work, operation.params, (given) => parseUpdate(operation.kind, given));

@@ -168,14 +168,15 @@ export class Workspace {
   private isNamed(index: number, uuid: string): boolean {
     const operation = this.operations[index];
     if (operation === undefined || operation.verb === 'observe') return false;
-    return operation.verb === 'create' ? operation.params['uuid'] === uuid : operation.uuid === uuid;
+    if (operation.verb === 'create') return operation.params['uuid'] === uuid;
+    return (operation.verb === 'unlink' ? operation.of : operation.uuid) === uuid;
   }
 
   /** The parameter that sets a field of an entity; the whole operation where none does. */
   private pointerTo(index: number, { uuid, path }: Violation): string {
     const operation = this.operations[index];
     const [field, member] = path;
-    if (operation === undefined || operation.verb === 'delete' || operation.verb === 'observe') return '';
+    if (operation === undefined || !('params' in operation)) return '';
     const origin = this.origins.get(uuid);
     if (origin !== undefined) return pointer(placeIn(operation.params, origin, path));
     if (field === undefined) return '';

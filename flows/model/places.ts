@@ -35,12 +35,10 @@ export function placeOf(view: ModelView, uuid: string): Place | undefined {
   return entity?.kind === 'interface_port' ? entity : undefined;
 }
 
-/** Whether it may be on a datapath. One that names no datapath may be on any. */
+/** Whether it may be on a datapath: on any, where no place is named, else where one is. */
 export function mayBeOn(view: ModelView, iface: Interface, datapath: string): boolean {
-  if (iface.owner_datapath_uuid === null || iface.owner_datapath_uuid === datapath) return true;
-  for (const { datapath_uuid } of referrers(view, 'interface_port', iface.uuid))
-    if (datapath_uuid === null || datapath_uuid === datapath) return true;
-  return false;
+  const places = placesOf(view, iface);
+  return places.length === 0 || places.some(({ datapath_uuid }) => datapath_uuid === null || datapath_uuid === datapath);
 }
 
 /** Whether one of its places names the datapath. */

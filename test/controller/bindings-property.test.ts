@@ -23,9 +23,19 @@ const vifs = fc.tuple(datapath, name, fc.option(fc.oneof(uuid, fc.constant('othe
   const id = vifUuid(datapath_uuid, port_name);
   return { uuid: id, after: (since) => ({ kind: 'vif', uuid: id, datapath_uuid, port_name, iface_id, since }) };
 });
+const places = fc
+  .tuple(fc.constantFrom('ifp-1', 'ifp-2'), uuid, fc.option(name), fc.option(datapath))
+  .map(([id, interface_uuid, port_name, datapath_uuid]): Put => {
+    const stamps = { created_at: '', updated_at: '' };
+    return {
+      uuid: id,
+      after: () => ({ kind: 'interface_port', uuid: id, interface_uuid, datapath_uuid, port_name, singular: true, ...stamps }),
+    };
+  });
 const deletions = fc
   .oneof(
     uuid,
+    fc.constantFrom('ifp-1', 'ifp-2'),
     fc.tuple(datapath, name).map(([dp, port]) => vifUuid(dp, port)),
   )
   .map((id): Put => ({ uuid: id, after: () => undefined }));
@@ -36,7 +46,7 @@ interface Put {
 }
 
 /** A revision: what it puts and deletes, each entity once. */
-const revision = fc.uniqueArray(fc.oneof({ weight: 2, arbitrary: interfaces }, { weight: 3, arbitrary: vifs }, deletions), {
+const revision = fc.uniqueArray(fc.oneof({ weight: 2, arbitrary: interfaces }, { weight: 3, arbitrary: vifs }, places, deletions), {
   selector: (put) => put.uuid,
   minLength: 1,
   maxLength: 3,
@@ -55,14 +65,22 @@ function apply(model: Model, puts: readonly Put[], since: number): EntityChange[
 function byDefinition(entities: readonly Entity[]): { bindings: Map<string, Binding>; conflicts: Map<string, string[]> } {
   const all = entities.filter((entity): entity is VifRecord => entity.kind === 'vif');
   const ifaces = entities.filter((entity): entity is Interface => entity.kind === 'interface');
-  const may = (one: Interface, { datapath_uuid }: VifRecord) =>
-    one.mode === 'vif' && [null, datapath_uuid].includes(one.owner_datapath_uuid);
+  const places = placesIn(entities);
+  const may = (one: Interface, { datapath_uuid }: VifRecord) => {
+    const own = places.filter(({ interface_uuid }) => interface_uuid === one.uuid);
+    return one.mode === 'vif' && (own.length === 0 || own.some((place) => [null, datapath_uuid].includes(place.datapath_uuid)));
+  };
   const claims = all.flatMap((vif) => {
     const named = ifaces.find((one) => one.uuid === vif.iface_id);
     if (named) return may(named, vif) ? [{ vif, to: named.uuid, rank: 0 }] : [];
-    const namesakes = ifaces.filter((one) => one.port_name === vif.port_name && may(one, vif));
-    const chosen = namesakes.find((one) => one.owner_datapath_uuid !== null) ?? namesakes[0];
-    return chosen ? [{ vif, to: chosen.uuid, rank: 1 }] : [];
+    const here = places.filter(
+      ({ interface_uuid, port_name, datapath_uuid }) =>
+        port_name === vif.port_name &&
+        [null, vif.datapath_uuid].includes(datapath_uuid) &&
+        ifaces.some((one) => one.uuid === interface_uuid && one.mode === 'vif'),
+    );
+    const chosen = here.find(({ datapath_uuid }) => datapath_uuid !== null) ?? here[0];
+    return chosen ? [{ vif, to: chosen.interface_uuid, rank: 1 }] : [];
   });
   const bindings = new Map<string, Binding>();
   const conflicts = new Map(DATAPATHS.map((dp) => [dp, [] as string[]]));
@@ -85,12 +103,26 @@ function byDefinition(entities: readonly Entity[]): { bindings: Map<string, Bind
   return { bindings, conflicts };
 }
 
-/** Some interfaces could share a port name on a datapath here, which a transaction would refuse. */
+interface Place {
+  readonly interface_uuid: string;
+  readonly port_name: string | null;
+  readonly datapath_uuid: string | null;
+}
+
+function placesIn(entities: readonly Entity[]): Place[] {
+  return entities.flatMap((entity) => {
+    if (entity.kind === 'interface_port') return [entity];
+    if (entity.kind !== 'interface' || (entity.port_name === null && entity.owner_datapath_uuid === null)) return [];
+    return [{ interface_uuid: entity.uuid, port_name: entity.port_name, datapath_uuid: entity.owner_datapath_uuid }];
+  });
+}
+
+/** Interfaces could share a port name on a datapath here, or places have no interface, which a transaction would refuse. */
 function isValid(entities: readonly Entity[]): boolean {
-  const names = entities.flatMap((entity) =>
-    entity.kind === 'interface' && entity.port_name !== null ? `${entity.port_name}@${entity.owner_datapath_uuid}` : [],
-  );
-  return new Set(names).size === names.length;
+  const places = placesIn(entities);
+  const names = places.flatMap(({ port_name, datapath_uuid }) => (port_name === null ? [] : `${port_name}@${datapath_uuid}`));
+  const uuids = new Set(entities.map((entity) => entity.uuid));
+  return new Set(names).size === names.length && places.every(({ interface_uuid }) => uuids.has(interface_uuid));
 }
 
 it('bindings are a function of the model, and tell every difference once', () => {

@@ -116,6 +116,12 @@ function ownBindings(vnas: readonly Vna[]): Binding[] {
   );
 }
 
+/** Where an interface may be: nowhere in particular when it names no place. */
+function placesOf(entities: readonly Entity[], { uuid, owner_datapath_uuid, port_name }: EntityOf<'interface'>) {
+  const further = entities.filter((entity) => entity.kind === 'interface_port').filter(({ interface_uuid }) => interface_uuid === uuid);
+  return owner_datapath_uuid === null && port_name === null ? further : [{ datapath_uuid: owner_datapath_uuid, port_name }, ...further];
+}
+
 const sorted = (records: Iterable<SliceRecord>) => [...records].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
 
 describe('slices after random steps', () => {
@@ -157,8 +163,10 @@ describe('slices after random steps', () => {
             const at = vnas.findIndex((vna) => vna.attachment.datapath_uuid === datapath_uuid);
             const seen = plugged[at]!.find((observation) => observation.port_name === port_name)!;
             const iface = entities.find((entity) => entity.uuid === interface_uuid) as EntityOf<'interface'>;
-            expect(seen.iface_id === interface_uuid || iface.port_name === port_name).toBe(true);
-            expect([null, datapath_uuid]).toContain(iface.owner_datapath_uuid);
+            const places = placesOf(entities, iface);
+            const fitting = places.filter((place) => [null, datapath_uuid].includes(place.datapath_uuid));
+            expect(fitting.length > 0 || places.length === 0).toBe(true);
+            expect(seen.iface_id === interface_uuid || fitting.some((place) => place.port_name === port_name)).toBe(true);
             expect(iface.mode).toBe('vif');
           }
         }

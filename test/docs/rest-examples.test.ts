@@ -154,6 +154,30 @@ const EXAMPLES: Readonly<Record<string, readonly Step[]>> = {
   if_match: [{ method: 'PUT', path: '/networks/nw-blue', body: { mtu: 1400 }, headers: { 'If-Match': '"older"' } }],
   list: [{ method: 'GET', path: '/ip_leases?limit=1' }],
   status: [{ method: 'GET', path: '/status' }],
+  connect: [
+    {
+      method: 'POST',
+      path: '/batch',
+      jq: UUIDS,
+      body: {
+        operations: [
+          { method: 'POST', path: '/networks', body: { uuid: 'nw-public', mode: 'physical', ipv4_network: '172.16.90.0' } },
+          {
+            method: 'POST',
+            path: '/interfaces',
+            body: {
+              uuid: 'if-hv1eth0',
+              mode: 'host',
+              owner_datapath_uuid: 'dp-hv1',
+              network_uuid: 'nw-public',
+              ipv4_address: '172.16.90.10',
+            },
+          },
+        ],
+      },
+    },
+    { method: 'POST', path: '/datapaths/dp-hv1/networks/nw-blue', body: { interface_uuid: 'if-hv1eth0' } },
+  ],
 };
 
 /** What a run of this very test cannot know beforehand. */

@@ -61,7 +61,7 @@ function routerOf(endpoints: readonly Endpoint[], signalOf: (response: Response)
   const router = express.Router({ caseSensitive: true });
   const methods = new Map<string, string[]>();
   for (const endpoint of endpoints) {
-    const path = endpoint.path.replace('{uuid}', ':uuid');
+    const path = endpoint.path.replaceAll(/\{(\w+)\}/g, ':$1');
     methods.set(path, [...(methods.get(path) ?? []), endpoint.method]);
     const serve = serveEndpoint(endpoint, signalOf);
     if (endpoint.method === 'GET') router.get(path, serve);
@@ -86,8 +86,9 @@ function serveEndpoint(endpoint: Endpoint, signalOf: (response: Response) => Abo
     const mark = request.url.indexOf('?');
     const query = mark < 0 ? undefined : parseForm(request.url.slice(mark), 'the query', 'invalid_argument');
     const parameters = reader.read(query, body);
-    const uuid = (request.params as { uuid?: string }).uuid ?? '';
-    const answer = await answerOf(endpoint, { ...parameters, uuid, headers: request.headers, signal: signalOf(response) });
+    const { uuid = '', ...others } = request.params as Record<string, string>;
+    const [target = ''] = Object.values(others);
+    const answer = await answerOf(endpoint, { ...parameters, uuid, target, headers: request.headers, signal: signalOf(response) });
     if ('stream' in answer && request.method === 'HEAD') response.status(200).end();
     else if ('stream' in answer) answer.stream(response);
     else sendAnswer(response, answer);

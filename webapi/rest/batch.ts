@@ -11,12 +11,14 @@ import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { HotoriError, summaryOf, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { parseParameters } from '../../flows/model/parse-input.js';
+import { RELATIONS, rowFields, rowFilters, type Relation } from '../relations.js';
 import { checkUuid, waited } from './collections.js';
 import { deleteControls, noControls, writeControls, type WriteControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
 import { parseForm } from './form.js';
 import { splitSuffix } from './format.js';
 import { ParameterReader, refusal } from './params.js';
+import { pathFields } from './relations.js';
 import { carryOut } from './write.js';
 
 const MAX_OPERATIONS = 100_000;
@@ -57,7 +59,7 @@ export function batchEndpoint(controller: Controller): Endpoint {
         revision: revision.number,
         changed,
         results: results.map((result, index) =>
-          operations[index]!.verb === 'delete' ? (result as readonly string[]).slice(0, 1) : result,
+          operations[index]!.verb === 'delete' || operations[index]!.verb === 'unlink' ? (result as readonly string[]).slice(0, 1) : result,
         ),
       });
       try {
@@ -114,6 +116,9 @@ function toOperation({ method, path, body = {} }: BatchOperation, readers: Reado
   const { url, format } = splitSuffix(path);
   const [, location = '', query] = /^([^?]*)(?:\?(.*))?$/s.exec(url)!;
   const [collection = '', uuid, ...rest] = location.replace(BASE, '').split('/');
+  const parameters = query === undefined ? undefined : parseForm(query, 'the query', 'invalid_argument');
+  const link = format === undefined ? undefined : relationAt(collection, rest, method);
+  if (link && uuid !== undefined) return linkOperation(link, method, [uuid, rest[1]], parameters, body);
   const found = format === undefined ? undefined : readers.get(collection);
   if (found === undefined || rest.length > 0) throw new HotoriError('invalid_argument', `there is no path ${path} to change things at`);
   const { kind } = found;
@@ -122,15 +127,38 @@ function toOperation({ method, path, body = {} }: BatchOperation, readers: Reado
       'invalid_argument',
       uuid === undefined ? `${method} needs a uuid after /${collection}` : `POST goes to /${collection}, with the uuid in the body`,
     );
-  const { params, controls } = found[method].read(query === undefined ? undefined : parseForm(query, 'the query', 'invalid_argument'), {
-    kind: 'fields',
-    fields: body,
-  });
+  const { params, controls } = found[method].read(parameters, { kind: 'fields', fields: body });
   if (uuid === undefined) return { verb: 'create', kind, params };
   checkUuid(kind, uuid);
   return method === 'PUT'
     ? { verb: 'update', kind, uuid, params }
     : { verb: 'delete', kind, uuid, cascade: controls['cascade'] as boolean };
+}
+
+/** The relation whose rows a path adds or removes. */
+function relationAt(collection: string, [name, target, ...rest]: readonly string[], method: string): Relation | undefined {
+  if (method === 'PUT' || rest.length > 0) return undefined;
+  return RELATIONS.find(
+    (relation) =>
+      KINDS[relation.owner].collection === collection &&
+      relation.name === name &&
+      (relation.target === undefined) === (target === undefined),
+  );
+}
+
+function linkOperation(
+  relation: Relation,
+  method: BatchOperation['method'],
+  path: readonly [string, string | undefined],
+  query: URLSearchParams | undefined,
+  fields: Readonly<Record<string, unknown>>,
+): Operation {
+  const { kind, target } = relation;
+  const named = pathFields(relation, path);
+  const accepted = method === 'POST' ? { fields: rowFields(relation) } : target === undefined ? { fields: rowFilters(relation) } : {};
+  const { params } = new ParameterReader({ controls: noControls, ...accepted }).read(query, { kind: 'fields', fields });
+  if (method === 'POST') return { verb: 'create', kind, params: { ...params, ...named } };
+  return { verb: 'unlink', kind, of: path[0], where: target ? { [target.field]: path[1] } : params };
 }
 
 /** The controller points at `/operations/3/ipv4_address`, or at `/ipv4_address` when there is one operation. */

@@ -162,7 +162,8 @@ export function checkUuid(kind: UserKind, uuid: string): string {
   );
 }
 
-function refuseUnknown(kind: UserKind, uuid: string): never {
+/** Throws HotoriError `unknown_uuid`. */
+export function refuseUnknown(kind: UserKind, uuid: string): never {
   throw new HotoriError('unknown_uuid', `there is no ${kind} ${uuid}`, {
     reasons: [{ pointer: '', detail: `there is no ${kind} ${uuid}`, uuid }],
   });

@@ -14,6 +14,8 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE';
 export interface Call {
   /** From the path; '' when the path has none. */
   readonly uuid: string;
+  /** The other entity in the path; '' when the path has none. */
+  readonly target: string;
   /** Parameters that `controls` does not name: the fields of an entity. */
   readonly params: Params;
   readonly controls: Readonly<Record<string, unknown>>;
@@ -36,7 +38,7 @@ export interface StreamAnswer {
 
 export interface Endpoint {
   readonly method: Method;
-  /** Below the base, with `{uuid}`. */
+  /** Below the base, with `{uuid}`, and the other entity in braces where there is one. */
   readonly path: string;
   readonly operation_id: string;
   readonly summary: string;

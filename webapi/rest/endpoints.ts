@@ -6,6 +6,7 @@ import { batchEndpoint } from './batch.js';
 import { collectionEndpoints } from './collections.js';
 import type { Endpoint } from './endpoint.js';
 import { describeApi } from './openapi.js';
+import { relationEndpoints } from './relations.js';
 import { flowsEndpoint, statusEndpoint } from './status.js';
 import { watchEndpoint, type WatchLimits } from './watch.js';
 
@@ -15,6 +16,7 @@ export const BASES = ['/api/1.0', '/api'] as const;
 export function endpointsFor(controller: Controller, limits: WatchLimits): readonly Endpoint[] {
   const described = [
     ...collectionEndpoints(controller),
+    ...relationEndpoints(controller),
     flowsEndpoint(controller),
     batchEndpoint(controller),
     statusEndpoint(controller),

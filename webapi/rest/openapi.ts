@@ -66,9 +66,10 @@ function dropSafeBounds(schema: { minimum?: number; maximum?: number }): void {
 function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
   const { method, path, fields } = endpoint;
   const writes = method !== 'GET';
-  const pathParameters = path.includes('{uuid}') ? { path: z.object({ uuid: z.string() }) } : {};
+  const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name!);
+  const pathParameters = names.length > 0 ? { path: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {};
   const headerParameters =
-    writes && path.includes('{uuid}')
+    writes && path.endsWith('/{uuid}')
       ? { header: z.object({ 'If-Match': z.string().optional().describe('The ETag that the entity must still have.') }) }
       : {};
   const mediaType = endpoint.media_type ?? 'application/json';

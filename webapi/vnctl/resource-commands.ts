@@ -10,7 +10,7 @@ import { addParameterOptions, givenParameters } from './options.js';
 import { formatTable } from './output.js';
 import type { Session } from './session.js';
 
-type Options = Readonly<Record<string, string | boolean | undefined>>;
+export type Options = Readonly<Record<string, string | boolean | undefined>>;
 
 export function addResourceCommands(program: Command, session: () => Session): void {
   for (const kind of Object.keys(KINDS) as UserKind[]) addCommandsOf(program, kind, session);
@@ -71,7 +71,7 @@ function addCommandsOf(program: Command, kind: UserKind, session: () => Session)
     });
 }
 
-function listPage(page: Json, print: Session['print'], collection: string): void {
+export function listPage(page: Json, print: Session['print'], collection: string): void {
   const items = page['items'] as Json[];
   const total = page['total_count'] as number;
   print(page, () => {
@@ -84,6 +84,6 @@ function listPage(page: Json, print: Session['print'], collection: string): void
   });
 }
 
-function pick(options: Options, names: readonly string[]): Record<string, string> {
+export function pick(options: Options, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(names.filter((name) => options[name] !== undefined).map((name) => [name, String(options[name])]));
 }

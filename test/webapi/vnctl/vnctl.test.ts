@@ -38,6 +38,23 @@ ip_leases                 `);
     expect(shown.match(/ipv[46]_address=\S+/g)!.sort()).toEqual(['ipv4_address=10.0.0.5', 'ipv6_address=fd00::5']);
   });
 
+  it('connects datapaths and places interfaces as OpenVNet does', async () => {
+    for (const n of [1, 2]) await bench.ok(`datapaths add --uuid dp-${n} --display_name x --dpid 0x${n} --node_id vna${n}`);
+    for (const n of [1, 2]) await bench.ok(`networks add --uuid nw-${n} --ipv4_network 10.0.${n}.0`);
+    await bench.ok('interfaces add --uuid if-h --mode host --owner_datapath_uuid dp-1 --port_name eth0');
+    const added = await bench.ok('datapaths networks add dp-1 nw-1 --interface_uuid if-h --mac_address 02:00:00:aa:00:01 -o json');
+    expect(JSON.parse(added)).toMatchObject({ datapath_uuid: 'dp-1', network_uuid: 'nw-1', mac_address: '02:00:00:aa:00:01' });
+    await bench.ok('datapaths networks add dp-1 nw-2 --interface_uuid if-h');
+    expect(await bench.ok('datapaths networks show dp-1')).toMatch(/^UUID .*\nnw-1 .*\nnw-2 .*\n$/);
+    expect(await bench.ok('datapaths networks show dp-2')).toBe('no networks\n');
+    expect(await bench.ok('datapaths networks del dp-1 nw-1 nw-2')).toBe('nw-1\nnw-2\n');
+
+    await bench.ok('interfaces ports add if-h --datapath_uuid dp-2 --port_name eth1 --singular');
+    expect(await bench.ok('interfaces ports show if-h')).toMatch(/dp-1 +eth0 .*\n.*dp-2 +eth1 .*\n$/);
+    await bench.ok('interfaces ports del if-h --datapath_uuid dp-2');
+    expect(await bench.ok('interfaces ports show if-h --limit 5')).not.toContain('dp-2');
+  });
+
   it('takes flags with and without a value', async () => {
     const slaac = async () => JSON.parse(await bench.ok('networks show nw-a -o json')).ipv6_slaac;
     await bench.ok('networks add --uuid nw-a --ipv6_network 2001:db8:: --ipv6_slaac --ipv6_prefix 64');
