@@ -1,0 +1,122 @@
+/**
+ * The workload W(H,N,P) on real switches, beside OVN where its packages are installed.
+ *
+ * Owns: the command line, what is reported of the figures.
+ * Assumes: root, for OVN; Open vSwitch with the dummy datapath for both.
+ */
+import { parseArgs } from 'node:util';
+import { Lab } from '../lab/lab.js';
+import { run } from '../lab/run.js';
+import { percentile, type BenchResult } from './result.js';
+import { HotoriSide } from './w/hotori-side.js';
+import { measure, type Figures } from './w/measure.js';
+import { isOvnInstalled } from './w/ovn-daemons.js';
+import { OvnSide } from './w/ovn-side.js';
+import type { Side } from './w/side.js';
+import { makeWorkload, MAX_PORTS, type Workload } from './w/workload.js';
+
+interface Peer {
+  readonly name: string;
+  readonly figures: Figures;
+}
+
+export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResult> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      hypervisors: { type: 'string', default: '2' },
+      networks: { type: 'string', default: '20' },
+      ports: { type: 'string', default: '20' },
+      /** How many ports are added, rules changed: by us, and by the peer, who takes longer. */
+      reps: { type: 'string', default: '100' },
+      'peer-reps': { type: 'string', default: '10' },
+      /** ovn, or none. */
+      peer: { type: 'string', default: 'ovn' },
+      'node-args': { type: 'string', default: '' },
+    },
+  });
+  const [H, N, P] = [Number(values.hypervisors), Number(values.networks), Number(values.ports)];
+  if (!(H >= 1 && N >= 1 && P >= 1 && P <= MAX_PORTS)) throw new Error(`1 hypervisor or more, 1 network or more, 1 to ${MAX_PORTS} ports`);
+  const workload = makeWorkload(H, N, P);
+  const reps = Number(values.reps);
+  const peerReps = Number(values['peer-reps']);
+
+  const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
+  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, reps);
+  let peer: Peer | undefined;
+  if (values.peer === 'ovn' && isOvnInstalled()) {
+    const version = /(\d+\.\d+\.\d+)/.exec(await run(['ovn-northd', '--version']))?.[1] ?? '?';
+    peer = { name: `OVN ${version}`, figures: await alone((lab) => OvnSide.start(lab, workload, version), workload, peerReps) };
+  }
+  const note = peer === undefined ? (values.peer === 'ovn' ? 'OVN is not installed' : undefined) : undefined;
+  for (const result of report(own, peer)) yield { ...result, case: result.case, ...(note === undefined ? {} : { note }) };
+}
+
+async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, reps: number): Promise<Figures> {
+  const lab = await Lab.create();
+  try {
+    const side = await start(lab);
+    try {
+      return await measure(side, workload, { ports: reps, rules: Math.ceil(reps / 2) });
+    } finally {
+      await side.stop();
+    }
+  } finally {
+    await lab.destroy();
+  }
+}
+
+function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
+  const bench = 'w';
+  const of = (name: string, metric: string, unit: string, pick: (figures: Figures) => number, n = 1): BenchResult => {
+    const value = pick(own);
+    const base = { bench, case: name, metric, value, unit, n };
+    if (peer === undefined) return base;
+    const theirs = pick(peer.figures);
+    return { ...base, peer: { name: peer.name, value: theirs }, ratio: value / theirs };
+  };
+  const spread = (samples: readonly number[]) => ({ p50: percentile(samples, 0.5), p99: percentile(samples, 0.99) });
+
+  yield of('bulk', 'installed', 'ms', ({ bulkMs }) => bulkMs);
+  yield of('bulk', 'cpu', 's', ({ bulkCpu }) => Object.values(bulkCpu).reduce((a, b) => a + b, 0));
+  yield* byRole('bulk', 'cpu', 's', own.bulkCpu, peer && { name: peer.name, roles: peer.figures.bulkCpu });
+
+  yield { ...of('add_port', 'p50', 'ms', ({ addPortMs }) => percentile(addPortMs, 0.5), own.addPortMs.length), ...spread(own.addPortMs) };
+  yield of('add_port', 'p99', 'ms', ({ addPortMs }) => percentile(addPortMs, 0.99), own.addPortMs.length);
+  yield of('add_port', 'cpu', 's', ({ addPortCpu }) => addPortCpu, own.addPortMs.length);
+
+  yield { ...of('rule_change', 'p50', 'ms', ({ ruleMs }) => percentile(ruleMs, 0.5), own.ruleMs.length), ...spread(own.ruleMs) };
+  yield of('rule_change', 'cpu', 's', ({ ruleCpu }) => ruleCpu, own.ruleMs.length);
+
+  yield of('flows_per_hypervisor', 'flows', 'flows', ({ flows }) => Math.max(...flows), own.flows.length);
+  if (peer !== undefined) {
+    const value = Math.max(...own.flows) / Math.max(...peer.figures.flows);
+    yield { bench, case: 'flows_per_hypervisor', metric: 'ratio_to_ovn', value, unit: 'ratio', n: own.flows.length };
+  }
+
+  if (own.restart.flowMods !== undefined)
+    yield { bench, case: 'restart', metric: 'flow_mods', value: own.restart.flowMods, unit: 'flow-mods', n: 1 };
+  yield of('restart', 'table_lowest', 'of all flows', ({ restart }) => restart.lowest);
+  yield of('restart', 'done', 'ms', ({ restart }) => restart.doneMs);
+
+  const rss = (figures: Figures) =>
+    Object.fromEntries(Object.entries(figures.cost).map(([role, { rssMegabytes }]) => [role, rssMegabytes]));
+  yield* byRole('memory', 'rss', 'MB', rss(own), peer && { name: peer.name, roles: rss(peer.figures) });
+}
+
+/** A figure for each role of ours and the peer's; those of the same name beside each other. */
+function* byRole(
+  name: string,
+  metric: string,
+  unit: string,
+  own: Readonly<Record<string, number>>,
+  peer: { readonly name: string; readonly roles: Readonly<Record<string, number>> } | undefined,
+): Generator<BenchResult> {
+  for (const [role, value] of Object.entries(own)) {
+    const base = { bench: 'w', case: `${name} ${role}`, metric, value, unit, n: 1 };
+    const theirs = peer?.roles[role];
+    yield peer === undefined || theirs === undefined ? base : { ...base, peer: { name: peer.name, value: theirs }, ratio: value / theirs };
+  }
+  for (const [role, value] of Object.entries(peer?.roles ?? {}))
+    if (!(role in own)) yield { bench: 'w', case: `${name} ${role}`, metric, value, unit, n: 1, note: `of ${peer!.name}` };
+}

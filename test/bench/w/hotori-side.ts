@@ -1,0 +1,194 @@
+/**
+ * Hotori under the workload: one process with all bridges.
+ *
+ * Owns: the configuration, the process, the workload in the words of the REST API.
+ */
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import { Daemon } from '../../lab/daemon.js';
+import { eventually } from '../../lab/eventually.js';
+import { freePort, repositoryRoot, type Json } from '../../lab/hotori.js';
+import type { Lab } from '../../lab/lab.js';
+import type { Roles } from './processes.js';
+import type { Side } from './side.js';
+import { BRIDGE, Switch } from './switches.js';
+import { DNS_SERVER, GROUP_TCP_PORTS, MTU, type Port, type Workload } from './workload.js';
+
+/** What Hotori writes beside a NIC that is installed. */
+const MARK = 'hotori-installed-revision';
+const WAIT = 'wait=installed&timeout=300';
+
+interface Operation {
+  readonly method: 'POST';
+  readonly path: string;
+  readonly body: object;
+}
+
+export class HotoriSide implements Side {
+  readonly name = 'hotori';
+  readonly switches: readonly Switch[];
+  readonly #workload: Workload;
+  readonly #api: string;
+  readonly #argv: readonly [string, ...string[]];
+  readonly #log: string;
+  #process: Daemon | undefined;
+
+  private constructor(workload: Workload, switches: readonly Switch[], api: string, argv: readonly [string, ...string[]], log: string) {
+    this.#workload = workload;
+    this.switches = switches;
+    this.#api = api;
+    this.#argv = argv;
+    this.#log = log;
+  }
+
+  /** @param nodeArgs for the node executable, such as --cpu-prof */
+  static async start(lab: Lab, workload: Workload, nodeArgs: readonly string[]): Promise<HotoriSide> {
+    const switches: Switch[] = [];
+    for (let i = 0; i < workload.hypervisors; i++) switches.push(await Switch.start(lab, `ho${i}`, MARK));
+    const api = `127.0.0.1:${await freePort()}`;
+    const config = path.join(lab.dir, 'hotori.yaml');
+    const vna = switches.map(({ name, ovs }) => `  - {ovsdb: "${ovs.ovsdbEndpoint}", node_id: ${name}, bridge: ${BRIDGE}}\n`);
+    await writeFile(config, `api: ${api}\nstate_dir: ${lab.dir}/state\nvna:\n${vna.join('')}`);
+    const argv = [process.execPath, ...nodeArgs, path.join(repositoryRoot(), 'dist/main.js'), 'all', '--config', config] as const;
+    const side = new HotoriSide(workload, switches, api, argv, path.join(lab.dir, 'hotori.log'));
+    await side.#start();
+    await side.settle();
+    return side;
+  }
+
+  roles(): Roles {
+    return {
+      hotori: this.#process === undefined ? [] : [this.#process.pid],
+      'ovs-vswitchd': this.switches.map(({ pids }) => pids.vswitchd),
+      'ovsdb-server': this.switches.map(({ pids }) => pids.ovsdb),
+    };
+  }
+
+  async plug(ports: readonly Port[]): Promise<void> {
+    for (const [number, one] of this.switches.entries()) {
+      const names = ports.filter(({ hypervisor }) => hypervisor === number).map(({ name }) => name);
+      if (names.length > 0) await one.plug(names, interfaceUuid);
+    }
+  }
+
+  async load(): Promise<void> {
+    const { ports } = this.#workload;
+    await this.#ask('POST', `/batch?${WAIT}`, { operations: operationsOf(this.#workload) });
+    await Promise.all(
+      this.switches.map((one, number) => one.untilMarked(ports.filter(({ hypervisor }) => hypervisor === number).map(({ name }) => name))),
+    );
+  }
+
+  async addPort(port: Port): Promise<void> {
+    await this.#ask('POST', `/interfaces?${WAIT}`, interfaceOf(port));
+  }
+
+  async addRule(tcpPort: number): Promise<void> {
+    await this.#ask('PUT', `/security_groups/sg-0?${WAIT}`, { rules: rulesOf(0, [...GROUP_TCP_PORTS, tcpPort]) });
+  }
+
+  async removeRule(): Promise<void> {
+    await this.#ask('PUT', `/security_groups/sg-0?${WAIT}`, { rules: rulesOf(0, GROUP_TCP_PORTS) });
+  }
+
+  /** Up to date, and no revision comes any more. */
+  async settle(): Promise<void> {
+    let last = -1;
+    await eventually(
+      'everything being installed',
+      async () => {
+        const { revision, datapaths } = await this.#status();
+        const isQuiet = revision === last && datapaths.length === this.switches.length && datapaths.every(isUpToDate);
+        last = revision;
+        return isQuiet;
+      },
+      { timeoutMs: 300_000, everyMs: 50 },
+    );
+  }
+
+  async restart(): Promise<void> {
+    await this.#process?.kill9();
+    await this.#start();
+    await this.settle();
+  }
+
+  async flowMods(): Promise<number> {
+    const { datapaths } = await this.#status();
+    return datapaths.reduce((sum: number, datapath: Json) => sum + (datapath.flow_mods as number), 0) as number;
+  }
+
+  async stop(): Promise<void> {
+    for (const { ovsdb } of this.switches) ovsdb.close();
+    await this.#process?.stop('SIGTERM', 20_000);
+  }
+
+  #status(): Promise<Json> {
+    return this.#ask('GET', '/status');
+  }
+
+  async #start(): Promise<void> {
+    const daemon = (this.#process = Daemon.start(this.#argv, this.#log));
+    await eventually('the API answering', async () => !daemon.isRunning || (await this.#status()).version, {
+      timeoutMs: 60_000,
+      everyMs: 5,
+    });
+    if (!daemon.isRunning) throw new Error(`Hotori ended:\n${daemon.output()}`);
+  }
+
+  async #ask(method: string, at: string, body?: object): Promise<Json> {
+    const init = body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+    const response = await fetch(`http://${this.#api}/api/1.0${at}`, { method, ...init });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${method} ${at}: ${response.status} ${text}`);
+    return JSON.parse(text);
+  }
+}
+
+function isUpToDate({ connected, applied_revision, desired_revision }: Json): boolean {
+  return connected && applied_revision !== null && applied_revision >= desired_revision;
+}
+
+function interfaceUuid(name: string): string {
+  return `if-${name}`;
+}
+
+function operationsOf({ networks, routers, ports }: Workload): Operation[] {
+  const operations: Operation[] = [];
+  const post = (collection: string, body: object): void => void operations.push({ method: 'POST', path: `/${collection}`, body });
+  for (const r of routers.keys()) {
+    post('route_links', { uuid: `rl-${r}` });
+    post('security_groups', { uuid: `sg-${r}`, rules: rulesOf(r, GROUP_TCP_PORTS) });
+  }
+  for (const [n, { subnet, gateway, gatewayMac, router }] of networks.entries()) {
+    const place = { network_uuid: `nw-${n}` };
+    const range = { ipv4_network: subnet, ipv4_prefix: 24 };
+    post('networks', { uuid: `nw-${n}`, ...range, dns_servers: [DNS_SERVER], mtu: MTU });
+    const simulated = { uuid: `if-gw${n}`, mode: 'simulated', enable_routing: true, mac_address: gatewayMac, ipv4_address: gateway };
+    post('interfaces', { ...simulated, ...place });
+    post('network_services', { mode: 'dhcp', interface_uuid: `if-gw${n}` });
+    post('routes', { interface_uuid: `if-gw${n}`, ...place, route_link_uuid: `rl-${router}`, ...range });
+  }
+  for (const port of ports) post('interfaces', interfaceOf(port));
+  return operations;
+}
+
+function interfaceOf({ name, network, mac, address, group }: Port): object {
+  const where = { network_uuid: `nw-${network}`, mac_address: mac, ipv4_address: address };
+  return { uuid: interfaceUuid(name), mode: 'vif', ...where, security_group_uuids: [`sg-${group}`] };
+}
+
+function rulesOf(group: number, tcpPorts: readonly number[]): object[] {
+  const ingress = { direction: 'ingress', family: 'ipv4' };
+  const tcp = tcpPorts.map((port) => ({
+    uuid: `sgr-${group}p${port}`,
+    ...ingress,
+    protocol: 'tcp',
+    ports: [String(port)],
+    remote: { any: true },
+  }));
+  return [
+    ...tcp,
+    { uuid: `sgr-${group}own`, ...ingress, protocol: 'any', remote: { security_group_uuid: `sg-${group}` } },
+    { uuid: `sgr-${group}icmp`, ...ingress, protocol: 'icmp', remote: { any: true } },
+  ];
+}

@@ -1,0 +1,102 @@
+/**
+ * The measurement, the same for each side.
+ *
+ * Owns: what is timed from when to when, and how often.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { costOf, cpuBetween, type Cost } from './processes.js';
+import type { Side } from './side.js';
+import { laterPort, type Workload } from './workload.js';
+
+export interface Repetitions {
+  readonly ports: number;
+  readonly rules: number;
+}
+
+export interface Figures {
+  readonly bulkMs: number;
+  /** CPU seconds of the load, by role. */
+  readonly bulkCpu: Readonly<Record<string, number>>;
+  readonly flows: readonly number[];
+  readonly addPortMs: readonly number[];
+  /** CPU seconds of one addition, all roles. */
+  readonly addPortCpu: number;
+  /** Adding and removing alternate. */
+  readonly ruleMs: readonly number[];
+  readonly ruleCpu: number;
+  readonly restart: {
+    readonly doneMs: number;
+    /** The fewest flows seen in the first hypervisor's tables, as a share of all. */
+    readonly lowest: number;
+    readonly flowMods: number | undefined;
+  };
+  /** At the end, by role. */
+  readonly cost: Readonly<Record<string, Cost>>;
+}
+
+const POLL_MS = 50;
+
+export async function measure(side: Side, workload: Workload, { ports, rules }: Repetitions): Promise<Figures> {
+  await side.plug(workload.ports);
+  await side.settle();
+  await sleep(1_000);
+
+  const beforeLoad = costOf(side.roles());
+  const bulkMs = await timed(() => side.load());
+  const bulkCpu = cpuBetween(beforeLoad, costOf(side.roles()));
+  const flows = await Promise.all(side.switches.map((one) => one.flowCount()));
+
+  const addPortMs: number[] = [];
+  let addPortCpu = 0;
+  for (let i = 0; i < ports; i++) {
+    const port = laterPort(workload, i);
+    await side.plug([port]);
+    await side.settle();
+    const before = costOf(side.roles());
+    addPortMs.push(await timed(() => side.addPort(port)));
+    await side.settle();
+    addPortCpu += sum(cpuBetween(before, costOf(side.roles()))) / ports;
+  }
+
+  const ruleMs: number[] = [];
+  const beforeRules = costOf(side.roles());
+  for (let i = 0; i < rules; i++) {
+    ruleMs.push(await timed(() => side.addRule(8000 + i)));
+    await side.settle();
+    ruleMs.push(await timed(() => side.removeRule()));
+    await side.settle();
+  }
+  const ruleCpu = sum(cpuBetween(beforeRules, costOf(side.roles()))) / (2 * Math.max(1, rules));
+
+  const cost = costOf(side.roles());
+  const restart = await measureRestart(side);
+  return { bulkMs, bulkCpu, flows, addPortMs, addPortCpu, ruleMs, ruleCpu, restart, cost };
+}
+
+async function measureRestart(side: Side): Promise<Figures['restart']> {
+  const [first] = side.switches;
+  if (first === undefined) throw new Error('there is no hypervisor');
+  const full = await first.flowCount();
+  let lowest = full;
+  let isOver = false;
+  const watch = (async (): Promise<void> => {
+    while (!isOver) {
+      lowest = Math.min(lowest, await first.flowCount());
+      await sleep(POLL_MS);
+    }
+  })();
+  const doneMs = await timed(() => side.restart());
+  isOver = true;
+  await watch;
+  return { doneMs, lowest: lowest / full, flowMods: await side.flowMods?.() };
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const start = performance.now();
+  await work();
+  return performance.now() - start;
+}
+
+function sum(values: Readonly<Record<string, number>>): number {
+  return Object.values(values).reduce((total, value) => total + value, 0);
+}
