@@ -74,6 +74,8 @@ export interface Bus {
   readonly member: string;
   /** Whether the transport is there now. */
   readonly isConnected: boolean;
+  /** Whether it has been there for long enough to tell that a member who does not show is not alive. */
+  readonly isSettled: boolean;
 
   /**
    * Asks one of those who serve the subject.

@@ -112,6 +112,10 @@ class MemoryBus implements Bus {
     return !this.isCut && !this.isClosed;
   }
 
+  get isSettled(): boolean {
+    return this.isConnected;
+  }
+
   cut(): void {
     this.isCut = true;
     this.cutSince = setTimeout(() => {

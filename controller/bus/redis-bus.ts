@@ -96,6 +96,10 @@ export class RedisBus implements Bus {
     return this.commands.isConnected && this.blocking.isConnected;
   }
 
+  get isSettled(): boolean {
+    return this.isConnected && performance.now() - this.reader.connectedAt > this.lifeMs;
+  }
+
   async request(subject: string, payload: Uint8Array, { timeoutMs, signal, except = [] }: RequestOptions): Promise<Answer> {
     signal?.throwIfAborted();
     this.checkOpen();

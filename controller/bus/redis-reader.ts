@@ -33,6 +33,8 @@ export class RedisReader {
   private readonly followers = new Set<Follower>();
   /** The connection that all followers have heard of. */
   private generation = -1;
+  /** When that was seen to work first. */
+  connectedAt = 0;
   private isReading = false;
   private isClosed = false;
   /** Ends a wait that began before a stream was added. */
@@ -69,6 +71,7 @@ export class RedisReader {
     while (!this.isClosed) {
       if (this.line.generation !== this.generation && this.line.isConnected) {
         this.generation = this.line.generation;
+        this.connectedAt = performance.now();
         for (const follower of [...this.followers]) follower.onConnected();
       }
       try {

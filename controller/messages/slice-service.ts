@@ -1,0 +1,121 @@
+/**
+ * What vna and vnmgr say to each other over the bus.
+ *
+ * Owns: the subjects, the topic of an attachment, and the shape of every message.
+ * Promises: what passes these schemas can be handed to the compiler: records of kinds this program knows, with the fields it knows. What a newer
+ * program adds to a record is left out; a slice that cannot be used without it has another SLICE_SCHEMA_VERSION.
+ */
+import { z } from 'zod';
+import { chassisSchema, entitySchema } from '../../flows/model/entities.js';
+import type { SliceRecord } from './slice.js';
+
+/** Whoever serves slices. */
+export const SLICES = 'slices';
+/** The vnmgr that has the attachment. */
+export const slicesOf = (member: string): string => `${SLICES}/${member}`;
+/** The vna process that serves a datapath, for whoever asks for its flows. */
+export const flowsOf = (datapath_uuid: string): string => `flows/${datapath_uuid}`;
+/** A vna process, to find out whether it lives. */
+export const vnaOf = (member: string): string => `vna/${member}`;
+/** The table of who serves which dpid by which vnmgr. */
+export const CLAIMS = 'claims';
+export const topicOf = (attachment_id: string): string => `slice/${attachment_id}`;
+
+const revision = z.object({ incarnation: z.string(), number: z.int().min(0) });
+const vifs = z.array(z.object({ port_name: z.string().max(64), iface_id: z.string().max(1024).nullable() })).max(100_000);
+const chassis = chassisSchema.pick({ endpoints: true, encaps: true });
+
+export const helloSchema = z.object({
+  node_id: z.string().min(1).max(255),
+  dpid: z.string().max(32),
+  bridge: z.string().max(64),
+  vifs,
+  chassis: chassis.optional(),
+});
+
+const attach = z.object({
+  attachment_id: z.string().min(1).max(128),
+  /** Of the process that ran before on the same host: it lives no more. */
+  previous_vna: z.string().max(255).nullable(),
+  hello: helloSchema,
+});
+
+/** `pending`: the datapath is not defined yet; ask again. */
+export const attachedSchema = z.object({ pending: z.boolean(), datapath_uuid: z.string() });
+
+export const appliedSchema = z.object({
+  datapath_uuid: z.string(),
+  connected: z.boolean(),
+  applied_seq: z.int().nullable(),
+  flow_count: z.int(),
+  flow_mods: z.int(),
+  error: z.object({ seq: z.int(), message: z.string(), uuids: z.array(z.string()) }).nullable(),
+});
+
+const attachment_id = z.string();
+const detach = z.object({ attachment_id });
+const relist = z.object({ attachment_id });
+const report = z.object({ attachment_id, vifs: vifs.optional(), chassis: chassis.optional(), applied: appliedSchema.optional() });
+const check = z.object({ attachment_ids: z.array(z.string()).max(10_000) });
+
+/** Requests to a vnmgr, by kind. */
+export const SLICE_REQUESTS = { attach, detach, relist, report, check } as const;
+export type SliceRequest = { readonly [K in keyof typeof SLICE_REQUESTS]: z.infer<(typeof SLICE_REQUESTS)[K]> };
+
+/** By attachment, the position of its topic's last message; without those that are unknown. */
+export const checkedSchema = z.record(z.string(), z.int());
+export const knownSchema = z.object({ known: z.boolean() });
+
+const record = z.discriminatedUnion('kind', [
+  ...entitySchema.options.map((option) => z.object(option.shape)),
+  z.object({
+    kind: z.literal('binding'),
+    uuid: z.string(),
+    interface_uuid: z.string(),
+    datapath_uuid: z.string(),
+    port_name: z.string(),
+  }),
+] as unknown as typeof entitySchema.options) as unknown as z.ZodType<SliceRecord>;
+const KINDS: ReadonlySet<string> = new Set([...entitySchema.options.map((option) => option.shape.kind.value), 'binding']);
+const isOfKnownKind = (value: unknown): boolean => KINDS.has((value as { kind?: string } | null)?.kind ?? '');
+const records = z.preprocess((value) => (Array.isArray(value) ? value.filter(isOfKnownKind) : value), z.array(record));
+
+const head = { schema_version: z.int(), datapath_uuid: z.string(), seq: z.int().min(0), revision };
+const snapshot = z.object({
+  ...head,
+  /** A snapshot comes in parts, which follow one another. */
+  part: z.int().min(0),
+  parts: z.int().min(1),
+  entities: records,
+});
+const delta = z.object({ ...head, puts: records, deletes: z.array(z.string()) });
+/** The attachment has ended: nothing more comes. */
+const closed = z.object({});
+
+/** Messages of an attachment's topic, by kind. */
+export const SLICE_MESSAGES = { snapshot, delta, closed } as const;
+export type SnapshotPart = z.infer<typeof snapshot>;
+export type DeltaBody = z.infer<typeof delta>;
+
+export const flowRequestSchema = z.object({ owner: z.string().max(255).optional() });
+export const flowEntriesSchema = z.array(
+  z.object({
+    table: z.int(),
+    table_name: z.string(),
+    priority: z.int(),
+    text: z.string(),
+    cookie: z.string(),
+    owners: z.array(z.string()),
+    rule: z.string(),
+  }),
+);
+
+/** Who serves a dpid. */
+export const claimSchema = z.object({
+  attachment_id: z.string(),
+  node_id: z.string(),
+  bridge: z.string(),
+  vna: z.string(),
+  vnmgr: z.string(),
+});
+export type Claim = z.infer<typeof claimSchema>;
