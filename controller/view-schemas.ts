@@ -10,6 +10,8 @@ import {
   datapathSchema,
   datapathSegmentSchema,
   interfacePortSchema,
+  addressSetSchema,
+  filterSchema,
   interfaceSchema,
   ipLeaseSchema,
   macLeaseSchema,
@@ -52,4 +54,6 @@ export const VIEWS = {
   datapath_network: datapathNetworkSchema.omit({ kind: true }),
   datapath_segment: datapathSegmentSchema.omit({ kind: true }),
   datapath_route_link: datapathRouteLinkSchema.omit({ kind: true }),
+  address_set: addressSetSchema.omit({ kind: true }),
+  filter: filterSchema.omit({ kind: true }),
 } as const satisfies Record<UserKind, z.ZodObject>;

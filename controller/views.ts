@@ -32,6 +32,8 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'datapath_network':
     case 'datapath_segment':
     case 'datapath_route_link':
+    case 'address_set':
+    case 'filter':
       return shown(entity);
   }
 }

@@ -34,7 +34,7 @@ export class ScopeIndex {
   private readonly lone = new Map<Scope, Scopes>();
   /** Scopes by group or policy class, counted by the interfaces there that have it. */
   private readonly had = new Counted<string, Scope>();
-  /** Scopes by group, counted by the groups had there whose rules mention it. */
+  /** Scopes by group or address set, counted by the groups had there whose rules mention it. */
   private readonly mentioned = new Counted<string, Scope>();
   /** What the update under way has looked at. */
   private moved = new Map<string, Scopes>();
@@ -77,6 +77,7 @@ export class ScopeIndex {
     this.countUse(is, after ? pulled(after) : [], 1);
     this.place(bindingUuid(uuid), this.bindings.get(uuid) ? is : NOWHERE);
     for (const service of referrers(this.model, 'network_service', uuid)) this.place(service.uuid, is);
+    for (const filter of referrers(this.model, 'filter', uuid)) this.place(filter.uuid, is);
     for (const lease of referrers(this.model, 'mac_lease', uuid)) this.place(lease.uuid, this.scopesOf(lease.uuid));
   }
 
@@ -103,7 +104,7 @@ export class ScopeIndex {
     if (this.mentioned.add(target, scope, by)) this.placeUsed(target);
   }
 
-  /** A group or policy class is wherever it is had or mentioned. */
+  /** A group, policy class or address set is wherever it is had or mentioned. */
   private placeUsed(uuid: string): void {
     const scopes = new Set([...this.had.get(uuid).keys(), ...this.mentioned.get(uuid).keys()]);
     this.place(uuid, this.model.get(uuid) ? [...scopes] : NOWHERE);
@@ -142,8 +143,11 @@ export class ScopeIndex {
         return NOWHERE;
       case 'network_service':
         return entity.interface_uuid === null ? NOWHERE : this.of(entity.interface_uuid);
+      case 'filter':
+        return this.of(entity.interface_uuid);
       case 'interface':
       case 'security_group':
+      case 'address_set':
       case 'policy_class':
         return this.of(uuid);
       case 'router':
@@ -284,6 +288,11 @@ function pulled(iface: Extract<Entity, { kind: 'interface' }>): readonly string[
   return iface.policy_class_key === 0 ? iface.security_group_uuids : [...iface.security_group_uuids, `pc-${iface.policy_class_key}`];
 }
 
+/** Groups and address sets that its rules name. */
 function mentions(group: SecurityGroup): ReadonlySet<string> {
-  return new Set(group.rules.flatMap(({ remote }) => ('security_group_uuid' in remote ? [remote.security_group_uuid] : [])));
+  return new Set(
+    group.rules.flatMap(({ remote }) =>
+      'security_group_uuid' in remote ? [remote.security_group_uuid] : 'address_set_uuid' in remote ? [remote.address_set_uuid] : [],
+    ),
+  );
 }

@@ -5,6 +5,7 @@ import type { IpLease, MacLease, UserKind } from '../../flows/model/entities.js'
 import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';
+import { filterStaticFrom } from './filter-static.js';
 import { macLeaseFor } from './leases.js';
 import { createRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
@@ -137,8 +138,17 @@ const CREATORS: Creators = {
 
   router: createRouter,
 
-  security_group(work, uuid, { display_name, rules }) {
-    work.put({ kind: 'security_group', uuid, display_name, rules: rulesFrom(rules, [], work), ...stamps(work) });
+  security_group(work, uuid, { display_name, default: rest, tier, rules }) {
+    work.put({ kind: 'security_group', uuid, display_name, default: rest, tier, rules: rulesFrom(rules, [], work), ...stamps(work) });
+  },
+
+  address_set(work, uuid, { display_name, addresses }) {
+    work.put({ kind: 'address_set', uuid, display_name, addresses: sortedSet(addresses), ...stamps(work) });
+  },
+
+  filter(work, uuid, { interface_uuid, mode, ingress_passthrough, egress_passthrough, statics }) {
+    const rows = statics.map(filterStaticFrom);
+    work.put({ kind: 'filter', uuid, interface_uuid, mode, ingress_passthrough, egress_passthrough, statics: rows, ...stamps(work) });
   },
 
   network_service(work, uuid, { display_name, mode, interface_uuid, incoming_port, outgoing_port }) {

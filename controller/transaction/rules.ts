@@ -5,12 +5,10 @@
  * is that rule. The key is kept only while the rule admits at least what it did, so that a connection admitted by what is gone is judged anew.
  */
 import type { SecurityGroupRule } from '../../flows/model/entities.js';
-import type { CreateInput } from '../../flows/model/inputs.js';
 import { ruleKey } from '../../flows/model/indexes.js';
+import { ruleContentOf, type RuleInput } from '../../flows/model/rule-content.js';
 import { ruleCovers, type RuleContent } from '../../flows/model/rule-cover.js';
 import type { Workspace } from './workspace.js';
-
-type RuleInput = CreateInput<'security_group'>['rules'][number];
 
 export function rulesFrom(inputs: readonly RuleInput[], existing: readonly SecurityGroupRule[], work: Workspace): SecurityGroupRule[] {
   const byUuid = new Map(existing.map((rule) => [rule.uuid, rule]));
@@ -19,7 +17,7 @@ export function rulesFrom(inputs: readonly RuleInput[], existing: readonly Secur
   for (const rule of existing) if (!named.has(rule.uuid)) spare.set(fingerprint(rule), [...(spare.get(fingerprint(rule)) ?? []), rule]);
   const fresh = new Set<string>();
   return inputs.map((input) => {
-    const content = contentOf(input);
+    const content = ruleContentOf(input);
     const old = input.uuid === undefined ? spare.get(fingerprint(content))?.shift() : byUuid.get(input.uuid);
     const uuid =
       input.uuid ?? old?.uuid ?? work.newUuid('sgr', (made) => fresh.has(made) || named.has(made) || work.draft.count(ruleKey(made)) > 0);
@@ -29,18 +27,10 @@ export function rulesFrom(inputs: readonly RuleInput[], existing: readonly Secur
   });
 }
 
-function contentOf(input: RuleInput): RuleContent {
-  return {
-    direction: input.direction,
-    family: input.family ?? null,
-    protocol: input.protocol,
-    ports: input.ports ?? [],
-    icmp_type: input.icmp_type ?? null,
-    icmp_code: input.icmp_code ?? null,
-    remote: input.remote,
-  };
-}
-
-function fingerprint({ direction, family, protocol, ports, icmp_type, icmp_code, remote }: RuleContent): string {
-  return JSON.stringify([direction, family, protocol, ports, icmp_type, icmp_code, remote]);
+/** What tells one rule from another: every field but the names vnmgr gives, in one order. */
+function fingerprint(rule: RuleContent): string {
+  const { direction, action, priority, tier, stateful, persist_established, log, family, protocol, ports, icmp_type, icmp_code, remote } =
+    rule;
+  const what = [direction, action, priority, tier, stateful, persist_established, log?.rate ?? null];
+  return JSON.stringify([...what, family, protocol, ports, icmp_type, icmp_code, remote]);
 }

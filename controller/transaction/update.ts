@@ -6,6 +6,7 @@ import type { UpdateInput } from '../../flows/model/inputs.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { ipLeasesOf } from '../../flows/model/view.js';
 import { sortedSet } from './create.js';
+import { filterStaticFrom } from './filter-static.js';
 import { macLeaseFor } from './leases.js';
 import { updateRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
@@ -65,6 +66,16 @@ const UPDATERS: Updaters = {
     const owner = macLeaseFor(work, interface_uuid ?? null, wanted, entity.network_uuid);
     if (owner === 'refused') return;
     work.put({ ...entity, enable_routing, interface_uuid: owner?.interface_uuid ?? null, mac_lease_uuid: owner?.uuid ?? null });
+  },
+
+  address_set(work, entity, params) {
+    const { addresses, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(addresses ? { addresses: sortedSet(addresses) } : {}) });
+  },
+
+  filter(work, entity, params) {
+    const { statics, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(statics ? { statics: statics.map(filterStaticFrom) } : {}) });
   },
 
   security_group(work, entity, params) {

@@ -19,6 +19,7 @@ import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
 import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
 import { readZones, VifWatcher, type Vif } from '../ovsdb/vif-watcher.js';
+import { PolicyLog } from '../respond/policy-log.js';
 import { Dispatcher } from '../respond/dispatcher.js';
 import { SliceContext } from '../respond/slice-context.js';
 import { Advertiser } from './advertising.js';
@@ -144,7 +145,9 @@ export class Agent {
       lease_seconds: dhcp_lease_time,
       onChange: (interfaces) => this.#advertiser.changed(interfaces),
     });
-    const dispatcher = new Dispatcher({ context, now: () => clock.now() });
+    const now = (): number => clock.now();
+    const policyLog = new PolicyLog({ names: context.names, now, write: (line) => log.info(line, `${line.verdict} by ${line.rule}`) });
+    const dispatcher = new Dispatcher({ context, policyLog, now });
     this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), log });
     this.#advertiser = new Advertiser({
       ports: () => this.#ports.live(),

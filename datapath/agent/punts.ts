@@ -6,18 +6,19 @@
  * Promises: packets never stall the connection: a few are answered per turn of the event loop, echo requests in between. When more come than
  * can be answered, the oldest are dropped. What is not ours, or of no port, is dropped. All of it is counted.
  */
+import type { Action } from '../../flows/openflow/action.js';
 import { PORTS } from '../../flows/openflow/constants.js';
 import type { FieldName } from '../../flows/openflow/fields.js';
 import { decodePunt, PUNT_CONTROLLER_ID } from '../../flows/pipeline/punt.js';
 import { REGISTERS, type RegisterName } from '../../flows/pipeline/registers.js';
 import type { Channel, PacketIn } from '../channel/contract.js';
-import type { PuntedFrame } from '../respond/contract.js';
+import type { PolicyRegisters, PuntedFrame, Response } from '../respond/contract.js';
 import type { AgentLog } from './log.js';
 import { unlessAborted } from './unless-aborted.js';
 
 export interface PuntsOptions {
-  /** Frames to send out of the port the frame came in on. */
-  readonly answer: (frame: PuntedFrame) => readonly Uint8Array[];
+  /** Frames to send out of the port the frame came in on, and through the pipeline. */
+  readonly answer: (frame: PuntedFrame) => Pick<Response, 'frames' | 'injected'>;
   readonly log: AgentLog;
 }
 
@@ -77,6 +78,12 @@ export class Punts {
     return true;
   }
 
+  #inject(data: Uint8Array, actions: readonly Action[]): void {
+    if (this.#channel === undefined) return;
+    this.#channel.packetOut(data, PORTS.CONTROLLER, actions);
+    this.counters.sent++;
+  }
+
   #receive(packet: PacketIn): void {
     const { counters } = this;
     counters.received++;
@@ -98,6 +105,7 @@ export class Punts {
         port_key: portKey,
         router_key: registerOf(packet, 'router'),
         mtu: registerOf(packet, 'overlay_mtu'),
+        registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
       },
       inPort,
     };
@@ -130,7 +138,9 @@ export class Punts {
   #answer({ frame, inPort }: Waiting): void {
     const { counters } = this;
     try {
-      for (const data of this.#options.answer(frame)) this.send(data, inPort);
+      const { frames, injected = [] } = this.#options.answer(frame);
+      for (const data of frames) this.send(data, inPort);
+      for (const { data, actions } of injected) this.#inject(data, actions);
     } catch (error) {
       // A frame is anybody's bytes: whatever it does to a responder, the next one is answered. Once is enough for the log.
       if (counters.failed++ === 0) {
@@ -153,4 +163,14 @@ function registerOf(packet: PacketIn, name: RegisterName): number | undefined {
 function fieldOf(packet: PacketIn, field: FieldName): number | undefined {
   for (const oxm of packet.metadata) if (oxm.field === field && typeof oxm.value === 'number') return oxm.value;
   return undefined;
+}
+
+function policyRegisters(packet: PacketIn, direction: 'egress' | 'ingress'): PolicyRegisters {
+  let metadata = 0n;
+  for (const oxm of packet.metadata) if (oxm.field === 'metadata' && typeof oxm.value === 'bigint') metadata = oxm.value;
+  return {
+    rule_key: fieldOf(packet, REGISTERS[direction === 'egress' ? 'egress_rule' : 'ingress_rule'].field) ?? 0,
+    metadata,
+    destination_port: fieldOf(packet, REGISTERS.destination_port.field) ?? 0,
+  };
 }

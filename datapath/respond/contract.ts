@@ -6,6 +6,7 @@
  */
 import type { Ipv4Cidr, Ipv6Cidr } from '../../flows/net/cidr.js';
 import type { Ip } from '../../flows/net/ip.js';
+import type { Action } from '../../flows/openflow/action.js';
 import type { Punt } from '../../flows/pipeline/punt.js';
 
 /** A frame the switch handed over. */
@@ -18,6 +19,23 @@ export interface PuntedFrame {
   readonly router_key?: number | undefined;
   /** Bytes of the longest IP packet that fits the way it was to take; absent where that did not matter. */
   readonly mtu?: number | undefined;
+  /** Where it was in the pipeline, of a packet that a security group rule has decided on. */
+  readonly registers?: PolicyRegisters | undefined;
+}
+
+export interface PolicyRegisters {
+  /** Key of the rule. */
+  readonly rule_key: number;
+  /** Segment and routing domain the packet is in. */
+  readonly metadata: bigint;
+  /** Port key of the receiver; 0 where that is not known yet, or are many. */
+  readonly destination_port: number;
+}
+
+/** A frame that goes through the pipeline instead of out of a port. */
+export interface InjectedFrame {
+  readonly data: Uint8Array;
+  readonly actions: readonly Action[];
 }
 
 /** One address a DHCP client may have, and what it is told with it. */
@@ -71,7 +89,7 @@ export interface RespondContext {
 }
 
 /**
- * What became of a punted frame. With frames: `offered` … `sent`. Without: `released`, `declined` (noted, nothing is due), `no_lease` (nothing is configured for
+ * What became of a punted frame. With frames: `offered` … `sent`. Without: `noted` (for the log), `released`, `declined` (noted, nothing is due), `no_lease` (nothing is configured for
  * the sender), `other_client` (asked on behalf of another NIC), `other_server` (meant for another DHCP server), `not_due` (the RFCs forbid an answer),
  * `malformed`, `limited` (over its rate).
  */
@@ -81,6 +99,7 @@ export type Outcome =
   | 'refused'
   | 'advertised'
   | 'sent'
+  | 'noted'
   | 'released'
   | 'declined'
   | 'no_lease'
@@ -94,6 +113,7 @@ export interface Response {
   readonly outcome: Outcome;
   /** Whole Ethernet frames, to be sent out of the port the punted frame came in on. */
   readonly frames: readonly Uint8Array[];
+  readonly injected?: readonly InjectedFrame[] | undefined;
 }
 
 export function answer(outcome: Outcome, ...frames: readonly Uint8Array[]): Response {

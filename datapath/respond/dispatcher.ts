@@ -9,10 +9,14 @@ import { answer, type Outcome, type PuntedFrame, type RespondContext, type Respo
 import { respondDhcp } from './dhcp-server.js';
 import { respondIcmpError } from './icmp-error.js';
 import { respondRouterSolicit } from './router-advertiser.js';
+import { respondReject } from './reject.js';
+import type { PolicyLog } from './policy-log.js';
 import { TokenBuckets, type Rate } from './token-buckets.js';
 
 export interface DispatcherOptions {
   readonly context: RespondContext;
+  /** Told what rules that log have decided. */
+  readonly policyLog?: Pick<PolicyLog, 'note'> | undefined;
   /** Milliseconds of a clock that does not go back. */
   readonly now: () => number;
   /** Per port; those absent have DEFAULT_RATES. */
@@ -34,32 +38,39 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   time_exceeded: { per_second: 100, burst: 200 },
   port_unreachable: { per_second: 50, burst: 100 },
   too_big: { per_second: 50, burst: 100 },
+  log_allowed: { per_second: 500, burst: 1000 },
+  log_denied: { per_second: 500, burst: 1000 },
+  reject: { per_second: 50, burst: 100 },
 };
 
 const MAX_PORTS = 65_536;
 
 export class Dispatcher {
   readonly #context: RespondContext;
+  readonly #policyLog: Pick<PolicyLog, 'note'> | undefined;
   readonly #now: () => number;
   readonly #buckets: ReadonlyMap<PuntKind, TokenBuckets>;
   readonly #counts: ReadonlyMap<PuntKind, Map<Outcome, number>>;
 
-  constructor({ context, now, rates = {}, max_ports = MAX_PORTS }: DispatcherOptions) {
+  constructor({ context, policyLog, now, rates = {}, max_ports = MAX_PORTS }: DispatcherOptions) {
     this.#context = context;
+    this.#policyLog = policyLog;
     this.#now = now;
     const kinds = Object.keys(PUNT_KINDS) as PuntKind[];
     this.#buckets = new Map(kinds.map((kind) => [kind, new TokenBuckets(rates[kind] ?? DEFAULT_RATES[kind], max_ports)]));
     this.#counts = new Map(kinds.map((kind) => [kind, new Map<Outcome, number>()]));
   }
 
-  /** Frames to send out of the port the frame came in on; none where no answer is due. Never throws for the bytes of a frame. */
-  answer(punted: PuntedFrame): readonly Uint8Array[] {
-    const { kind } = punted.punt;
+  /** What to send; nothing where no answer is due. Never throws for the bytes of a frame. */
+  answer(punted: PuntedFrame): Pick<Response, 'frames' | 'injected'> {
+    const { punt } = punted;
+    const { kind } = punt;
     const admitted = this.#buckets.get(kind)!.take(punted.port_key, this.#now());
-    const { outcome, frames } = admitted ? respond(punted, this.#context) : answer('limited');
+    const response = admitted ? respond(punted, this.#context) : answer('limited');
+    if (admitted && 'log' in punt && punt.log) this.#policyLog?.note(punt, punted);
     const counts = this.#counts.get(kind)!;
-    counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
-    return frames;
+    counts.set(response.outcome, (counts.get(response.outcome) ?? 0) + 1);
+    return response;
   }
 
   /** How often each outcome was seen so far. */
@@ -76,6 +87,11 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
       return respondDhcp(punted, context);
     case 'router_solicit':
       return respondRouterSolicit(punted, context);
+    case 'reject':
+      return respondReject(punt, punted);
+    case 'log_allowed':
+    case 'log_denied':
+      return answer('noted');
     case 'time_exceeded':
     case 'port_unreachable':
     case 'too_big':

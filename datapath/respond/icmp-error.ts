@@ -44,7 +44,7 @@ const ICMPV4_ERRORS: readonly number[] = [
 ];
 
 /** The packet an error is about: its ends, and as much of it as can be quoted. */
-interface Offender {
+export interface Offender {
   readonly sender: Ip;
   readonly target: Ip;
   readonly quotation: Uint8Array;
@@ -96,7 +96,7 @@ function ipOf(bytes: Uint8Array): Ip {
 }
 
 /** @param addressBytes Length of the address the error will come from: of the packet's family, or the punt is not for this packet. undefined: of any family. */
-function readOffender({ eth_type, payload }: EthernetFrame, addressBytes: number | undefined): Offender | 'malformed' | 'not_due' {
+export function readOffender({ eth_type, payload }: EthernetFrame, addressBytes: number | undefined): Offender | 'malformed' | 'not_due' {
   if (eth_type === ETH_TYPE.IPV4 && (addressBytes ?? 4) === 4) {
     const packet = decodeIpv4(payload, { mayBeCut: true });
     if (!packet.ok) return 'malformed';

@@ -12,6 +12,7 @@ import { cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
 import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
 import { eui64LinkLocal } from '../../flows/net/mac.js';
 import type { AdvertisedPrefix, Advertisement, DhcpLease, Gateway, RespondContext } from './contract.js';
+import { PolicyNames } from './policy-names.js';
 import { SliceIndex, type Station, type Attachment } from './slice-index.js';
 
 export interface SliceContextOptions {
@@ -24,6 +25,7 @@ export interface SliceContextOptions {
 }
 
 export class SliceContext implements RespondContext {
+  readonly names = new PolicyNames();
   readonly #index = new SliceIndex();
   readonly #defaultMtu: number;
   readonly #leaseSeconds: number;
@@ -37,12 +39,14 @@ export class SliceContext implements RespondContext {
 
   /** @param deletes uuids. */
   apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
+    this.names.apply(puts, deletes);
     const interfaces = this.#index.apply(puts, deletes);
     this.#onChange?.(interfaces);
   }
 
   /** The whole slice: what is not in it is forgotten. */
   replace(records: readonly SliceRecord[]): void {
+    this.names.replace(records);
     const interfaces = this.#index.replace(records);
     this.#onChange?.(interfaces);
   }

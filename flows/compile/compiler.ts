@@ -11,7 +11,6 @@ import { nicAddressFlows, routerAddressFlows } from '../pipeline/stages/address.
 import { FACT_RULES } from '../pipeline/stages/attachments.js';
 import { fixedFlows } from '../pipeline/stages/fixed.js';
 import { floodChunkFlows, floodSegmentFlows } from '../pipeline/stages/flood.js';
-import { groupRuleFlows, openEgressFlows } from '../pipeline/stages/policy.js';
 import {
   overlayFixedFlows,
   peerDomainFlows,
@@ -22,6 +21,10 @@ import {
   tunnelSegmentFlows,
 } from '../pipeline/stages/overlay.js';
 import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
+import { filterFlows, filterStateFlows } from '../pipeline/stages/filter.js';
+import { identityFlows } from '../pipeline/stages/identity.js';
+import { groupRuleFlows } from '../pipeline/stages/policy.js';
+import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
 import { remoteAddressFlows } from '../pipeline/stages/remote.js';
 import { routeFlows, routerPortFlows } from '../pipeline/stages/router.js';
@@ -39,8 +42,13 @@ const FLOW_RULES = [
   floodChunkFlows,
   routerPortFlows,
   routeFlows,
+  policyStateFlows,
+  classFlows,
+  policyDropFlows,
   groupRuleFlows,
-  openEgressFlows,
+  identityFlows,
+  filterStateFlows,
+  filterFlows,
   dhcpFlows,
   routerSolicitFlows,
   overlayFixedFlows,
@@ -93,6 +101,8 @@ class PipelineCompiler implements Compiler {
         case 'presence':
         case 'reach':
         case 'reach_chunk':
+        case 'group_stance':
+        case 'named_group':
           continue;
         default:
           yield record;

@@ -225,11 +225,31 @@ export const ruleRemoteSchema = z.union([
   z.strictObject({ any: z.literal(true) }),
   z.strictObject({ cidr: z.string() }),
   z.strictObject({ security_group_uuid: uuid('sg') }),
+  z.strictObject({ address_set_uuid: uuid('as') }),
 ]);
+
+/** The order in which rules are asked: every rule of a tier before any of the next. */
+export const TIERS = ['admin', 'tenant', 'baseline'] as const;
+/** Rules with a higher number are asked first. */
+export const MAX_RULE_PRIORITY = 999;
+export const DEFAULT_RULE_PRIORITY = 500;
 
 export const securityGroupRuleSchema = z.strictObject({
   uuid: uuid('sgr'),
   direction: z.enum(['ingress', 'egress']),
+  action: z.enum(['allow', 'drop', 'reject']).default('allow'),
+  priority: z.int().min(0).max(MAX_RULE_PRIORITY).default(DEFAULT_RULE_PRIORITY),
+  /** null: the group's. */
+  tier: z.enum(TIERS).nullable().default(null),
+  /** Of an allow rule: replies pass without a rule of their own. */
+  stateful: z.boolean().default(true),
+  /** Of a stateful allow rule: connections outlive the rule. */
+  persist_established: z.boolean().default(false),
+  /** Log connections it decides, at most so many per second and hypervisor. */
+  log: z
+    .strictObject({ rate: z.int().min(1).max(1000) })
+    .nullable()
+    .default(null),
   /** null: both families (decided by the remote when it is a CIDR, by the protocol when it is icmp or icmpv6). */
   family: z.enum(['ipv4', 'ipv6']).nullable(),
   protocol: z.enum(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'any']),
@@ -238,7 +258,7 @@ export const securityGroupRuleSchema = z.strictObject({
   icmp_type: z.int().min(0).max(255).nullable(),
   icmp_code: z.int().min(0).max(255).nullable(),
   remote: ruleRemoteSchema,
-  /** Conjunction id and conntrack label of the rule. */
+  /** Conjunction id, register value and conntrack label of the rule. */
   rule_key: key(32),
 });
 
@@ -246,7 +266,45 @@ export const securityGroupSchema = z.strictObject({
   kind: z.literal('security_group'),
   uuid: uuid('sg'),
   display_name: z.string().max(255),
+  /** What becomes of what no rule decides. An interface is as closed as the strictest of its groups. */
+  default: z.enum(['deny', 'allow']).default('deny'),
+  /** Of rules that name none. */
+  tier: z.enum(TIERS).default('tenant'),
   rules: z.array(securityGroupRuleSchema).max(10_000),
+  ...stamps,
+});
+
+/** A named list of prefixes that rules can mean as a whole. */
+export const addressSetSchema = z.strictObject({
+  kind: z.literal('address_set'),
+  uuid: uuid('as'),
+  display_name: z.string().max(255),
+  /** Prefixes, sorted, without repeats; both families may be mixed. */
+  addresses: z.array(z.string()).max(10_000),
+  ...stamps,
+});
+
+/** One row of a filter, seen from outside: source is the peer, destination the interface. */
+export const filterStaticSchema = z.strictObject({
+  protocol: z.enum(['tcp', 'udp', 'icmp', 'arp', 'ip']),
+  action: z.enum(['pass', 'drop', 'conn']),
+  /** IPv4 prefix; null is any address of either family. */
+  src_address: z.string().nullable(),
+  dst_address: z.string().nullable(),
+  /** null: any. Only with tcp and udp. */
+  src_port: z.int().min(1).max(65535).nullable(),
+  dst_port: z.int().min(1).max(65535).nullable(),
+});
+
+export const filterSchema = z.strictObject({
+  kind: z.literal('filter'),
+  uuid: uuid('fil'),
+  interface_uuid: uuid('if'),
+  mode: z.literal('static'),
+  /** What no row decides passes towards / from the interface. */
+  ingress_passthrough: z.boolean(),
+  egress_passthrough: z.boolean(),
+  statics: z.array(filterStaticSchema).max(1_000),
   ...stamps,
 });
 
@@ -374,6 +432,8 @@ export const entitySchema = z.discriminatedUnion('kind', [
   datapathNetworkSchema,
   datapathSegmentSchema,
   datapathRouteLinkSchema,
+  addressSetSchema,
+  filterSchema,
   policyClassSchema,
   vifSchema,
   chassisSchema,
@@ -397,6 +457,9 @@ export type RouterPolicyRoute = Router['policy_routes'][number];
 export type RuleRemote = Readonly<z.infer<typeof ruleRemoteSchema>>;
 export type SecurityGroupRule = Readonly<z.infer<typeof securityGroupRuleSchema>>;
 export type SecurityGroup = Readonly<z.infer<typeof securityGroupSchema>>;
+export type AddressSet = Readonly<z.infer<typeof addressSetSchema>>;
+export type FilterStatic = Readonly<z.infer<typeof filterStaticSchema>>;
+export type Filter = Readonly<z.infer<typeof filterSchema>>;
 export type NetworkService = Readonly<z.infer<typeof networkServiceSchema>>;
 export type InterfacePort = Readonly<z.infer<typeof interfacePortSchema>>;
 export type DatapathNetwork = Readonly<z.infer<typeof datapathNetworkSchema>>;
@@ -425,6 +488,8 @@ export type Entity =
   | NetworkService
   | InterfacePort
   | DatapathLink
+  | AddressSet
+  | Filter
   | PolicyClass
   | VifRecord
   | Chassis;
@@ -449,6 +514,8 @@ export const KINDS = {
   datapath_network: { collection: 'datapath_networks', prefix: 'dpn' },
   datapath_segment: { collection: 'datapath_segments', prefix: 'dpseg' },
   datapath_route_link: { collection: 'datapath_route_links', prefix: 'dprl' },
+  address_set: { collection: 'address_sets', prefix: 'as' },
+  filter: { collection: 'filters', prefix: 'fil' },
 } as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;
 
 export type UserKind = keyof typeof KINDS;

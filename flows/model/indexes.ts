@@ -83,6 +83,8 @@ export function setKeys(entity: Entity): string[] {
       break;
     case 'route_link':
     case 'router':
+    case 'address_set':
+    case 'filter':
     case 'network_service':
     case 'chassis':
       break;

@@ -11,7 +11,7 @@ import { formatCidr, parseCidr } from '../net/cidr.js';
 import { formatIp, formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6 } from '../net/ip.js';
 import { formatMac, isMulticastMac, parseMac } from '../net/mac.js';
 import { formatPortRange, parsePortRange } from '../net/ranges.js';
-import { KINDS, type UserKind } from './entities.js';
+import { DEFAULT_RULE_PRIORITY, KINDS, MAX_RULE_PRIORITY, TIERS, type UserKind } from './entities.js';
 
 /** A string that `canonical` rewrites; what it throws as an AddressError is the complaint. */
 function text(max: number, canonical: (value: string) => string) {
@@ -97,11 +97,42 @@ export const ipv6Address = text(45, (value) => formatIpv6(parseIpv6(value)));
 export const ipAddress = text(45, (value) => formatIp(parseIp(value)));
 export const cidr = text(49, (value) => formatCidr(parseCidr(value)));
 
-export const ports = text(11, (value) => formatPortRange(parsePortRange(value)));
+export const ports = text(11, (value) => {
+  const range = parsePortRange(value);
+  if (range.lo === 0) throw new AddressError(value, 'ports begin at 1');
+  return formatPortRange(range);
+});
 
 export const securityGroupRuleInput = z.strictObject({
   uuid: uuidField('sgr').optional().describe('Kept when the list is replaced: a rule that comes back with its uuid is the same rule.'),
   direction: z.enum(['ingress', 'egress']).describe('Towards the member, or from it.'),
+  action: z.enum(['allow', 'drop', 'reject']).optional().describe('allow when absent. reject answers with a TCP reset or an ICMP error.'),
+  priority: z
+    .int()
+    .min(0)
+    .max(MAX_RULE_PRIORITY)
+    .optional()
+    .describe(
+      `0 to ${MAX_RULE_PRIORITY}, higher first; ${DEFAULT_RULE_PRIORITY} when absent. At one priority drop comes before reject before allow.`,
+    ),
+  tier: z
+    .enum(TIERS)
+    .nullable()
+    .optional()
+    .describe("Rules of admin come before those of tenant, and these before baseline; the group's when absent."),
+  stateful: z
+    .boolean()
+    .optional()
+    .describe('Replies of what it allows pass without a rule of their own. true when absent; only with allow.'),
+  persist_established: z
+    .boolean()
+    .optional()
+    .describe('Connections it has allowed go on after it is gone, until a rule drops or rejects them. Only with allow and stateful.'),
+  log: z
+    .strictObject({ rate: z.int().min(1).max(1000).default(10).describe('Lines per second, on each hypervisor.') })
+    .nullable()
+    .optional()
+    .describe('Log the connections it allows, or the packets it drops or rejects.'),
   family: z.enum(['ipv4', 'ipv6']).nullable().optional().describe('Both when absent, unless protocol or remote decide it.'),
   protocol: z.enum(['tcp', 'udp', 'sctp', 'icmp', 'icmpv6', 'any']),
   ports: z
@@ -117,8 +148,31 @@ export const securityGroupRuleInput = z.strictObject({
         z.strictObject({ any: z.literal(true) }),
         z.strictObject({ cidr }),
         z.strictObject({ security_group_uuid: reference('security_group') }),
+        z.strictObject({ address_set_uuid: reference('address_set') }),
       ],
-      'must be {"any": true}, {"cidr": "…"} or {"security_group_uuid": "…"}',
+      'must be {"any": true}, {"cidr": "…"}, {"security_group_uuid": "…"} or {"address_set_uuid": "…"}',
     )
-    .describe('The other end: any address, a prefix, or the members of a group.'),
+    .describe('The other end: any address, a prefix, the members of a group, or the prefixes of an address set.'),
+});
+
+/** 0 is OpenVNet's word for any. */
+const filterPort = z.int().min(0).max(65535).nullable().optional();
+const ipv4Cidr = text(18, (value) => {
+  const parsed = parseCidr(value.includes('/') ? value : `${value}/32`);
+  if (parsed.family !== 'ipv4')
+    throw new AddressError(value, 'filters match IPv4 addresses; a row without addresses matches both families');
+  return formatCidr(parsed);
+})
+  .nullable()
+  .optional();
+
+export const filterStaticInput = z.strictObject({
+  protocol: z.enum(['tcp', 'udp', 'icmp', 'arp', 'ip']),
+  action: z
+    .enum(['pass', 'drop', 'conn'])
+    .describe('pass and drop in both directions; conn lets the interface open connections and their replies come back.'),
+  src_address: ipv4Cidr.describe('The other end, IPv4 address or prefix; any when absent.'),
+  dst_address: ipv4Cidr.describe("The interface's own address or prefix; any when absent."),
+  src_port: filterPort.describe('Port of the other end; any when absent or 0. Only with tcp and udp.'),
+  dst_port: filterPort.describe('Port of the interface; any when absent or 0. Only with tcp and udp.'),
 });

@@ -7,11 +7,13 @@
  * stays, what is declared can be changed, and what `create` has but `update` has not is fixed at creation.
  */
 import { z } from 'zod';
-import type { UserKind } from './entities.js';
+import { TIERS, type UserKind } from './entities.js';
 import {
   displayName,
+  cidr,
   domainName,
   dpid,
+  filterStaticInput,
   ipAddress,
   ipv4Address,
   ipv6Address,
@@ -42,6 +44,8 @@ const mtu = z.int().min(576).max(65535).nullable();
 const dnsServers = z.array(ipAddress).max(8);
 const securityGroups = z.array(reference('security_group')).max(64);
 const rules = z.array(securityGroupRuleInput).max(10_000);
+const addresses = z.array(cidr).max(10_000);
+const statics = z.array(filterStaticInput).max(1_000);
 const udpPort = z.int().min(1).max(65535).nullable();
 
 const datapath = {
@@ -188,11 +192,47 @@ const securityGroup = {
   create: z.strictObject({
     uuid: ownUuid('security_group'),
     ...names,
+    default: z
+      .enum(['deny', 'allow'])
+      .default('deny')
+      .describe('What becomes of what no rule decides: deny closes ingress, and egress once there is an egress rule that allows.'),
+    tier: z.enum(TIERS).default('tenant').describe('Of rules that name none.'),
     rules: rules.default([]).describe('What members accept and, once there is an egress rule, may send.'),
   }),
   update: z.strictObject({
     ...rename,
+    default: z.enum(['deny', 'allow']).optional().describe('What becomes of what no rule decides.'),
+    tier: z.enum(TIERS).optional().describe('Of rules that name none.'),
     rules: rules.optional().describe('Replaces the list.'),
+  }),
+};
+
+const addressSet = {
+  create: z.strictObject({
+    uuid: ownUuid('address_set'),
+    ...names,
+    addresses: addresses.default([]).describe('Prefixes of either family.'),
+  }),
+  update: z.strictObject({ ...rename, addresses: addresses.optional().describe('Replaces the list.') }),
+};
+
+const passthroughs = {
+  ingress_passthrough: 'What no row decides passes towards the interface.',
+  egress_passthrough: 'What no row decides passes from the interface.',
+};
+const filter = {
+  create: z.strictObject({
+    uuid: ownUuid('filter'),
+    interface_uuid: reference('interface').describe('The interface that is filtered, while its enable_filtering is on.'),
+    mode: z.literal('static').describe('The only mode.'),
+    ingress_passthrough: z.boolean().default(false).describe(passthroughs.ingress_passthrough),
+    egress_passthrough: z.boolean().default(false).describe(passthroughs.egress_passthrough),
+    statics: statics.default([]).describe('The rows.'),
+  }),
+  update: z.strictObject({
+    ingress_passthrough: z.boolean().optional().describe(passthroughs.ingress_passthrough),
+    egress_passthrough: z.boolean().optional().describe(passthroughs.egress_passthrough),
+    statics: statics.optional().describe('Replaces the rows.'),
   }),
 };
 
@@ -292,6 +332,8 @@ export const INPUTS = {
   datapath_network: datapathNetwork,
   datapath_segment: datapathSegment,
   datapath_route_link: datapathRouteLink,
+  address_set: addressSet,
+  filter,
 } as const satisfies Record<UserKind, { readonly create: z.ZodObject; readonly update: z.ZodObject }>;
 
 export type CreateInput<K extends UserKind> = z.output<(typeof INPUTS)[K]['create']>;

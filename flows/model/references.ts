@@ -91,6 +91,18 @@ const REFERENCES: readonly ReferenceField[] = [
     }),
   }),
   field({
+    from: 'security_group',
+    field: 'rules',
+    to: 'address_set',
+    targets: (e) => [...new Set(e.rules.flatMap(({ remote }) => ('address_set_uuid' in remote ? [remote.address_set_uuid] : [])))],
+    on_delete: 'refuses',
+    release: (e, target) => ({
+      ...e,
+      rules: e.rules.filter(({ remote }) => !('address_set_uuid' in remote && remote.address_set_uuid === target)),
+    }),
+  }),
+  field({ from: 'filter', field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),
+  field({
     from: 'network_service',
     field: 'interface_uuid',
     to: 'interface',

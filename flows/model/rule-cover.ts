@@ -12,6 +12,7 @@ export type RuleContent = Omit<SecurityGroupRule, 'uuid' | 'rule_key'>;
 export function ruleCovers(wide: RuleContent, narrow: RuleContent): boolean {
   return (
     wide.direction === narrow.direction &&
+    wide.action === narrow.action &&
     (wide.family === null || wide.family === narrow.family) &&
     (wide.protocol === 'any' || wide.protocol === narrow.protocol) &&
     portsCover(wide.ports, narrow.ports) &&
@@ -30,5 +31,6 @@ function portsCover(wide: readonly string[], narrow: readonly string[]): boolean
 function remoteCovers(wide: RuleRemote, narrow: RuleRemote): boolean {
   if ('any' in wide) return true;
   if ('cidr' in wide) return 'cidr' in narrow && cidrCovers(parseCidr(wide.cidr), parseCidr(narrow.cidr));
+  if ('address_set_uuid' in wide) return 'address_set_uuid' in narrow && wide.address_set_uuid === narrow.address_set_uuid;
   return 'security_group_uuid' in narrow && wide.security_group_uuid === narrow.security_group_uuid;
 }

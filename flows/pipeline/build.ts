@@ -23,8 +23,12 @@ export const ND = { router_solicit: 133, router_advert: 134, neighbor_solicit: 1
 /** ct_state bits, ovs-fields(7). */
 export const CT = { new: 0x01, est: 0x02, rel: 0x04, rpl: 0x08, inv: 0x10, trk: 0x20 } as const;
 
-/** ct_mark bit 0: the connection was admitted once and no rule admits it any more. */
-export const CT_MARK_REVOKED = 1;
+/**
+ * Bits of ct_mark. `revoked`: admitted once, and no rule admits it any more. `unadmitted`: a filter lets it pass, security groups have not said so.
+ * `filter`: opened through a conn row. `persistent`: admitted by a rule whose connections outlive it.
+ */
+export const CT_MARK = { revoked: 1, unadmitted: 2, filter: 4, persistent: 8 } as const;
+export const CT_MARK_PERSISTENT_BIT = 3;
 
 export function is(field: FieldName, value: FieldValue, mask?: FieldValue): OxmField {
   return mask === undefined ? { field, value } : { field, value, mask };
@@ -138,15 +142,18 @@ export function drop(reason: DropReason, ...first: readonly Action[]): Instructi
 /** Bytes of a punted packet that responders may quote. */
 const PUNT_LENGTH = 1500;
 
-export function punt(what: Punt): Instruction[] {
-  const action: Action = {
+export function puntAction(what: Punt): Action {
+  return {
     kind: 'controller',
     max_len: PUNT_LENGTH,
     controller_id: PUNT_CONTROLLER_ID,
     userdata: encodePunt(what),
     meter_id: PUNT_KINDS[what.kind].meter,
   };
-  return [apply(action)];
+}
+
+export function punt(what: Punt): Instruction[] {
+  return [apply(puntAction(what))];
 }
 
 export function ipBytes(ip: Ip): Uint8Array {

@@ -5,7 +5,9 @@
  * Promises: a fact is a pure function of the slice and the local ports; two rules that emit the same fact id emit the same content.
  */
 import type { Ip } from '../net/ip.js';
-import type { SecurityGroupRule } from '../model/entities.js';
+import type { SecurityGroupRule, TIERS } from '../model/entities.js';
+
+export type Tier = (typeof TIERS)[number];
 
 /** One address of a NIC or router port. */
 export interface FactAddress {
@@ -32,6 +34,8 @@ export interface Nic {
   /** The segment, or the network when it is its own L2 domain. */
   readonly domain_uuid: string;
   readonly addresses: readonly FactAddress[];
+  /** Filters apply: enable_filtering of its interface. */
+  readonly filtered: boolean;
   /** IPv6 is spoken here: the NIC has an IPv6 lease, its network has a prefix, or it has no addresses at all. */
   readonly ipv6: boolean;
 }
@@ -159,13 +163,52 @@ export interface GroupRule {
   readonly uuid: string;
   readonly security_group_uuid: string;
   readonly rule: SecurityGroupRule;
+  /** The rule's own, or the group's. */
+  readonly tier: Tier;
+}
+
+/** What a group's rules amount to for a port that has it, however many they are. */
+export interface GroupStance {
+  readonly kind: 'group_stance';
+  /** `gs-<group>`. */
+  readonly uuid: string;
+  /** What its rules do not decide is denied. */
+  readonly closes_ingress: boolean;
+  readonly closes_egress: boolean;
+  readonly has_rules: boolean;
+  /** Some rule allows with state / without state. */
+  readonly has_stateful: boolean;
+  readonly has_stateless: boolean;
+}
+
+/** A group that some rule names as remote: the addresses of its members need an identity. */
+export interface NamedGroup {
+  readonly kind: 'named_group';
+  /** `ng-<direction>-<group>`. */
+  readonly uuid: string;
 }
 
 export type Fact =
-  Nic | RouterPort | LocalClass | FloodSet | FloodChunk | GroupRule | RemoteNic | Peer | PeerDomain | Presence | Reach | ReachChunk;
+  | Nic
+  | RouterPort
+  | LocalClass
+  | FloodSet
+  | FloodChunk
+  | GroupRule
+  | GroupStance
+  | NamedGroup
+  | RemoteNic
+  | Peer
+  | PeerDomain
+  | Presence
+  | Reach
+  | ReachChunk;
 
 /** Pseudo policy class of the ports that may own addresses nobody has leased. */
 export const UNKNOWN_HOLDERS = 0xffff_ffff;
+
+/** Pseudo policy class of filtered ports: each is judged on its own. */
+export const FILTERED = 0xffff_fffe;
 
 /** Flood sets, and the peers of a segment, are cut in this many chunks at most; each is one flow. */
 export const FLOOD_CHUNKS = 32;

@@ -3,7 +3,7 @@
  *
  * Owns: one constant per question asked. Each is a pure function of one record.
  */
-import { FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
+import { FILTERED, FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
 import { shortHash } from './short-hash.js';
 import { index } from './rule.js';
 
@@ -18,9 +18,8 @@ export const servicesOfInterface = index('network_service', (r) => (r.interface_
 export const routesOfRouteLink = index('route', (r) => [r.route_link_uuid]);
 
 export const classesWithGroup = index('policy_class', (r) => r.security_group_uuids);
-/** Groups that some ingress (egress) rule of theirs names as remote. */
-export const groupsNamedByIngress = index('security_group', (r) => remoteGroups(r.rules, 'ingress'));
-export const groupsNamedByEgress = index('security_group', (r) => remoteGroups(r.rules, 'egress'));
+export const filtersOfInterface = index('filter', (r) => [r.interface_uuid]);
+export const filteredNicsOfSegment = index('nic', (r) => (r.filtered ? [String(r.segment_key)] : []));
 
 export const nicsOfFloodChunk = index('nic', (r) => floodClasses(r).map((c) => floodChunkUuid(r.segment_key, c, chunkOf(r))));
 export const floodSetsOfSegment = index('flood_set', (r) => [String(r.segment_key)]);
@@ -33,16 +32,10 @@ export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_ke
 /** Chassis whose datapath uuids have one hash: nearly always one. */
 export const chassisWithHash = index('chassis', (r) => [String(peerHash(r.datapath_uuid))]);
 
-function remoteGroups(rules: readonly { direction: string; remote: object }[], direction: 'ingress' | 'egress'): string[] {
-  const named = rules.flatMap((rule) =>
-    rule.direction === direction && 'security_group_uuid' in rule.remote ? [rule.remote.security_group_uuid as string] : [],
-  );
-  return [...new Set(named)];
-}
-
 /** The flood sets a NIC is in: its policy class's, and the unknown holders' when it has no addresses of its own. */
-export function floodClasses(nic: Pick<Nic, 'policy_class_key' | 'addresses'>): number[] {
-  return nic.addresses.length === 0 ? [nic.policy_class_key, UNKNOWN_HOLDERS] : [nic.policy_class_key];
+export function floodClasses(nic: Pick<Nic, 'policy_class_key' | 'addresses' | 'filtered'>): number[] {
+  const own = nic.filtered ? FILTERED : nic.policy_class_key;
+  return nic.addresses.length === 0 ? [own, UNKNOWN_HOLDERS] : [own];
 }
 
 /** Spreads ports over chunks; neighbours in key order land in different chunks, so that bulk creation fills them evenly. */
@@ -74,4 +67,8 @@ export function floodSetUuid(segmentKey: number, policyClassKey: number): string
 
 export function floodChunkUuid(segmentKey: number, policyClassKey: number, chunk: number): string {
   return `fc-${segmentKey}-${policyClassKey}-${chunk}`;
+}
+
+export function namedGroupUuid(direction: 'ingress' | 'egress', group: string): string {
+  return `ng-${direction}-${group}`;
 }

@@ -15,6 +15,9 @@ export const PUNT_KINDS = {
   time_exceeded: { code: 3, meter: 3, packetsPerSecond: 1000 },
   port_unreachable: { code: 4, meter: 4, packetsPerSecond: 500 },
   too_big: { code: 10, meter: 10, packetsPerSecond: 500 },
+  log_allowed: { code: 13, meter: 13, packetsPerSecond: 1000 },
+  log_denied: { code: 14, meter: 14, packetsPerSecond: 1000 },
+  reject: { code: 15, meter: 15, packetsPerSecond: 1000 },
 } as const;
 
 export type PuntKind = keyof typeof PUNT_KINDS;
@@ -23,6 +26,7 @@ export type Punt =
   | { readonly kind: 'dhcpv4' | 'router_solicit' }
   /** Longer than the overlay carries: how much that is, and the router it is in, is in registers. */
   | { readonly kind: 'too_big' }
+  | PolicyPunt
   | {
       readonly kind: 'time_exceeded' | 'port_unreachable';
       /** Address the ICMP error comes from: 4 or 16 bytes. */
@@ -31,18 +35,29 @@ export type Punt =
       readonly ttl: number;
     };
 
+/** A packet that a security group rule has decided on; which one is in the registers. */
+export interface PolicyPunt {
+  readonly kind: 'log_allowed' | 'log_denied' | 'reject';
+  readonly direction: 'egress' | 'ingress';
+  /** Whether the rule asks for a line in the log. */
+  readonly log: boolean;
+}
+
 const MAGIC = 0x48;
 const LAYOUT = 1;
 const HEADER = 4;
 
-/** `[magic, layout, kind, ttl, source…]`. */
+const INGRESS = 1;
+const LOG = 2;
+
+/** `[magic, layout, kind, ttl, source…]`; of a policy punt, flags in place of the TTL. */
 export function encodePunt(punt: Punt): Uint8Array {
   const source = 'source' in punt ? punt.source : new Uint8Array(0);
   const bytes = new Uint8Array(HEADER + source.length);
   bytes[0] = MAGIC;
   bytes[1] = LAYOUT;
   bytes[2] = PUNT_KINDS[punt.kind].code;
-  bytes[3] = 'ttl' in punt ? punt.ttl : 0;
+  bytes[3] = 'ttl' in punt ? punt.ttl : 'direction' in punt ? (punt.direction === 'ingress' ? INGRESS : 0) | (punt.log ? LOG : 0) : 0;
   bytes.set(source, HEADER);
   return bytes;
 }
@@ -50,7 +65,18 @@ export function encodePunt(punt: Punt): Uint8Array {
 export function decodePunt(bytes: Uint8Array): Punt | undefined {
   if (bytes.length < HEADER || bytes[0] !== MAGIC || bytes[1] !== LAYOUT) return undefined;
   const source = bytes.subarray(HEADER);
+  const policy = (kind: PolicyPunt['kind']): PolicyPunt => ({
+    kind,
+    direction: (bytes[3]! & INGRESS) === 0 ? 'egress' : 'ingress',
+    log: (bytes[3]! & LOG) !== 0,
+  });
   switch (bytes[2]) {
+    case PUNT_KINDS.log_allowed.code:
+      return policy('log_allowed');
+    case PUNT_KINDS.log_denied.code:
+      return policy('log_denied');
+    case PUNT_KINDS.reject.code:
+      return policy('reject');
     case PUNT_KINDS.dhcpv4.code:
       return { kind: 'dhcpv4' };
     case PUNT_KINDS.router_solicit.code:

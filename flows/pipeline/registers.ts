@@ -14,17 +14,21 @@ export const REGISTERS = {
   from_router: { field: 'reg0', offset: 0, bits: 1, means: 'the ND answer being built speaks for a router' },
   too_big: { field: 'reg0', offset: 1, bits: 1, means: 'longer than the overlay carries' },
   from_tunnel: { field: 'reg0', offset: 2, bits: 1, means: 'came from another hypervisor: goes to local ports only' },
+  tracked: { field: 'reg0', offset: 4, bits: 1, means: 'conntrack was asked on behalf of the port being judged' },
+  opens: { field: 'reg0', offset: 5, bits: 1, means: 'a conn row of the filter lets it open a connection' },
+  persists: { field: 'reg0', offset: 6, bits: 1, means: 'the rule lets its connections outlive it' },
+  skip_policy: { field: 'reg0', offset: 7, bits: 1, means: 'an answer Hotori gives in the name of a port' },
   multicast: { field: 'reg0', offset: 9, bits: 1, means: 'one branch of a flood' },
   source_port: { field: 'reg1', offset: 0, bits: 32, means: 'port key of the sender' },
   destination_port: { field: 'reg2', offset: 0, bits: 32, means: 'port key of the receiver' },
   source_identity: { field: 'reg3', offset: 0, bits: 32, means: 'policy class that owns the source address' },
   destination_identity: { field: 'reg4', offset: 0, bits: 32, means: 'policy class that owns the destination address' },
-  ingress_rule: { field: 'reg5', offset: 0, bits: 32, means: 'ingress rule that admitted the packet' },
+  ingress_rule: { field: 'reg5', offset: 0, bits: 32, means: 'ingress rule that decided' },
   destination_zone: { field: 'reg6', offset: 0, bits: 16, means: 'conntrack zone of the receiving port' },
   source_zone: { field: 'reg6', offset: 16, bits: 16, means: 'conntrack zone of the sending port' },
   source_class: { field: 'reg7', offset: 0, bits: 32, means: 'policy class of the sending port, 0 without groups' },
   destination_class: { field: 'reg8', offset: 0, bits: 32, means: 'policy class of the receiving port or flood set' },
-  egress_rule: { field: 'reg9', offset: 0, bits: 32, means: 'egress rule that admitted the packet' },
+  egress_rule: { field: 'reg9', offset: 0, bits: 32, means: 'egress rule that decided' },
   router: { field: 'reg10', offset: 0, bits: 32, means: 'virtual router the packet is in' },
   flood_chunk: { field: 'reg11', offset: 0, bits: 16, means: 'chunk of a flood set' },
   overlay_mtu: { field: 'reg11', offset: 16, bits: 16, means: 'longest IP packet the overlay to that hypervisor carries' },
@@ -32,6 +36,9 @@ export const REGISTERS = {
   peer: { field: 'reg13', offset: 0, bits: 32, means: 'hypervisor the packet comes from or goes to' },
   drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
 } as const satisfies Record<string, Subfield & { means: string }>;
+
+/** Registers that only say which rule decided: they change nothing about a packet. */
+export const NOMINAL: readonly FieldName[] = [REGISTERS.ingress_rule.field, REGISTERS.egress_rule.field];
 
 export type RegisterName = keyof typeof REGISTERS;
 

@@ -13,13 +13,18 @@ export const TABLES = {
   TUNNEL_IN: { id: 2, does: 'tunnel addresses → known peer' },
   PORT_SEC: { id: 4, does: 'source MAC, IP and ARP validation; sets segment and VRF' },
   ND_SEC: { id: 5, does: 'neighbour discovery validation' },
+  EG_FILTER_CT: { id: 8, does: 'filtered ports: conntrack of the sending port' },
+  EG_FILTER: { id: 9, does: 'rows of the filters of the sending port, mirrored' },
+  EG_FILTER_CONN: { id: 10, does: 'connections that conn rows open' },
   LOCAL: { id: 12, does: 'ARP and ND answered here; DHCP and RS punted' },
   ND_REPLY: { id: 13, does: 'second half of the ND answer' },
   EG_CT: { id: 16, does: 'conntrack of the sending port' },
   EG_STATE: { id: 18, does: 'egress: invalid dropped, replies and related accepted' },
   EG_ID: { id: 24, does: 'destination address → identity' },
   EG_POLICY: { id: 28, does: 'egress rules' },
+  EG_METRIC: { id: 30, does: 'egress: new connections counted and logged per rule' },
   EG_COMMIT: { id: 32, does: 'egress: new connections committed with their rule' },
+  EG_DENY: { id: 34, does: 'egress: what no rule admits or a rule drops; revoked connections marked' },
   L2L3: { id: 36, does: 'addressed to a router port?' },
   L3_IN: { id: 40, does: "the router's own addresses, TTL of the first hop" },
   FIB: { id: 48, does: 'longest prefix → path' },
@@ -30,7 +35,12 @@ export const TABLES = {
   IN_STATE: { id: 78, does: 'ingress: invalid dropped, replies and related accepted' },
   IN_ID: { id: 80, does: 'source address → identity' },
   IN_POLICY: { id: 84, does: 'ingress rules' },
+  IN_METRIC: { id: 86, does: 'ingress: new connections counted and logged per rule' },
   IN_COMMIT: { id: 88, does: 'ingress: new connections committed with their rule' },
+  IN_DENY: { id: 90, does: 'ingress: what no rule admits or a rule drops; revoked connections marked' },
+  IN_FILTER_CT: { id: 92, does: 'filtered ports: conntrack of the receiving port' },
+  IN_FILTER_CONN: { id: 93, does: 'replies to connections that conn rows opened' },
+  IN_FILTER: { id: 94, does: 'rows of the filters of the receiving port' },
   OUT_LOCAL: { id: 96, does: 'port key → output' },
   OUT_REMOTE: { id: 98, does: 'peer → is the packet too long for the way there?' },
   FLOOD: { id: 104, does: 'broadcast and multicast: who may receive it' },
@@ -44,6 +54,9 @@ export const TABLES = {
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;
+
+/** What a user writes decides what comes first in these. */
+export const USER_TABLES: readonly number[] = [TABLES.EG_FILTER, TABLES.EG_POLICY, TABLES.IN_POLICY, TABLES.IN_FILTER].map(({ id }) => id);
 
 export type TableName = keyof typeof TABLES;
 
@@ -78,6 +91,10 @@ export const DROP_REASONS = {
   no_tunnel: { code: 33, says: 'the hypervisor of its destination cannot be reached: no address or encapsulation in common' },
   tunnel_to_tunnel: { code: 34, says: 'came through a tunnel and would leave through one' },
   too_big: { code: 35, says: 'is longer than the overlay carries, and no answer is due' },
+  egress_filter: { code: 60, says: 'a filter of the sender does not let it out' },
+  ingress_filter: { code: 61, says: 'a filter of the receiver does not let it in' },
+  egress_rule: { code: 62, says: 'an egress rule of the sender drops or rejects it' },
+  ingress_rule: { code: 63, says: 'an ingress rule of the receiver drops or rejects it' },
 } as const;
 
 export type DropReason = keyof typeof DROP_REASONS;

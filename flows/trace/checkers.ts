@@ -6,7 +6,7 @@
  */
 import type { Tables } from '../compile/contract.js';
 import type { Action } from '../openflow/action.js';
-import { FIELDS } from '../openflow/fields.js';
+import { FIELDS, type FieldName } from '../openflow/fields.js';
 import type { Flow } from '../openflow/flow.js';
 import { applyBits, WORDS } from './layout.js';
 import { fieldBits } from './microflow.js';
@@ -39,12 +39,20 @@ export interface Problem {
 export interface CheckOptions {
   /** Tables in which a flow without actions is meant. */
   readonly dropTables: readonly number[];
+  /** Tables in which users say what comes first: what is never hit there is their business. */
+  readonly userTables?: readonly number[] | undefined;
+  /** Fields that only say who decided: flows that differ in what they write there do not contend. */
+  readonly nominal?: readonly FieldName[] | undefined;
 }
 
-export function checkTables(tables: Tables, { dropTables }: CheckOptions): Problem[] {
+export function checkTables(tables: Tables, { dropTables, userTables = [], nominal }: CheckOptions): Problem[] {
   return [
-    ...findOverlaps(tables).map(({ flows: [flow, other] }) => problem('overlap', flow, 'does something else at the same priority', other)),
-    ...findShadowed(tables).map(({ flow, by }) => problem('shadowed', flow, 'a flow of higher priority takes all its packets', by)),
+    ...findOverlaps(tables, undefined, nominal).map(({ flows: [flow, other] }) =>
+      problem('overlap', flow, 'does something else at the same priority', other),
+    ),
+    ...findShadowed(tables)
+      .filter(({ flow }) => !userTables.includes(flow.table))
+      .map(({ flow, by }) => problem('shadowed', flow, 'a flow of higher priority takes all its packets', by)),
     ...findBareDrops(tables, dropTables),
     ...findUnmeteredPunts(tables),
     ...findDanglingTables(tables),

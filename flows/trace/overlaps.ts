@@ -7,6 +7,7 @@
  */
 import type { Tables } from '../compile/contract.js';
 import { flowBody } from '../openflow/canonical.js';
+import type { FieldName } from '../openflow/fields.js';
 import type { Flow } from '../openflow/flow.js';
 import { slot } from './layout.js';
 import { compileRule, type Rule } from './rule.js';
@@ -70,8 +71,9 @@ function valueUnder(rule: Rule, bits: readonly { word: number; mask: number }[])
  * priority takes precedence over the conjunction and is reported.
  *
  * @param limit most overlaps to report.
+ * @param nominal fields that say who decided and change nothing: flows that differ in what they write there do the same.
  */
-export function findOverlaps(tables: Pick<Tables, 'flows'>, limit = 100): Overlap[] {
+export function findOverlaps(tables: Pick<Tables, 'flows'>, limit = 100, nominal: readonly FieldName[] = []): Overlap[] {
   const rules = [...tables.flows].map(([key, flow]) => compileRule(key, flow));
   const overlaps: Overlap[] = [];
   for (const group of groupBy(rules, ({ flow }) => `${flow.table}/${flow.priority}`)) {
@@ -83,7 +85,7 @@ export function findOverlaps(tables: Pick<Tables, 'flows'>, limit = 100): Overla
         const index = new Map(groupBy(b.rules, (rule) => valueUnder(rule, bits)).map((same) => [valueUnder(same[0]!, bits), same]));
         for (const rule of a.rules) {
           for (const other of index.get(valueUnder(rule, bits)) ?? []) {
-            if (!contend(rule, other)) continue;
+            if (!contend(rule, other, nominal)) continue;
             overlaps.push({ flows: [rule.flow, other.flow] });
             if (overlaps.length >= limit) return overlaps;
           }
@@ -94,11 +96,21 @@ export function findOverlaps(tables: Pick<Tables, 'flows'>, limit = 100): Overla
   return overlaps;
 }
 
-function contend(a: Rule, b: Rule): boolean {
+function contend(a: Rule, b: Rule, nominal: readonly FieldName[]): boolean {
   const soft = [a, b].filter((rule) => rule.clauses !== undefined).length;
   // The flow of an id is looked up on its own, without the dimensions.
   if (soft === 2 || (soft === 1 && (matchesConjId(a) || matchesConjId(b)))) return false;
-  return flowBody(a.flow) !== flowBody(b.flow);
+  return flowBody(without(a.flow, nominal)) !== flowBody(without(b.flow, nominal));
+}
+
+function without(flow: Flow, nominal: readonly FieldName[]): Flow {
+  if (nominal.length === 0) return flow;
+  const instructions = flow.instructions.map((each) =>
+    each.kind === 'apply_actions'
+      ? { ...each, actions: each.actions.filter((action) => action.kind !== 'set_field' || !nominal.includes(action.field)) }
+      : each,
+  );
+  return { ...flow, instructions };
 }
 
 function matchesConjId({ words }: Rule): boolean {

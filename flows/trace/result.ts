@@ -41,7 +41,7 @@ export interface TableStep extends Place {
   /** Absent on a miss. */
   readonly hit?: FlowRef | undefined;
   readonly conjunction?: ConjunctionStep | undefined;
-  /** Other flows of the same priority that match: the switch takes any. */
+  /** Other flows of the same priority that match and do something else: the switch takes any. */
   readonly overlaps: readonly FlowRef[];
 }
 
@@ -131,6 +131,8 @@ export type Decision = { readonly taken: number } & (
   /** 1 if the packet is longer than `length` bytes, 0 if not. */
   | { readonly kind: 'packet_larger'; readonly length: number; readonly options: readonly number[] }
   | { readonly kind: 'conjunction'; readonly table: number; readonly options: readonly number[] }
+  /** Flows of one priority that match both: 0 is the one whose key sorts first, then the step's `overlaps`. */
+  | { readonly kind: 'overlap'; readonly table: number; readonly options: readonly number[] }
 );
 
 export type Choice = Decision extends infer D ? (D extends Decision ? Omit<D, 'taken'> : never) : never;

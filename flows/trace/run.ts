@@ -141,7 +141,7 @@ export class Run implements Machine {
     this.table = table;
     const pick = (options: readonly number[]): number =>
       options.length > 1 ? this.#decide({ kind: 'conjunction', table, options }) : options[0]!;
-    const hit = this.context.tables.get(table)?.lookup(this.packet.asLookedUp(inPort, withCt), pick);
+    const hit = this.#oneOf(table, this.context.tables.get(table)?.lookup(this.packet.asLookedUp(inPort, withCt), pick));
     this.#rule = hit?.rule;
     this.#recordHit(table, via, hit);
     if (hit === undefined) {
@@ -152,6 +152,14 @@ export class Run implements Machine {
       this.note('no_output');
       this.execute(hit.rule.operations);
     }
+  }
+
+  /** The flow that is taken of those that match equally well. */
+  #oneOf(table: number, hit: Hit | undefined): Hit | undefined {
+    if (hit === undefined || hit.overlaps.length === 0) return hit;
+    const equal = [hit.rule, ...hit.overlaps];
+    const taken = this.#decide({ kind: 'overlap', table, options: [...equal.keys()] });
+    return { ...hit, rule: equal[taken]!, overlaps: equal.filter((_, at) => at !== taken) };
   }
 
   #recordHit(table: number, via: Via, hit: Hit | undefined): void {

@@ -23,6 +23,8 @@ const uuids = {
   datapath_network: ['dpn-1', 'dpn-2', 'dpn-3'],
   datapath_segment: ['dpseg-1'],
   datapath_route_link: ['dprl-1'],
+  address_set: ['as-1', 'as-2'],
+  filter: ['fil-1', 'fil-2'],
 } as const satisfies Record<UserKind, readonly string[]>;
 
 const of = (kind: UserKind) => pick(...uuids[kind]);
@@ -35,11 +37,14 @@ const rule = fc.record(
   {
     direction: pick('ingress', 'egress'),
     protocol: pick('tcp', 'any', 'icmp'),
+    action: maybe(pick('allow', 'drop', 'reject')),
+    priority: maybe(pick(1, 999)),
     ports: maybe(pick(['22'], ['80', '443'])),
     remote: fc.oneof(
       fc.constant({ any: true }),
       pick({ cidr: '10.0.0.0/8' }),
       of('security_group').map((security_group_uuid) => ({ security_group_uuid })),
+      of('address_set').map((address_set_uuid) => ({ address_set_uuid })),
     ),
   },
   { requiredKeys: ['direction', 'protocol', 'remote'] },
@@ -121,6 +126,16 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
     { route_link_uuid: of('route_link'), ...underlay },
     { requiredKeys: ['route_link_uuid', ...underlayKeys] },
   ),
+  address_set: fc.record({ addresses: fc.subarray(['10.0.0.0/24', 'fd00::/8', '10.0.1.7/32']) }),
+  filter: fc.record({
+    interface_uuid: of('interface'),
+    mode: fc.constant('static'),
+    statics: fc.constantFrom(
+      [],
+      [{ protocol: 'tcp', action: 'conn', dst_port: 22 }],
+      [{ protocol: 'ip', action: 'pass', src_address: '10.0.0.1' }],
+    ),
+  }),
 };
 
 const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> = {
@@ -147,6 +162,8 @@ const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> 
   ),
   policy_route: fc.record({ priority: pick(1, 2, 3) }),
   router: fc.record({ networks: routerNetworks, routes: routerRoutes }, { requiredKeys: [] }),
+  address_set: fc.record({ addresses: fc.subarray(['10.0.0.0/24', 'fd00::/8', '10.0.1.7/32']) }),
+  filter: fc.record({ ingress_passthrough: fc.boolean() }),
 };
 
 /** A router port in a network of its own number: routes come about by chance too seldom otherwise. */

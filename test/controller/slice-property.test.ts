@@ -51,7 +51,11 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
   const chosen = new Set(interfaces.map(({ uuid }) => uuid));
   const had = new Set(interfaces.flatMap(({ security_group_uuids }) => security_group_uuids));
   const mentioned = all('security_group').flatMap(({ uuid, rules }) =>
-    had.has(uuid) ? rules.flatMap(({ remote }) => ('security_group_uuid' in remote ? [remote.security_group_uuid] : [])) : [],
+    had.has(uuid)
+      ? rules.flatMap(({ remote }) =>
+          'security_group_uuid' in remote ? [remote.security_group_uuid] : 'address_set_uuid' in remote ? [remote.address_set_uuid] : [],
+        )
+      : [],
   );
   const groups = new Set([...had, ...mentioned]);
   const classes = new Set(interfaces.map(({ policy_class_key }) => `pc-${policy_class_key}`));
@@ -93,7 +97,10 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         return chosen.has(entity.uuid);
       case 'network_service':
         return entity.interface_uuid !== null && chosen.has(entity.interface_uuid);
+      case 'filter':
+        return chosen.has(entity.interface_uuid);
       case 'security_group':
+      case 'address_set':
         return groups.has(entity.uuid);
       case 'policy_class':
         return classes.has(entity.uuid);

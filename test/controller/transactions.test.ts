@@ -98,6 +98,14 @@ describe('creating', () => {
       create('datapath_route_link', { uuid: 'dprl-1', datapath_uuid: 'dp-1', route_link_uuid: 'rl-1', interface_uuid: 'if-host' }),
       create('policy_route', { route_link_uuid: 'rl-1', priority: 1, type: 'blackhole' }),
       create('router', { networks: [{ network_uuid: 'nw-1', ip_address: '10.0.0.2' }] }),
+      create('address_set', { uuid: 'as-1', addresses: ['10.0.0.0/8'] }),
+      create('interface', { uuid: 'if-2', mode: 'vif', enable_filtering: true }),
+      create('filter', {
+        uuid: 'fil-1',
+        interface_uuid: 'if-2',
+        mode: 'static',
+        statics: [{ protocol: 'tcp', action: 'conn', dst_port: 0 }],
+      }),
     ]);
     for (const kind of Object.keys(KINDS) as UserKind[]) {
       const { total_count, items } = world.vnmgr.list(kind, { offset: 0, limit: 10 });

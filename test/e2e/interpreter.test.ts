@@ -7,7 +7,8 @@ import type { Tables } from '../../flows/compile/contract.js';
 import type { Action } from '../../flows/openflow/action.js';
 import { flowKey } from '../../flows/openflow/canonical.js';
 import type { Flow } from '../../flows/openflow/flow.js';
-import { TABLES } from '../../flows/pipeline/tables.js';
+import { NOMINAL } from '../../flows/pipeline/registers.js';
+import { TABLES, USER_TABLES } from '../../flows/pipeline/tables.js';
 import { checkTables } from '../../flows/trace/checkers.js';
 import type { FieldRecord } from '../../flows/trace/microflow.js';
 import { virtualNetwork } from '../oracle/virtual-network.js';
@@ -177,7 +178,7 @@ describe('interpreter', () => {
     expect(differences.slice(0, 1)).toEqual([]);
     for (const verdict of ['delivered', 'answered', 'punted', 'dropped']) expect(verdicts[verdict]).toBeGreaterThan(10);
     expect(flows_hit / tables.flows.size).toBeGreaterThan(0.5);
-    expect(checkTables(tables, { dropTables: [TABLES.DROP.id, TABLES.CANARY.id] })).toEqual([]);
+    expect(checkTables(tables, { dropTables: [TABLES.DROP.id, TABLES.CANARY.id], userTables: USER_TABLES, nominal: NOMINAL })).toEqual([]);
   }, 60_000);
 
   it('agrees with ofproto/trace on tables read back from a bridge', async () => {

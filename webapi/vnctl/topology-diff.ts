@@ -10,6 +10,7 @@ import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { securityGroupRuleInput } from '../../flows/model/input-fields.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { addressesOf, nextHopSet, type RouterNetworkInput } from '../../flows/model/routing-inputs.js';
+import { ruleContentOf } from '../../flows/model/rule-content.js';
 import type { Json } from './client.js';
 import type { TopologyEntity } from './topology-file.js';
 
@@ -132,6 +133,6 @@ function sameRules(wanted: unknown, there: unknown): boolean {
 function sameRule(wanted: unknown, there: Json): boolean {
   const result = securityGroupRuleInput.safeParse(wanted);
   if (!result.success) return false;
-  const { uuid = there['uuid'], family = null, ports = [], icmp_type = null, icmp_code = null, direction, protocol, remote } = result.data;
-  return same({ uuid, direction, family, protocol, ports, icmp_type, icmp_code, remote }, there);
+  const { uuid = there['uuid'] } = result.data;
+  return same({ uuid, ...ruleContentOf(result.data) }, there);
 }

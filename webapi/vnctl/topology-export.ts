@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { INPUTS } from '../../flows/model/inputs.js';
+import { ruleContentOf, type RuleInput } from '../../flows/model/rule-content.js';
 import type { Json } from './client.js';
 import { ORDER } from './topology-file.js';
 
@@ -49,14 +50,26 @@ function settable(kind: UserKind, view: Json): Json {
     if (kind === 'ip_lease' && name === 'interface_uuid' && view['mac_lease_uuid'] !== null) continue;
     const absent = schema.safeParse(undefined);
     if (absent.success && JSON.stringify(absent.data) === JSON.stringify(value)) continue;
-    result[name] = LISTS.has(name) ? (value as Json[]).map(withoutNulls) : value;
+    result[name] =
+      name === 'rules' ? (value as Json[]).map(withoutDefaults) : LISTS.has(name) ? (value as Json[]).map(withoutNulls) : value;
   }
   return result;
 }
 
 /** Lists of things whose fields may be left out. */
-const LISTS: ReadonlySet<string> = new Set(['rules', 'networks', 'routes', 'policy_routes']);
+const LISTS: ReadonlySet<string> = new Set(['networks', 'routes', 'policy_routes', 'statics']);
 
 function withoutNulls(rule: Json): Json {
   return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)));
+}
+
+const NEEDED: readonly string[] = ['uuid', 'direction', 'protocol', 'remote'];
+
+/** A rule without what its author need not have written. */
+function withoutDefaults(rule: Json): Json {
+  const plain = Object.fromEntries(NEEDED.map((name) => [name, rule[name]]));
+  const absent = ruleContentOf(plain as RuleInput) as Readonly<Record<string, unknown>>;
+  return Object.fromEntries(
+    Object.entries(rule).filter(([name, value]) => NEEDED.includes(name) || JSON.stringify(value) !== JSON.stringify(absent[name])),
+  );
 }

@@ -14,6 +14,7 @@ import { checkDatapathLink } from './datapath-link-checks.js';
 import { checkInterface, checkInterfacePort, checkNetworkService } from './interface-checks.js';
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
+import { checkFilter } from './filter-checks.js';
 import { checkNamedTable, checkPolicyRoute, checkRoute, checkRouteLink } from './routing-checks.js';
 import { checkSecurityGroup } from './security-group-checks.js';
 
@@ -52,6 +53,9 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
     case 'datapath_segment':
     case 'datapath_route_link':
       return checkDatapathLink(check, change as Change<DatapathLink['kind']>);
+    case 'filter':
+      return checkFilter(check, change as Change<'filter'>);
+    case 'address_set':
     case 'segment':
     case 'router':
     case 'policy_class':
@@ -83,8 +87,9 @@ function checkReferences(check: Check, entity: Entity): void {
 /** Where in the entity the reference stands. */
 function pathOf(entity: Entity, field: string, target: string): readonly (string | number)[] {
   if (entity.kind === 'security_group') {
-    const rule = entity.rules.findIndex(({ remote }) => 'security_group_uuid' in remote && remote.security_group_uuid === target);
-    return ['rules', rule, 'remote', 'security_group_uuid'];
+    const name = target.startsWith('as-') ? 'address_set_uuid' : 'security_group_uuid';
+    const rule = entity.rules.findIndex(({ remote }) => (remote as Record<string, unknown>)[name] === target);
+    return ['rules', rule, 'remote', name];
   }
   if (entity.kind === 'router') return ['networks', entity.networks.findIndex((one) => one.network_uuid === target), 'network_uuid'];
   return field.endsWith('_uuids') ? [field, target] : [field];

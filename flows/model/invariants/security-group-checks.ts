@@ -29,6 +29,9 @@ function ruleProblems(rule: SecurityGroupRule): [field: string, detail: string][
     problems.push(['ports', `${rule.protocol} has no ports; tcp, udp and sctp have`]);
   if (rule.icmp_type !== null && !ICMP.includes(rule.protocol)) problems.push(['icmp_type', 'only with icmp and icmpv6']);
   if (rule.icmp_code !== null && rule.icmp_type === null) problems.push(['icmp_code', 'only with icmp_type']);
+  if (rule.action !== 'allow' && !rule.stateful) problems.push(['stateful', `only with action allow; ${rule.action} judges every packet`]);
+  if (rule.persist_established && (rule.action !== 'allow' || !rule.stateful))
+    problems.push(['persist_established', 'only with action allow and stateful']);
   const byProtocol = rule.protocol === 'icmp' ? 'ipv4' : rule.protocol === 'icmpv6' ? 'ipv6' : undefined;
   if (byProtocol && rule.family !== null && rule.family !== byProtocol) problems.push(['family', `${rule.protocol} is ${byProtocol}`]);
   if ('cidr' in rule.remote) {

@@ -1,18 +1,17 @@
 /**
  * Addresses others ask for and send to.
  *
- * Owns: ARP and ND answers, MAC → port, address → MAC, address → identity, for local NICs and router ports.
+ * Owns: ARP and ND answers, MAC → port, address → MAC, for local NICs and router ports.
  * Promises: an address that is leased is never flooded for: the answer comes from the table, with or without a controller.
  */
 import { eui64LinkLocal } from '../../net/mac.js';
 import type { Ip } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
-import { apply, copy, fromAddress, goto, is, isArp, isNd, ND, set, toAddress, toInPort } from '../build.js';
-import { groupsNamedByEgress, groupsNamedByIngress, routerPortsOfSegment } from '../indexes.js';
+import { apply, copy, goto, is, isArp, isNd, ND, set, toAddress, toInPort } from '../build.js';
+import { routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
-import { rule, type Emit, type Lookup } from '../rule.js';
-import type { Nic } from '../facts.js';
+import { rule, type Emit } from '../rule.js';
 
 const ARP_REPLY = 2;
 
@@ -33,7 +32,6 @@ export const nicAddressFlows = rule('address', 'nic', (nic, look, emit) => {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
     answer(ip, nic.mac, nic.segment_key, false, emit);
     if (routed) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('L2_LOOKUP')]);
-    identify(ip, nic, look, emit);
   }
 });
 
@@ -80,19 +78,6 @@ export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean,
     [here, ...isNd(ND.neighbor_solicit), is('nw_ttl', 255), is('nd_target', ip.value)],
     [apply(...turn), goto('ND_REPLY')],
   );
-}
-
-/** Only addresses that some rule can mean get an identity. */
-export function identify(ip: Ip, nic: Pick<Nic, 'policy_class_key' | 'vrf_key'>, look: Lookup, emit: Emit): void {
-  if (nic.policy_class_key === 0) return;
-  const groups = look.get('policy_class', `pc-${nic.policy_class_key}`)?.security_group_uuids ?? [];
-  const domain = regMatch('vrf', nic.vrf_key);
-  if (groups.some((uuid) => look.all(groupsNamedByIngress, uuid).length > 0)) {
-    emit.flow('IN_ID', 100, [domain, ...fromAddress(ip)], [apply(regLoad('source_identity', nic.policy_class_key)), goto('IN_POLICY')]);
-  }
-  if (groups.some((uuid) => look.all(groupsNamedByEgress, uuid).length > 0)) {
-    emit.flow('EG_ID', 100, [domain, ...toAddress(ip)], [apply(regLoad('destination_identity', nic.policy_class_key)), goto('EG_POLICY')]);
-  }
 }
 
 /** What asks for, or tells of, an address. */

@@ -17,6 +17,7 @@ import {
   ipLeasesOfInterfaceAlone,
   ipLeasesOfMacLease,
   macLeasesOfInterface,
+  namedGroupUuid,
   routesOfInterface,
 } from '../indexes.js';
 import { rule, type Lookup, type Rule } from '../rule.js';
@@ -53,6 +54,7 @@ export const nicFacts = rule('nic', 'local_port', (port, look, emit) => {
       vrf_key,
       domain_uuid,
       addresses,
+      filtered: iface.enable_filtering,
       ipv6: speaksIpv6(addresses, networks),
     };
     emit.fact(nic);
@@ -92,7 +94,21 @@ export const routerPortFacts = rule('router port', 'interface', (iface, look, em
 });
 
 export const groupRuleFacts = rule('group rule', 'security_group', (group, _look, emit) => {
-  for (const one of group.rules) emit.fact({ kind: 'group_rule', uuid: one.uuid, security_group_uuid: group.uuid, rule: one });
+  for (const one of group.rules) {
+    emit.fact({ kind: 'group_rule', uuid: one.uuid, security_group_uuid: group.uuid, rule: one, tier: one.tier ?? group.tier });
+    if ('security_group_uuid' in one.remote)
+      emit.fact({ kind: 'named_group', uuid: namedGroupUuid(one.direction, one.remote.security_group_uuid) });
+  }
+  const allowing = group.rules.filter((one) => one.action === 'allow');
+  emit.fact({
+    kind: 'group_stance',
+    uuid: `gs-${group.uuid}`,
+    closes_ingress: group.default === 'deny',
+    closes_egress: group.default === 'deny' && allowing.some((one) => one.direction === 'egress'),
+    has_rules: group.rules.length > 0,
+    has_stateful: allowing.some((one) => one.stateful),
+    has_stateless: allowing.some((one) => !one.stateful),
+  });
 });
 
 export const FACT_RULES: readonly Rule[] = [nicFacts, routerPortFacts, groupRuleFacts] as unknown as readonly Rule[];

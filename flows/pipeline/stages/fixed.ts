@@ -1,14 +1,11 @@
 /**
- * The part of the pipeline that is there without any entity: misses, drops by reason, conntrack state, ND answers.
+ * The part of the pipeline that is there without any entity: misses, drops by reason, ND answers.
  *
  * Promises: every table has an explicit priority-0 flow; a packet that nothing claims ends in DROP with a reason.
  */
 import {
   apply,
   copy,
-  CT,
-  CT_MARK_REVOKED,
-  ctState,
   drop,
   FAMILIES,
   goto,
@@ -26,9 +23,9 @@ import {
   toInPort,
 } from '../build.js';
 import type { Action } from '../../openflow/action.js';
-import { regField, regMatch, type RegisterName } from '../registers.js';
+import { regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
-import { DROP_REASONS, TABLES, type DropReason, type TableName } from '../tables.js';
+import { DROP_REASONS } from '../tables.js';
 
 const ALL_NODES = { mac: 0x3333_0000_0001, ip: (0xff02n << 112n) | 1n } as const;
 
@@ -40,26 +37,6 @@ export const fixedFlows = rule('pipeline', 'pipeline', (_root, _look, emit) => {
   portSecurity(emit);
   local(emit);
   ndReply(emit);
-  conntrack(emit, {
-    ct: 'EG_CT',
-    state: 'EG_STATE',
-    id: 'EG_ID',
-    policy: 'EG_POLICY',
-    commit: 'EG_COMMIT',
-    next: 'L2L3',
-    direction: 'egress',
-  });
-  conntrack(emit, {
-    ct: 'IN_CT',
-    state: 'IN_STATE',
-    id: 'IN_ID',
-    policy: 'IN_POLICY',
-    commit: 'IN_COMMIT',
-    next: 'OUT_LOCAL',
-    direction: 'ingress',
-  });
-  egressEntry(emit);
-  ingressEntry(emit);
   routing(emit);
   delivery(emit);
   for (const { code } of Object.values(DROP_REASONS)) emit.flow('DROP', 10, [regMatch('drop_reason', code)], []);
@@ -78,7 +55,7 @@ function portSecurity(emit: Emit): void {
   emit.flow('PORT_SEC', 0, [], drop('spoof'));
   for (const type of [ND.router_advert, ND.redirect]) emit.flow('ND_SEC', 200, icmpv6(type), drop('rogue_server'));
   for (const type of [ND.neighbor_solicit, ND.neighbor_advert]) emit.flow('ND_SEC', 50, icmpv6(type), drop('nd_spoof'));
-  emit.flow('ND_SEC', 0, [], [goto('LOCAL')]);
+  emit.flow('ND_SEC', 0, [], [goto('EG_FILTER_CT')]);
 }
 
 function local(emit: Emit): void {
@@ -109,74 +86,6 @@ function ndReply(emit: Emit): void {
     emit.flow('ND_REPLY', 100, match, answer(NA.solicited | NA.override));
   }
   emit.flow('ND_REPLY', 0, [], drop('nd_spoof'));
-}
-
-interface Direction {
-  readonly ct: TableName;
-  readonly state: TableName;
-  readonly id: TableName;
-  readonly policy: TableName;
-  readonly commit: TableName;
-  readonly next: TableName;
-  readonly direction: 'egress' | 'ingress';
-}
-
-/** The tables from conntrack to commit, the same for both directions. */
-function conntrack(emit: Emit, { ct, state, id, policy, commit, next, direction }: Direction): void {
-  const zone: RegisterName = direction === 'egress' ? 'source_zone' : 'destination_zone';
-  const ruleRegister: RegisterName = direction === 'egress' ? 'egress_rule' : 'ingress_rule';
-  const label = { field: 'ct_label', offset: direction === 'egress' ? 32 : 0, bits: 32 } as const;
-  const reason = (what: 'invalid' | 'revoked' | 'policy'): DropReason => `${direction}_${what}`;
-
-  for (const family of FAMILIES) {
-    emit.flow(ct, 50, [isFamily(family)], [apply({ kind: 'ct', zone: regField(zone), table: TABLES[state].id })]);
-  }
-  emit.flow(state, 100, [ctState(CT.trk | CT.inv)], drop(reason('invalid')));
-  for (const seen of [CT.rpl, CT.rel]) {
-    emit.flow(state, 90, [ctState(CT.trk | seen), is('ct_mark', CT_MARK_REVOKED, CT_MARK_REVOKED)], drop(reason('revoked')));
-    emit.flow(state, 80, [ctState(CT.trk | seen)], [goto(next)]);
-  }
-  emit.flow(state, 0, [], [goto(id)]);
-  emit.flow(id, 0, [], [goto(policy)]);
-  for (const family of FAMILIES) {
-    const mark = (value: number, then: readonly Action[] = []): Action => ({
-      kind: 'ct',
-      commit: true,
-      zone: regField(zone),
-      exec: [{ kind: 'set_field', field: 'ct_mark', value, mask: CT_MARK_REVOKED }, ...then],
-    });
-    // Established and no longer admitted: remember it, so that replies stop too.
-    emit.flow(policy, 10, [isFamily(family), ctState(CT.trk | CT.est)], drop(reason('revoked'), mark(CT_MARK_REVOKED)));
-    const note: Action = { kind: 'move', src: regField(ruleRegister), dst: label };
-    emit.flow(
-      commit,
-      100,
-      [isFamily(family), ctState(CT.trk | CT.new)],
-      [apply({ kind: 'ct', commit: true, zone: regField(zone), exec: [note] }), goto(next)],
-    );
-    // Admitted again after it was revoked.
-    emit.flow(
-      commit,
-      90,
-      [isFamily(family), ctState(CT.trk | CT.est), is('ct_mark', CT_MARK_REVOKED, CT_MARK_REVOKED)],
-      [apply(mark(0, [note])), goto(next)],
-    );
-  }
-  emit.flow(policy, 0, [], drop(reason('policy')));
-  emit.flow(commit, 0, [], [goto(next)]);
-}
-
-function egressEntry(emit: Emit): void {
-  emit.flow('EG_CT', 100, [regMatch('source_class', 0)], [goto('L2L3')]);
-  emit.flow('EG_CT', 80, [isMulticastFrame], [goto('EG_ID')]);
-  emit.flow('EG_CT', 0, [], [goto('EG_ID')]);
-}
-
-function ingressEntry(emit: Emit): void {
-  emit.flow('IN_CT', 100, [regMatch('destination_class', 0)], [goto('OUT_LOCAL')]);
-  emit.flow('IN_CT', 90, [isArp], [goto('OUT_LOCAL')]);
-  for (const type of [ND.neighbor_solicit, ND.neighbor_advert]) emit.flow('IN_CT', 90, icmpv6(type), [goto('OUT_LOCAL')]);
-  emit.flow('IN_CT', 0, [], drop('ingress_policy'));
 }
 
 function routing(emit: Emit): void {

@@ -7,10 +7,10 @@
  */
 import type { Action } from '../../openflow/action.js';
 import { apply, goto, resubmit } from '../build.js';
-import { UNKNOWN_HOLDERS } from '../facts.js';
-import { floodChunksOfSet, floodSetsOfSegment, nicsOfFloodChunk } from '../indexes.js';
+import { FILTERED, UNKNOWN_HOLDERS, type FloodSet, type Nic } from '../facts.js';
+import { filteredNicsOfSegment, floodChunksOfSet, floodSetsOfSegment, nicsOfFloodChunk } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
-import { rule } from '../rule.js';
+import { rule, type Lookup } from '../rule.js';
 import { isArpOrNd } from './address.js';
 
 export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) => {
@@ -18,9 +18,9 @@ export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) =>
   const here = regMatch('segment', set.segment_key);
   // Every set of the segment emits the same row, so that it stands as long as one of them does.
   emit.owners(set.domain_uuid);
-  const branches = sets.filter((s) => s.policy_class_key !== UNKNOWN_HOLDERS).map((s) => branch(s.policy_class_key));
-  emit.flow('FLOOD', 100, [here], [apply(...branches)]);
+  emit.flow('FLOOD', 100, [here], [apply(...floodBranches(sets, look))]);
 
+  if (set.policy_class_key === FILTERED) return;
   const chunks = look
     .all(floodChunksOfSet, set.uuid)
     .map((c) => c.chunk)
@@ -39,14 +39,38 @@ export function toHolders(): Action {
   return { kind: 'clone', actions: [regLoad('destination_class', UNKNOWN_HOLDERS), resubmit('FLOOD_OUT')] };
 }
 
+/** What a flood does for the ports here: once per policy class, and once per filtered port. */
+export function floodBranches(sets: readonly FloodSet[], look: Lookup): Action[] {
+  return sets.flatMap((set) => {
+    if (set.policy_class_key === UNKNOWN_HOLDERS) return [];
+    if (set.policy_class_key === FILTERED) return look.all(filteredNicsOfSegment, String(set.segment_key)).map(branchTo);
+    return [branch(set.policy_class_key)];
+  });
+}
+
 /** One branch of a flood in a clone, so that registers set by one do not reach the next. */
-export function branch(policyClassKey: number): Action {
+function branch(policyClassKey: number): Action {
   const policed = policyClassKey !== 0;
   const actions = [regLoad('multicast', 1), regLoad('destination_class', policyClassKey), resubmit(policed ? 'IN_ID' : 'FLOOD_OUT')];
   return { kind: 'clone', actions };
 }
 
+/** A filtered port is judged on its own, as if the packet were for it alone; conntrack is not asked for what is sent to many. */
+function branchTo(nic: Nic): Action {
+  return {
+    kind: 'clone',
+    actions: [
+      regLoad('destination_port', nic.port_key),
+      regLoad('destination_zone', nic.ct_zone),
+      regLoad('destination_class', nic.policy_class_key),
+      regLoad('tracked', 0),
+      resubmit(nic.policy_class_key === 0 ? 'IN_FILTER_CT' : 'IN_ID'),
+    ],
+  };
+}
+
 export const floodChunkFlows = rule('flood chunk', 'flood_chunk', (chunk, look, emit) => {
+  if (chunk.policy_class_key === FILTERED) return;
   const nics = look.all(nicsOfFloodChunk, chunk.uuid);
   emit.owners(...nics.map((nic) => nic.interface_uuid));
   const ports = [...new Set(nics.map((nic) => nic.ofport))].sort((a, b) => a - b);

@@ -37,7 +37,7 @@ export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit
     });
     emit.fact({ kind: 'peer_domain', uuid: `pd-${vrf_key}-${datapath_uuid}`, vrf_key, datapath_uuid });
     const chunk = chunkOfPeer(datapath_uuid);
-    for (const policy_class_key of floodClasses({ policy_class_key: 0, addresses })) {
+    for (const policy_class_key of floodClasses({ policy_class_key: 0, filtered: false, addresses })) {
       const part = { segment_key, policy_class_key };
       emit.fact({ kind: 'presence', uuid: `pr-${segment_key}-${policy_class_key}-${datapath_uuid}`, ...part, datapath_uuid });
       emit.fact({ kind: 'reach', uuid: reachUuid(segment_key, policy_class_key), ...part, domain_uuid });

@@ -16,7 +16,7 @@ import { floodSetsOfSegment, presencesOfChunk, reachChunksOf } from '../indexes.
 import { pairingOf } from '../pairing.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
-import { branch, toHolders } from './flood.js';
+import { floodBranches, toHolders } from './flood.js';
 import { peerUuid } from './overlay-facts.js';
 import { isArpOrNd } from './address.js';
 
@@ -115,7 +115,7 @@ export const reachFlows = rule('flood to peers', 'reach', (reach, look, emit) =>
   const isHolders = reach.policy_class_key === UNKNOWN_HOLDERS;
   const local = isHolders
     ? branches.filter((s) => s.policy_class_key === UNKNOWN_HOLDERS).map(toHolders)
-    : branches.filter((s) => s.policy_class_key !== UNKNOWN_HOLDERS).map((s) => branch(s.policy_class_key));
+    : floodBranches(branches, look);
   const copies: Action = {
     kind: 'clone',
     actions: [regLoad('multicast', 1), regLoad('destination_class', reach.policy_class_key), resubmit('FLOOD_PEERS')],

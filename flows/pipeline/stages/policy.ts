@@ -1,148 +1,114 @@
 /**
- * Security groups.
+ * Rules of security groups.
  *
- * Owns: rule rows of EG_POLICY and IN_POLICY, and the open egress of classes whose groups have no egress rule.
- * Assumes: addresses were turned into identities (policy classes) before; ct_state was dealt with before, so rows match none.
- * Promises: a rule's flows depend on the classes, remotes and services it names, never on how many members a group has. Everything admitted is admitted by
- * one kind of action, so overlapping rows cannot disagree; no row drops but the tables' defaults.
+ * Owns: rule rows of EG_POLICY and IN_POLICY, and each rule's row of EG_METRIC or IN_METRIC.
+ * Assumes: addresses were turned into identities (policy classes) before; ct_state is dealt with elsewhere, so rows match none.
+ * Promises: a rule's flows depend on the classes, remotes and services it names, never on how many members a group has. One priority is one tier, rule
+ * priority, action and way of logging: rows that overlap there differ at most in which rule gets the credit, so it does not matter which one the
+ * switch takes, written out or as conjunction.
  */
-import { parseCidr, networkIp } from '../../net/cidr.js';
-import { mergeRanges, parsePortRange, portMasks } from '../../net/ranges.js';
-import type { SecurityGroupRule } from '../../model/entities.js';
-import type { OxmField } from '../../openflow/match.js';
-import { apply, FAMILIES, fromAddress, goto, is, isFamily, PROTO, toAddress, type Family } from '../build.js';
+import { MAX_RULE_PRIORITY, TIERS, type SecurityGroupRule } from '../../model/entities.js';
+import type { Instruction } from '../../openflow/action.js';
+import { apply, CT, ctState, goto, is, puntAction } from '../build.js';
 import { classesWithGroup } from '../indexes.js';
+import type { GroupRule } from '../facts.js';
 import { regLoad, regMatch, type RegisterName } from '../registers.js';
-import { rule, type Emit, type Lookup } from '../rule.js';
+import { rule } from '../rule.js';
 import type { TableName } from '../tables.js';
-
-type Alternatives = readonly (readonly OxmField[])[];
+import { product, remoteAlternatives, serviceAlternatives, type Alternatives } from './rule-match.js';
 
 /** Products up to this size are written out: they have counters of their own and show in a switch's own trace. */
 const PLAIN_ROWS = 8;
-const CONJUNCTION_PRIORITY = 100;
-/** Plain rows get a priority each, so that which one of two overlapping rules admits is the same everywhere. */
-const PLAIN_PRIORITY = 1000;
-const PLAIN_BAND = 30_000;
 
-const PROTOCOL_FAMILY: Partial<Record<SecurityGroupRule['protocol'], Family>> = { icmp: 'ipv4', icmpv6: 'ipv6' };
+/** Rows below are what is left to the tables' defaults. */
+const RULES_FROM = 1000;
+/** What a band is for, from the last to the first asked. Among equals one that logs comes first. */
+const RANKS = ['allow', 'allow_persistent', 'allow_stateless', 'reject', 'drop'] as const;
+/** Per rank: with and without log, each as conjunction and written out. */
+const BAND = RANKS.length * 4;
 
 const SIDES = {
   ingress: {
-    table: 'IN_POLICY',
-    next: 'IN_COMMIT',
+    policy: 'IN_POLICY',
+    metric: 'IN_METRIC',
+    commit: 'IN_COMMIT',
+    deny: 'IN_DENY',
+    next: 'IN_FILTER_CT',
     class: 'destination_class',
     identity: 'source_identity',
     decided: 'ingress_rule',
-    address: fromAddress,
   },
   egress: {
-    table: 'EG_POLICY',
-    next: 'EG_COMMIT',
+    policy: 'EG_POLICY',
+    metric: 'EG_METRIC',
+    commit: 'EG_COMMIT',
+    deny: 'EG_DENY',
+    next: 'L2L3',
     class: 'source_class',
     identity: 'destination_identity',
     decided: 'egress_rule',
-    address: toAddress,
   },
 } as const satisfies Record<
   string,
-  { table: TableName; next: TableName; class: RegisterName; identity: RegisterName; decided: RegisterName; address: unknown }
+  Record<'policy' | 'metric' | 'commit' | 'deny' | 'next', TableName> & Record<'class' | 'identity' | 'decided', RegisterName>
 >;
 
-export const groupRuleFlows = rule('security group rule', 'group_rule', ({ rule: one, security_group_uuid }, look, emit) => {
+export const groupRuleFlows = rule('security group rule', 'group_rule', (fact, look, emit) => {
+  const { rule: one, security_group_uuid } = fact;
   const side = SIDES[one.direction];
   const classes = look
     .all(classesWithGroup, security_group_uuid)
     .filter((c) => look.get('local_class', `lc-${c.policy_class_key}`) !== undefined);
-  const remotes = remoteAlternatives(one, look);
+  const remotes = remoteAlternatives(one, look, side.identity);
   const services = serviceAlternatives(one);
   if (classes.length === 0 || services.length === 0 || remotes?.length === 0) return;
 
+  emit.owners(security_group_uuid, one.uuid);
   const clauses: Alternatives[] = [classes.map((c) => [regMatch(side.class, c.policy_class_key)]), services];
   if (remotes !== undefined) clauses.push(remotes);
-  emit.owners(security_group_uuid, one.uuid);
-  const admit = [apply(regLoad(side.decided, one.rule_key)), goto(side.next)];
+  const priority = priorityOf(fact);
+  const decide = verdict(one);
   if (clauses.reduce((n, clause) => n * clause.length, 1) <= PLAIN_ROWS) {
-    for (const match of product(clauses)) emit.flow(side.table, PLAIN_PRIORITY + (one.rule_key % PLAIN_BAND), match, admit);
-    return;
+    for (const match of product(clauses)) emit.flow(side.policy, priority + 1, match, decide);
+  } else {
+    emit.flow(side.policy, priority, [is('conj_id', one.rule_key)], decide);
+    clauses.forEach((alternatives, clause) => {
+      const place = { kind: 'conjunction', clause, n_clauses: clauses.length, id: one.rule_key } as const;
+      for (const match of alternatives) emit.conjunction(side.policy, priority, match, place);
+    });
   }
-  emit.flow(side.table, CONJUNCTION_PRIORITY, [is('conj_id', one.rule_key)], admit);
-  clauses.forEach((alternatives, clause) =>
-    writeClause(emit, side.table, alternatives, { clause, n_clauses: clauses.length, id: one.rule_key }),
-  );
+  if (one.action === 'allow' && one.stateful) {
+    const first = [regMatch(side.decided, one.rule_key), ctState(CT.trk | CT.new)];
+    const remember = [
+      ...(one.persist_established ? [regLoad('persists', 1)] : []),
+      ...(one.log === null ? [] : [puntAction({ kind: 'log_allowed', direction: one.direction, log: true })]),
+    ];
+    emit.flow(side.metric, 100, first, [...(remember.length > 0 ? [apply(...remember)] : []), goto(side.commit)]);
+  }
 });
 
-function writeClause(
-  emit: Emit,
-  table: TableName,
-  alternatives: Alternatives,
-  place: { clause: number; n_clauses: number; id: number },
-): void {
-  for (const match of alternatives) emit.conjunction(table, CONJUNCTION_PRIORITY, match, { kind: 'conjunction', ...place });
-}
-
-export const openEgressFlows = rule('open egress', 'local_class', (local, look, emit) => {
-  const groups = look.get('policy_class', `pc-${local.policy_class_key}`)?.security_group_uuids ?? [];
-  const restricted = groups.some((uuid) => look.get('security_group', uuid)?.rules.some((r) => r.direction === 'egress') === true);
-  if (restricted) return;
-  emit.owners(...groups);
-  emit.flow('EG_POLICY', 50, [regMatch('source_class', local.policy_class_key)], [goto('EG_COMMIT')]);
-});
-
-/** undefined: any remote. An empty list: nobody is in the group. */
-function remoteAlternatives(one: SecurityGroupRule, look: Lookup): Alternatives | undefined {
+/** What follows when the rule decides: the same for every rule of its band but for the name it leaves. */
+function verdict(one: SecurityGroupRule): Instruction[] {
   const side = SIDES[one.direction];
-  if ('any' in one.remote) return undefined;
-  if ('cidr' in one.remote) {
-    const cidr = parseCidr(one.remote.cidr);
-    return cidr.prefix === 0 ? undefined : [side.address(networkIp(cidr), cidr.prefix)];
+  const { direction } = one;
+  const log = one.log !== null;
+  const named = regLoad(side.decided, one.rule_key);
+  switch (one.action) {
+    case 'allow':
+      if (one.stateful) return [apply(named), goto(side.metric)];
+      return [apply(named, ...(log ? [puntAction({ kind: 'log_allowed', direction, log })] : [])), goto(side.next)];
+    case 'drop':
+      return [apply(named, ...(log ? [puntAction({ kind: 'log_denied', direction, log })] : [])), goto(side.deny)];
+    case 'reject':
+      return [apply(named, puntAction({ kind: 'reject', direction, log })), goto(side.deny)];
   }
-  return look.all(classesWithGroup, one.remote.security_group_uuid).map((c) => [regMatch(side.identity, c.policy_class_key)]);
 }
 
-function serviceAlternatives(one: SecurityGroupRule): Alternatives {
-  return familiesOf(one).flatMap((family): OxmField[][] => {
-    const ip = isFamily(family);
-    switch (one.protocol) {
-      case 'any':
-        return [[ip]];
-      case 'icmp':
-        return [[ip, is('nw_proto', PROTO.icmp), ...icmpMatch(one, 'icmp_type', 'icmp_code')]];
-      case 'icmpv6':
-        return [[ip, is('nw_proto', PROTO.icmpv6), ...icmpMatch(one, 'icmpv6_type', 'icmpv6_code')]];
-      case 'tcp':
-      case 'udp':
-      case 'sctp': {
-        const protocol = [ip, is('nw_proto', PROTO[one.protocol])];
-        if (one.ports.length === 0) return [protocol];
-        const port = `${one.protocol}_dst` as const;
-        const masks = mergeRanges(one.ports.map(parsePortRange)).flatMap(({ lo, hi }) => portMasks(lo, hi));
-        return masks.map(({ value, mask }) =>
-          mask === 0 ? protocol : [...protocol, mask === 0xffff ? is(port, value) : is(port, value, mask)],
-        );
-      }
-    }
-  });
-}
-
-/** What family, protocol and remote agree on; nothing when they contradict each other. */
-function familiesOf(one: SecurityGroupRule): readonly Family[] {
-  const named = [one.family, PROTOCOL_FAMILY[one.protocol], 'cidr' in one.remote ? parseCidr(one.remote.cidr).family : undefined];
-  return FAMILIES.filter((family) => named.every((other) => other === undefined || other === null || other === family));
-}
-
-function icmpMatch(one: SecurityGroupRule, type: 'icmp_type' | 'icmpv6_type', code: 'icmp_code' | 'icmpv6_code'): OxmField[] {
-  const match: OxmField[] = [];
-  if (one.icmp_type !== null) match.push(is(type, one.icmp_type));
-  if (one.icmp_code !== null) match.push(is(code, one.icmp_code));
-  return match;
-}
-
-/** One match per combination; a field both sides have (the family) is kept once. */
-function product(clauses: readonly Alternatives[]): OxmField[][] {
-  let rows: OxmField[][] = [[]];
-  for (const alternatives of clauses) {
-    rows = rows.flatMap((row) => alternatives.map((extra) => [...row, ...extra.filter((f) => !row.some((g) => g.field === f.field))]));
-  }
-  return rows;
+/** Of the conjunction; a row written out has one more. */
+function priorityOf({ rule: one, tier }: GroupRule): number {
+  const kind =
+    one.action !== 'allow' ? one.action : !one.stateful ? 'allow_stateless' : one.persist_established ? 'allow_persistent' : 'allow';
+  const tiers = TIERS.length - 1 - TIERS.indexOf(tier);
+  const band = RULES_FROM + (tiers * (MAX_RULE_PRIORITY + 1) + one.priority) * BAND;
+  return band + RANKS.indexOf(kind) * 4 + (one.log === null ? 0 : 2);
 }

@@ -36,11 +36,11 @@ export const portSecurityFlows = rule('port security', 'nic', (nic, _look, emit)
   emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
 
   if (nic.addresses.length === 0) {
-    emit.flow('PORT_SEC', 90, sender, [enter, goto('LOCAL')]);
+    emit.flow('PORT_SEC', 90, sender, [enter, goto('EG_FILTER_CT')]);
     return;
   }
   // Address probes (RFC 5227) and DHCP come before the VM knows its address.
-  emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', 0)], [enter, goto('LOCAL')]);
+  emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', 0)], [enter, goto('EG_FILTER_CT')]);
   // Who still has an address that is leased to it no more asks to renew it from there, and is heard as one that has none.
   const asNewcomer = apply(
     set('ip_src', 0),
@@ -48,13 +48,13 @@ export const portSecurityFlows = rule('port security', 'nic', (nic, _look, emit)
     set('eth_dst', BROADCAST_MAC),
     enterSegment(nic.segment_key, nic.vrf_key),
   );
-  emit.flow('PORT_SEC', 95, [...sender, ...isUdp('ipv4', 68, 67)], [asNewcomer, goto('LOCAL')]);
+  emit.flow('PORT_SEC', 95, [...sender, ...isUdp('ipv4', 68, 67)], [asNewcomer, goto('EG_FILTER_CT')]);
   if (nic.ipv6) ipv6Security(nic, sender, emit);
   for (const { ip, ip_lease_uuid } of nic.addresses) {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
-    emit.flow('PORT_SEC', 100, [...sender, ...fromAddress(ip)], [enter, goto(ip.family === 'ipv4' ? 'LOCAL' : 'ND_SEC')]);
+    emit.flow('PORT_SEC', 100, [...sender, ...fromAddress(ip)], [enter, goto(ip.family === 'ipv4' ? 'EG_FILTER_CT' : 'ND_SEC')]);
     if (ip.family === 'ipv4') {
-      emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', ip.value)], [enter, goto('LOCAL')]);
+      emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', ip.value)], [enter, goto('EG_FILTER_CT')]);
       emit.flow(
         'LOCAL',
         120,
@@ -77,7 +77,7 @@ function ipv6Security(nic: Nic, sender: readonly OxmField[], emit: Emit): void {
   for (const type of [ND.neighbor_solicit, ND.router_solicit]) {
     emit.flow('PORT_SEC', 100, [...sender, ...isNd(type), is('ipv6_src', 0n)], [enter, goto('ND_SEC')]);
   }
-  for (const sll of [nic.mac, 0]) emit.flow('ND_SEC', 100, [port, ...isNd(ND.neighbor_solicit), is('nd_sll', sll)], [goto('LOCAL')]);
+  for (const sll of [nic.mac, 0]) emit.flow('ND_SEC', 100, [port, ...isNd(ND.neighbor_solicit), is('nd_sll', sll)], [goto('EG_FILTER_CT')]);
   claims(nic, linkLocal.value, emit);
 }
 
@@ -85,7 +85,7 @@ function ipv6Security(nic: Nic, sender: readonly OxmField[], emit: Emit): void {
 function claims(nic: Nic, address: bigint, emit: Emit): void {
   const port = regMatch('source_port', nic.port_key);
   for (const tll of [nic.mac, 0]) {
-    emit.flow('ND_SEC', 100, [port, ...isNd(ND.neighbor_advert), is('nd_target', address), is('nd_tll', tll)], [goto('LOCAL')]);
+    emit.flow('ND_SEC', 100, [port, ...isNd(ND.neighbor_advert), is('nd_target', address), is('nd_tll', tll)], [goto('EG_FILTER_CT')]);
   }
   emit.flow('LOCAL', 120, [port, ...isNd(ND.neighbor_solicit), is('nd_target', address)], drop('own_address'));
 }

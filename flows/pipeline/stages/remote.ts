@@ -1,7 +1,7 @@
 /**
  * Addresses on other hypervisors.
  *
- * Owns: ARP and ND answers, MAC → peer, address → MAC, address → identity, for the NICs of peers.
+ * Owns: ARP and ND answers, MAC → peer, address → MAC, for the NICs of peers.
  * Promises: one row per MAC names the peer and no more, so that a peer that changes its address changes no row here. Only what some port here can reach is told.
  */
 import { eui64LinkLocal } from '../../net/mac.js';
@@ -9,7 +9,7 @@ import { apply, drop, goto, is, set, toAddress } from '../build.js';
 import { floodSetsOfSegment, routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
-import { answer, identify } from './address.js';
+import { answer } from './address.js';
 import { peerUuid } from './overlay-facts.js';
 
 export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, look, emit) => {
@@ -33,6 +33,5 @@ export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, loo
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
     if (isLocal) answer(ip, nic.mac, nic.segment_key, false, emit);
     if (isRouted) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('L2_LOOKUP')]);
-    identify(ip, nic, look, emit);
   }
 });

@@ -25,7 +25,7 @@ function packetIn(over: Partial<PacketIn> = {}): PacketIn {
 
 async function attend(answer: (frame: PuntedFrame) => readonly Uint8Array[]) {
   const channel = new MemorySwitch().connect();
-  const punts = new Punts({ answer, log: silent });
+  const punts = new Punts({ answer: (frame) => ({ frames: answer(frame) }), log: silent });
   const stop = new AbortController();
   const done = punts.attend(channel, stop.signal);
   const turn = () => new Promise((resolve) => setImmediate(resolve));

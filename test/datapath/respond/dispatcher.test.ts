@@ -39,7 +39,7 @@ describe('Dispatcher', () => {
       { punt: RS, data: routerSolicitFrame({ eth_src: VM, src: 0n }), port_key: VM_PORT },
       { punt: EXPIRED, data: probe, port_key: VM_PORT },
       { punt: EXPIRED, data: new Uint8Array(3), port_key: VM_PORT },
-    ].map((punted) => dispatcher.answer(punted).length);
+    ].map((punted) => dispatcher.answer(punted).frames.length);
     expect([answers, dispatcher.counts()]).toEqual([
       [1, 1, 0, 1, 1, 0],
       [
@@ -55,12 +55,13 @@ describe('Dispatcher', () => {
   it('limits each kind of each port on its own', () => {
     let now = 0;
     const dispatcher = new Dispatcher({ context: contextOf(), now: () => now, rates: { dhcpv4: { per_second: 2, burst: 3 } } });
-    const burst = (): number => Array.from({ length: 10 }, () => dispatcher.answer(discover)).filter((frames) => frames.length > 0).length;
+    const burst = (): number =>
+      Array.from({ length: 10 }, () => dispatcher.answer(discover)).filter(({ frames }) => frames.length > 0).length;
     const first = burst();
     const others = [
       { ...discover, port_key: 8 },
       { ...discover, punt: RS },
-    ].map((punted) => dispatcher.answer(punted));
+    ].map((punted) => dispatcher.answer(punted).frames);
     now += 1000;
     const second = burst();
     now += 60_000;
@@ -90,7 +91,7 @@ describe('Dispatcher', () => {
       );
     fc.assert(
       fc.property(fc.oneof(alteredFrame, known), fc.constantFrom(...PUNTS), (data, punt) => {
-        for (const frame of dispatcher.answer({ punt, data, port_key: VM_PORT })) expect(frame.length).toBeLessThan(1515);
+        for (const frame of dispatcher.answer({ punt, data, port_key: VM_PORT }).frames) expect(frame.length).toBeLessThan(1515);
       }),
       { numRuns: 5000 },
     );

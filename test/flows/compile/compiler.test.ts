@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { createCompiler } from '../../../flows/compile/compiler.js';
 import type { Compiler, FlowDelta, FlowKey } from '../../../flows/compile/contract.js';
 import type { Flow } from '../../../flows/openflow/flow.js';
-import { TABLES } from '../../../flows/pipeline/tables.js';
+import { NOMINAL } from '../../../flows/pipeline/registers.js';
+import { TABLES, USER_TABLES } from '../../../flows/pipeline/tables.js';
 import { checkTables } from '../../../flows/trace/checkers.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import { change, type Change } from './random-slice.js';
@@ -87,7 +88,9 @@ describe('compiler', () => {
       fc.property(fc.array(change, { maxLength: 60 }), (changes) => {
         const held = new Map<string, InputRecord>();
         for (const one of changes) play(held, one);
-        expect(checkTables(fresh([...held.values()]).tables, { dropTables: [TABLES.DROP.id] })).toEqual([]);
+        expect(
+          checkTables(fresh([...held.values()]).tables, { dropTables: [TABLES.DROP.id], userTables: USER_TABLES, nominal: NOMINAL }),
+        ).toEqual([]);
       }),
       { numRuns: 60 },
     );
@@ -134,6 +137,7 @@ describe('compiler', () => {
       [80, 1],
       [96, 2],
       [108, 1],
+      [250, 9],
     ]);
     expect(compiler.runs - runs).toBeLessThanOrEqual(10);
   });

@@ -6,7 +6,10 @@ import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import {
   binding,
   chassis,
+  addressSet,
   dhcp,
+  filter,
+  filterStatic,
   groupRule,
   here,
   iface,
@@ -36,8 +39,8 @@ const networks = fc.tuple(small(NETWORKS), fc.boolean(), fc.boolean(), fc.boolea
 );
 const segments = fc.constant(segment('s', 50));
 const vms = fc
-  .tuple(small(VMS), fc.integer({ min: 0, max: 3 }), fc.string({ maxLength: 3 }))
-  .map(([n, cls, name]) => iface(`vm${n}`, n, { policy_class_key: cls, display_name: name }));
+  .tuple(small(VMS), fc.integer({ min: 0, max: 3 }), fc.string({ maxLength: 3 }), fc.boolean())
+  .map(([n, cls, name, enable_filtering]) => iface(`vm${n}`, n, { policy_class_key: cls, display_name: name, enable_filtering }));
 const routers = fc
   .tuple(small(NETWORKS), fc.boolean())
   .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing }));
@@ -74,12 +77,19 @@ const rules = (group: number) =>
         .record({
           n: small(4),
           direction: fc.constantFrom('ingress' as const, 'egress' as const),
+          action: fc.constantFrom('allow' as const, 'allow' as const, 'drop' as const, 'reject' as const),
+          priority: fc.constantFrom(500, 500, 1, 999),
+          tier: fc.constantFrom(null, 'admin' as const),
+          stateful: fc.boolean(),
+          persist_established: fc.boolean(),
+          log: fc.constantFrom(null, null, { rate: 5 }),
           protocol: fc.constantFrom('tcp' as const, 'any' as const, 'icmp' as const, 'icmpv6' as const, 'udp' as const),
           ports: fc.constantFrom([] as string[], ['22'], ['1000-1999', '80']),
           remote: fc.oneof(
             fc.constant({ any: true as const }),
             fc.constantFrom('10.0.1.0/24', 'fd00:1::/64', '0.0.0.0/0').map((cidr) => ({ cidr })),
             small(3).map((g) => ({ security_group_uuid: `sg-g${g}` })),
+            small(2).map((n) => ({ address_set_uuid: `as-s${n}` })),
           ),
         })
         .map(({ n, ports, ...over }) =>
@@ -88,7 +98,31 @@ const rules = (group: number) =>
       { maxLength: 4 },
     )
     .map((list) => [...new Map(list.map((r) => [r.uuid, r])).values()]);
-const groups = small(3).chain((g) => rules(g).map((list) => securityGroup(`g${g}`, list)));
+const groups = fc
+  .tuple(small(3), fc.constantFrom('deny' as const, 'allow' as const))
+  .chain(([g, rest]) => rules(g).map((list) => securityGroup(`g${g}`, list, { default: rest })));
+const addressSets = fc
+  .tuple(small(2), fc.subarray(['10.0.1.0/24', '10.0.1.7/32', 'fd00:1::/64', '0.0.0.0/0']))
+  .map(([n, list]) => addressSet(`s${n}`, list));
+const rows = fc
+  .array(
+    fc
+      .record({
+        protocol: fc.constantFrom('tcp' as const, 'udp' as const, 'icmp' as const, 'arp' as const, 'ip' as const),
+        action: fc.constantFrom('pass' as const, 'drop' as const, 'conn' as const),
+        src_address: fc.constantFrom(null, '10.0.1.0/24', '10.0.1.11/32'),
+        dst_address: fc.constantFrom(null, null, '10.0.1.12/32'),
+        dst_port: fc.constantFrom(null, 22, 80),
+      })
+      .map((row) => filterStatic({ ...row, dst_port: row.protocol === 'tcp' || row.protocol === 'udp' ? row.dst_port : null })),
+    { maxLength: 4 },
+  )
+  .map((list) => [...new Map(list.map((row) => [JSON.stringify({ ...row, action: '' }), row])).values()]);
+const filters = fc
+  .tuple(small(2), small(VMS), rows, fc.boolean(), fc.boolean())
+  .map(([n, v, list, ingress_passthrough, egress_passthrough]) =>
+    filter(`f${n}`, `vm${v}`, list, { ingress_passthrough, egress_passthrough }),
+  );
 const classes = fc.tuple(small(3), fc.subarray(['g1', 'g2', 'g3'], { minLength: 1 })).map(([key, members]) => policyClass(key, members));
 const services = small(NETWORKS).map((n) => dhcp(`d${n}`, `gw${n}`));
 const ports = fc.tuple(small(VMS), small(VMS)).map(([n, ofport]) => localPort(`vm${n}`, n * 10 + ofport));
@@ -126,6 +160,8 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 3, arbitrary: routes },
   { weight: 3, arbitrary: groups },
   { weight: 2, arbitrary: classes },
+  addressSets,
+  { weight: 2, arbitrary: filters },
   services,
   { weight: 4, arbitrary: ports },
   { weight: 4, arbitrary: bindings },

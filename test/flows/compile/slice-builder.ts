@@ -5,6 +5,9 @@ import type { Binding } from '../../../flows/model/binding.js';
 import type {
   Chassis,
   Encapsulation,
+  AddressSet,
+  Filter,
+  FilterStatic,
   Interface,
   IpLease,
   MacLease,
@@ -136,6 +139,12 @@ export function groupRule(name: string, key: number, over: Partial<SecurityGroup
   return {
     uuid: `sgr-${name}`,
     direction: 'ingress',
+    action: 'allow',
+    priority: 500,
+    tier: null,
+    stateful: true,
+    persist_established: false,
+    log: null,
     family: null,
     protocol: 'any',
     ports: [],
@@ -147,8 +156,30 @@ export function groupRule(name: string, key: number, over: Partial<SecurityGroup
   };
 }
 
-export function securityGroup(name: string, rules: SecurityGroupRule[]): SecurityGroup {
-  return { kind: 'security_group', uuid: `sg-${name}`, display_name: name, rules, ...stamps };
+export function securityGroup(name: string, rules: SecurityGroupRule[], over: Partial<SecurityGroup> = {}): SecurityGroup {
+  return { kind: 'security_group', uuid: `sg-${name}`, display_name: name, default: 'deny', tier: 'tenant', rules, ...stamps, ...over };
+}
+
+export function addressSet(name: string, addresses: string[]): AddressSet {
+  return { kind: 'address_set', uuid: `as-${name}`, display_name: name, addresses, ...stamps };
+}
+
+export function filter(name: string, interfaceName: string, statics: FilterStatic[], over: Partial<Filter> = {}): Filter {
+  return {
+    kind: 'filter',
+    uuid: `fil-${name}`,
+    interface_uuid: `if-${interfaceName}`,
+    mode: 'static',
+    ingress_passthrough: false,
+    egress_passthrough: false,
+    statics,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function filterStatic(over: Partial<FilterStatic>): FilterStatic {
+  return { protocol: 'ip', action: 'pass', src_address: null, dst_address: null, src_port: null, dst_port: null, ...over };
 }
 
 export function policyClass(key: number, groups: string[]): PolicyClass {

@@ -31,7 +31,7 @@ describe('parseCreate', () => {
     ]);
     for (const remote of ['any', {}, { any: true, cidr: '::/0' }, null])
       expect(reasons(parseCreate('security_group', rule(remote)))).toEqual([
-        'invalid_argument /rules/0/remote: must be {"any": true}, {"cidr": "…"} or {"security_group_uuid": "…"}',
+        'invalid_argument /rules/0/remote: must be {"any": true}, {"cidr": "…"}, {"security_group_uuid": "…"} or {"address_set_uuid": "…"}',
       ]);
   });
 

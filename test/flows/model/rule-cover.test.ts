@@ -2,6 +2,12 @@ import { ruleCovers, type RuleContent } from '../../../flows/model/rule-cover.js
 
 const ssh: RuleContent = {
   direction: 'ingress',
+  action: 'allow',
+  priority: 500,
+  tier: null,
+  stateful: true,
+  persist_established: false,
+  log: null,
   family: null,
   protocol: 'tcp',
   ports: ['22'],
