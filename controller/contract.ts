@@ -6,6 +6,7 @@
  * Promises: `execute` is all or nothing and gets one revision; a refusal is a HotoriError with every reason and changes nothing.
  */
 import type { UserKind } from '../flows/model/entities.js';
+import type { HotoriError } from '../flows/model/errors.js';
 import type { FlowEntry, Revision } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
@@ -59,10 +60,15 @@ export interface DatapathStatus {
   readonly uuid: string;
   readonly connected: boolean;
   readonly desired_revision: number;
+  /** All that concerns the datapath up to here is installed; null when that is not known. */
   readonly applied_revision: number | null;
+  /** Name of the vnmgr that its vna is attached to; null while it is attached to none. */
+  readonly served_by: string | null;
   readonly flow_count: number;
   /** Flow and group modifications its agent has sent since it started. */
   readonly flow_mods: number;
+  /** Flows and groups found missing, foreign or altered in the switch and put right, since its agent started. */
+  readonly drift_repairs: number;
   readonly last_error: string | null;
   /** NICs there that claim an interface which is plugged elsewhere, in words. */
   readonly conflicts: readonly string[];
@@ -85,22 +91,40 @@ export interface WatchEvent {
   readonly changes: readonly { readonly op: 'put' | 'delete'; readonly kind: UserKind; readonly uuid: string; readonly value?: View }[];
 }
 
-export interface Controller {
-  /** Throws HotoriError (pointers start at `/operations/<index>` when there is more than one operation, else at the parameter). */
-  execute(operations: readonly Operation[]): Promise<ExecuteResult>;
-  /** undefined when there is none. `etag` is strong. */
-  get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined;
-  /** In uuid order; with `of`, only those that refer to it. */
-  list(kind: UserKind, page: ListRequest): ListPage;
-  revision(): Revision;
-  status(): Status;
+export interface ExecuteOptions {
+  /** Chosen by whoever asks, unpredictable. A request that was committed under this id is answered again and not carried out again. */
+  readonly request_id?: string | undefined;
+}
+
+/** What only a vnmgr can do; webapi reaches it over the bus, or in its own process. */
+export interface VnmgrCalls {
+  /**
+   * Throws HotoriError (pointers start at `/operations/<index>` when there is more than one operation, else at the parameter). `unavailable` with
+   * `details.unknown` true leaves open whether the change was made: asking again with the same id tells.
+   */
+  execute(operations: readonly Operation[], options?: ExecuteOptions): Promise<ExecuteResult>;
+  status(): Promise<Status>;
   /**
    * Resolves when every datapath whose slice changed at `revision` has confirmed it. Throws HotoriError `wait_timeout` naming the laggards,
    * `datapath_error` with the switch's error, `compacted` when the revision is too old to tell.
    */
   waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult>;
-  /** Calls `sink` for each commit after `from` (a revision number), in order, until the signal. Throws `compacted` at once if `from` is too old. */
-  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void;
   /** The flows a datapath's vna wants on its bridge. Throws HotoriError `unknown_uuid`, or `unavailable` when that vna is not attached. */
   flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
+}
+
+export interface Controller extends VnmgrCalls {
+  /** Of the program. */
+  readonly version: string;
+  /** undefined when there is none. `etag` is strong. */
+  get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined;
+  /** In uuid order; with `of`, only those that refer to it. */
+  list(kind: UserKind, page: ListRequest): ListPage;
+  revision(): Revision;
+  /**
+   * Calls `sink` for each commit after `from` (a revision number) that changes something users know of, in order, until the signal. Throws
+   * `compacted` at once if `from` is too old.
+   * @param onEnd told `compacted` when changes got lost later, as after the store was restored: no more events come then
+   */
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void;
 }

@@ -11,17 +11,19 @@ import type { ModelView } from '../flows/model/view.js';
 import type { WatchEvent } from './contract.js';
 import { callOut } from './kernel/call-out.js';
 import type { Revision } from './messages/slice.js';
-import type { Store, StoredChange } from './store/contract.js';
+import { StoreError, type Store, type StoredChange } from './store/contract.js';
 import { viewOf } from './views.js';
 
 const MAX_COMMITS = 1_000;
 const MAX_ENTITIES = 100_000;
+const READ_RETRY_MS = 1_000;
 
 export class Journal {
   private readonly store: Store;
   private readonly model: ModelView;
   private readonly recent: StoredChange[] = [];
-  private readonly watchers = new Set<() => void>();
+  /** By what wakes them, what ends them. */
+  private readonly watchers = new Map<() => void, (error: HotoriError) => void>();
   private entities = 0;
   private at: Revision;
 
@@ -37,11 +39,19 @@ export class Journal {
     this.entities += sizeOf(change);
     while (this.recent.length > MAX_COMMITS || (this.entities > MAX_ENTITIES && this.recent.length > 1))
       this.entities -= sizeOf(this.recent.shift()!);
-    for (const wake of [...this.watchers]) wake();
+    for (const wake of [...this.watchers.keys()]) wake();
+  }
+
+  /** The store was read again: what came before cannot be followed from here. */
+  restart(at: Revision): void {
+    this.at = at;
+    this.recent.length = 0;
+    this.entities = 0;
+    for (const end of [...this.watchers.values()]) end(new HotoriError('compacted', 'the store was read again; read everything again'));
   }
 
   /** Calls `sink` for each commit after `from`. Throws HotoriError `compacted` when some are gone. */
-  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void {
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd: (error: HotoriError) => void = () => undefined): void {
     if (from > this.at.number || from < this.store.floor())
       throw new HotoriError(
         'compacted',
@@ -63,19 +73,26 @@ export class Journal {
         else readBack();
       }
     };
+    const end = (error: HotoriError) => {
+      if (this.watchers.delete(wake) && !signal.aborted) callOut(() => onEnd(error));
+    };
     const readBack = () => {
       reading = true;
       this.store.changesSince({ ...this.at, number: next - 1 }).then(
         (changes) => {
-          for (const change of changes) if (!signal.aborted && change.revision === next) show(change);
+          // The store may be ahead of the model, which the views are made from.
+          for (const change of changes) if (this.watchers.has(wake) && change.revision === next && next <= this.at.number) show(change);
           reading = false;
-          wake();
+          if (this.watchers.has(wake)) wake();
         },
-        // The log was trimmed past a watcher that has only just begun: there is nothing more it could be told.
-        () => this.watchers.delete(wake),
+        (error: unknown) => {
+          // Else the log was trimmed past a watcher that has only just begun.
+          if (error instanceof StoreError && error.code === 'unavailable') setTimeout(readBack, READ_RETRY_MS).unref();
+          else end(new HotoriError('compacted', 'changes were lost on the way; read everything again', { cause: error }));
+        },
       );
     };
-    this.watchers.add(wake);
+    this.watchers.set(wake, end);
     signal.addEventListener('abort', () => this.watchers.delete(wake), { once: true });
     wake();
   }

@@ -1,21 +1,22 @@
 /**
- * vnmgr: the authority over the model.
+ * vnmgr: the authority over the model, one of any number on a store.
  *
- * Owns: the model in memory, the queue of transactions, the sessions of datapaths.
- * Assumes: it is the store's only writer.
- * Promises: transactions are committed one after another; those that wait together reach the disk together. What is readable is committed. Each
- * commit goes to the datapaths it concerns before its caller hears of it.
+ * Owns: a replica of the model with its bindings and slices, the queue of what is to be committed, the sessions of the datapaths whose vna is
+ * attached here.
+ * Promises: all vnmgr of a store come to the same slices, whoever committed a change. Each commit goes to the datapaths it concerns that are
+ * attached here before its caller hears of it.
  */
 import { setTimeout } from 'node:timers/promises';
-import { Draft } from '../flows/model/draft.js';
-import { chassisUuid, type UserEntity, type UserKind } from '../flows/model/entities.js';
+import { chassisUuid, type UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
-import { dpidKey } from '../flows/model/indexes.js';
-import { Model } from '../flows/model/model.js';
+import { dpidKey, kindIndex } from '../flows/model/indexes.js';
 import { entityOf } from '../flows/model/view.js';
+import type { AppliedBoard } from './applied/board.js';
+import { MemoryAppliedBoard } from './applied/memory-board.js';
 import type {
   Controller,
   DatapathStatus,
+  ExecuteOptions,
   ExecuteResult,
   InstalledResult,
   ListPage,
@@ -25,9 +26,7 @@ import type {
   View,
   WatchEvent,
 } from './contract.js';
-import { Journal } from './journal.js';
 import type { Clock, Random } from './kernel/ambient.js';
-import { Breath } from './kernel/breath.js';
 import type {
   AppliedReport,
   ChassisFacts,
@@ -39,22 +38,25 @@ import type {
   SliceSource,
   VifObservation,
 } from './messages/slice.js';
+import { Replica, type ReplicaFollower, type ReplicaLog } from './replica.js';
+import { checkAdmission } from './slices/admission.js';
 import { Bindings } from './slices/bindings.js';
 import { Confirmations } from './slices/confirmations.js';
 import { observationOf } from './slices/observation.js';
 import { registrationOf } from './slices/registration.js';
 import { Session } from './slices/session.js';
 import { Slices } from './slices/slices.js';
-import { StoreError, type Counters, type Store, type StoredChange, type StoreSnapshot } from './store/contract.js';
-import type { Step } from './transaction/step.js';
-import { transact, type EntityChange, type TransactionOutcome } from './transaction/transaction.js';
-import { etagOf, listOf, viewOf } from './views.js';
+import type { Store, StoredChange } from './store/contract.js';
+import { TransactionQueue } from './transaction/queue.js';
+import type { EntityChange } from './transaction/transaction.js';
 
 export interface VnmgrOptions {
   /** Shown in the status. */
   readonly version: string;
   /** Register a datapath that attaches and is not defined. */
   readonly autoRegister: boolean;
+  /** What this vnmgr is called; unique among those on the store. */
+  readonly name?: string;
 }
 
 export interface VnmgrParts {
@@ -62,102 +64,97 @@ export interface VnmgrParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly options: VnmgrOptions;
+  /** What datapaths have installed, shared with the other vnmgrs on the store; without it this one is alone. */
+  readonly board?: AppliedBoard;
+  readonly log?: ReplicaLog;
 }
-
-/** Operations that may reach the disk together; more would make the first wait for the last. */
-const GROUP_OPERATIONS = 256;
 
 const DPID = /^0x[0-9a-f]{16}$/;
-
 /** Milliseconds until what a vna sees is taken down again after it could not be. */
 const OBSERVE_RETRY_MS = 1_000;
+const ID_BYTES = 8;
 
-interface Request {
-  /** What to do, asked for when its turn has come. */
-  readonly steps: () => readonly Step[];
-  readonly resolve: (result: ExecuteResult) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** A request that passed, with the revision it will have. */
-interface Passed {
-  readonly request: Request;
-  readonly outcome: TransactionOutcome;
-  readonly revision: number;
-}
-
-export class Vnmgr implements Controller, SliceSource {
+export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
+  readonly name: string;
+  readonly version: string;
   private readonly parts: VnmgrParts;
-  private readonly model = new Model();
+  private readonly replica: Replica;
+  private readonly queue: TransactionQueue;
   private readonly bindings: Bindings;
   private readonly slices: Slices;
-  private readonly journal: Journal;
+  private readonly board: AppliedBoard;
   private readonly confirmations: Confirmations;
   private readonly sessions = new Map<string, Session>();
-  private readonly queue: Request[] = [];
   /** Those who wait for a datapath to be defined. */
   private readonly expecting = new Set<() => void>();
-  private at: Revision;
-  private counters: Counters;
-  private working: Promise<void> | undefined;
-  private closed = false;
+  private readonly stop = new AbortController();
+  private readonly idPrefix: string;
+  private requests = 0;
 
-  private constructor(parts: VnmgrParts, { revision, entities, counters }: StoreSnapshot) {
+  private constructor(parts: VnmgrParts, replica: Replica) {
+    const { store, clock, random, options, board = new MemoryAppliedBoard() } = parts;
     this.parts = parts;
-    this.at = revision;
-    this.counters = counters;
-    this.model.apply(entities, []);
-    this.bindings = new Bindings(this.model);
-    this.slices = new Slices(this.model, this.bindings);
-    this.journal = new Journal(parts.store, this.model, revision);
-    this.confirmations = new Confirmations(this.sessions, revision.number);
-    for (const entity of entities) if (entity.kind === 'datapath') this.sessions.set(entity.uuid, new Session(entity.uuid));
+    this.name = options.name ?? 'vnmgr';
+    this.version = options.version;
+    this.replica = replica;
+    this.board = board;
+    this.idPrefix = Buffer.from(random.bytes(ID_BYTES)).toString('hex');
+    this.queue = new TransactionQueue({ store, replica, clock, random });
+    this.bindings = new Bindings(replica.model);
+    this.slices = new Slices(replica.model, this.bindings);
+    this.confirmations = new Confirmations(
+      board,
+      { presented: () => this.presented(), has: (uuid) => this.sessions.has(uuid) },
+      replica.revision(),
+    );
+    for (const uuid of this.uuidsOf('datapath')) this.sessions.set(uuid, new Session(uuid));
+    replica.attach(this);
+    board.watch((uuid) => this.confirmations.changed(uuid), this.stop.signal);
+    board.onRefresh(() => this.publishAll(), this.stop.signal);
   }
 
   /** Loads the model from the store. */
   static async start(parts: VnmgrParts): Promise<Vnmgr> {
-    return new Vnmgr(parts, await parts.store.load());
+    return new Vnmgr(parts, await Replica.open(parts.store, parts.log));
   }
 
   /** Finishes what is being committed and stops; the store stays open. */
   async close(): Promise<void> {
-    this.closed = true;
-    await this.working;
-    for (const session of this.sessions.values()) session.detach();
+    const closing = this.queue.close();
+    this.stop.abort();
+    await closing;
+    for (const session of this.sessions.values()) this.detach(session);
+    await this.replica.close();
   }
 
-  execute(operations: readonly Operation[]): Promise<ExecuteResult> {
-    return this.enqueue(() => operations);
+  execute(operations: readonly Operation[], { request_id }: ExecuteOptions = {}): Promise<ExecuteResult> {
+    // Every request has an id, so that its outcome can be found when the store does not answer.
+    return this.queue.run(() => operations, request_id ?? `${this.idPrefix}-${++this.requests}`);
   }
 
   get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined {
-    const entity = entityOf(this.model, kind, uuid) as UserEntity | undefined;
-    if (entity === undefined) return undefined;
-    const view = viewOf(this.model, entity);
-    return { view, etag: etagOf(view), revision: this.at };
+    return this.replica.get(kind, uuid);
   }
 
   list(kind: UserKind, request: ListRequest): ListPage {
-    return listOf(this.model, kind, request, this.at);
+    return this.replica.list(kind, request);
   }
 
   revision(): Revision {
-    return this.at;
+    return this.replica.revision();
   }
 
-  status(): Status {
-    const datapaths = this.model
-      .page('datapath', 0, this.model.countOf('datapath'))
-      .map(({ uuid }) => this.datapathStatus(this.sessions.get(uuid)!));
-    return { version: this.parts.options.version, revision: this.at, datapaths };
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {
+    this.replica.watch(from, sink, signal, onEnd);
+  }
+
+  status(): Promise<Status> {
+    const datapaths = this.uuidsOf('datapath').map((uuid) => this.datapathStatus(uuid));
+    return Promise.resolve({ version: this.version, revision: this.revision(), datapaths });
   }
 
   waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult> {
     return this.confirmations.wait(revision, timeoutMs, signal);
-  }
-
-  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal): void {
-    this.journal.watch(from, sink, signal);
   }
 
   async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
@@ -174,33 +171,50 @@ export class Vnmgr implements Controller, SliceSource {
     while (this.sessions.get(session.datapath_uuid) !== session);
     signal.throwIfAborted();
     const { datapath_uuid: uuid } = session;
-    if (session.attached) throw new HotoriError('conflict', `${uuid} (${hello.dpid}) is already served by another vna`);
-    session.observation = observationOf(session.datapath_uuid, hello);
+    const { model } = this.replica;
+    checkAdmission(hello, {
+      datapath: entityOf(model, 'datapath', uuid)!,
+      chassis: entityOf(model, 'chassis', chassisUuid(uuid)),
+      listener: session.listener,
+      elsewhere: this.board.get(uuid),
+      here: this.name,
+    });
+    const observation = observationOf(uuid, hello);
+    // The same process, come again: its earlier attachment is over.
+    this.detach(session);
+    session.observation = observation;
+
     let isOpen = true;
-    const onAbort = () => this.detach(session);
+    const onAbort = () => {
+      if (isOpen) this.detach(session);
+    };
     const closed = new Promise<void>((resolve) => {
       const close = () => {
         isOpen = false;
         signal.removeEventListener('abort', onAbort);
         resolve();
       };
-      session.attach({ onMessage, close });
+      session.attach({ hello, attached_at: this.parts.clock.now(), onMessage, close });
     });
     signal.addEventListener('abort', onAbort);
+    try {
+      // The first snapshot has the bindings of the NICs seen so far.
+      await this.takeDown(session);
+    } catch (error) {
+      onAbort();
+      throw error;
+    }
+    signal.throwIfAborted();
+    const sendSnapshot = () => {
+      if (isOpen) session.sendSnapshot(this.revision(), this.slices.slice(uuid));
+    };
+    sendSnapshot();
+    this.publishApplied(session);
     const see = (seen: { readonly vifs: readonly VifObservation[] } | { readonly chassis: ChassisFacts }) => {
       if (!isOpen) return;
       session.observation = observationOf(uuid, { ...hello, ...session.observation, ...seen });
       void this.observe(session);
     };
-    try {
-      // The first snapshot has the bindings of the NICs seen so far.
-      await this.takeDown(session);
-    } catch (error) {
-      this.detach(session);
-      throw error;
-    }
-    signal.throwIfAborted();
-    session.sendSnapshot(this.at, this.slices.slice(uuid));
     return {
       datapath_uuid: uuid,
       closed,
@@ -208,16 +222,42 @@ export class Vnmgr implements Controller, SliceSource {
       reportChassis: (chassis: ChassisFacts) => see({ chassis }),
       reportApplied: (report: AppliedReport) => {
         if (!isOpen) return;
-        session.report(report);
-        this.confirmations.changed();
+        session.take(report);
+        this.publishApplied(session);
       },
-      relist: () => {
-        if (isOpen) session.sendSnapshot(this.at, this.slices.slice(uuid));
-      },
+      relist: sendSnapshot,
       serveFlows: (provider) => {
         if (isOpen) session.flowProvider = provider;
       },
     };
+  }
+
+  /** The replica has a change of the store: everything else in memory follows. */
+  changed(change: StoredChange, changes: readonly EntityChange[]): void {
+    this.queue.changed(change);
+    this.followDatapaths(changes);
+    const concerned: string[] = [];
+    const at = this.revision();
+    for (const [uuid, delta] of this.slices.update(changes, this.bindings.update(changes))) {
+      this.sessions.get(uuid)?.sendDelta(at, delta);
+      // A datapath that no vna has ever presented has nobody to confirm anything.
+      if (this.replica.model.get(chassisUuid(uuid))) concerned.push(uuid);
+    }
+    this.confirmations.record(at, concerned);
+  }
+
+  /** The store was read again, as after it was restored: revisions from before do not compare. */
+  reloaded(changes: readonly EntityChange[]): void {
+    this.queue.reloaded();
+    this.followDatapaths(changes);
+    this.slices.update(changes, this.bindings.update(changes));
+    const at = this.revision();
+    this.confirmations.restart(at);
+    for (const session of this.sessions.values()) {
+      session.forgetRevisions();
+      if (session.listener) session.sendSnapshot(at, this.slices.slice(session.datapath_uuid));
+      this.publishApplied(session);
+    }
   }
 
   /** The session of the datapath with the switch's dpid: as defined, as registered now, or once it is defined. */
@@ -226,16 +266,17 @@ export class Vnmgr implements Controller, SliceSource {
       throw new HotoriError('invalid_argument', `${JSON.stringify(hello.dpid)} is not 0x and 16 lower case hex digits`);
     for (;;) {
       signal.throwIfAborted();
-      if (this.closed) throw new HotoriError('unavailable', 'the controller is stopping');
-      for (const uuid of this.model.lookup(dpidKey(hello.dpid))) return this.sessions.get(uuid)!;
+      if (this.stop.signal.aborted) throw new HotoriError('unavailable', 'the controller is stopping');
+      for (const uuid of this.replica.model.lookup(dpidKey(hello.dpid))) return this.sessions.get(uuid)!;
       if (this.parts.options.autoRegister) await this.register(hello);
       else await this.nextDefinition(signal);
     }
   }
 
   private async register(hello: DatapathHello): Promise<void> {
+    const { model } = this.replica;
     try {
-      await this.execute([registrationOf(hello, (uuid) => this.model.get(uuid) !== undefined)]);
+      await this.execute([registrationOf(hello, (uuid) => model.get(uuid) !== undefined)]);
     } catch (error) {
       // Somebody defined it, or took its name, in the meantime: look again.
       if (!(error instanceof HotoriError) || (error.code !== 'conflict' && error.code !== 'duplicate_uuid')) throw error;
@@ -258,14 +299,14 @@ export class Vnmgr implements Controller, SliceSource {
   }
 
   private detach(session: Session): void {
-    if (!session.attached) return;
+    if (session.listener === undefined) return;
     session.detach();
-    this.confirmations.changed();
+    this.publishApplied(session);
   }
 
-  /** Commits what the vna of a datapath sees now; several reports that wait become one. Resolves at once when it is as it was. */
+  /** Commits what the vna of a datapath sees now; several reports that wait become one. Nothing is committed when it is as it was. */
   private takeDown(session: Session): Promise<unknown> {
-    return (session.takingDown ??= this.enqueue(() => {
+    return (session.takingDown ??= this.queue.run(() => {
       session.takingDown = undefined;
       return session.observation === undefined ? [] : [session.observation];
     }));
@@ -273,7 +314,7 @@ export class Vnmgr implements Controller, SliceSource {
 
   /** Takes down what the vna of a datapath sees, again and again until it is done or the vna has gone. */
   private async observe(session: Session): Promise<void> {
-    while (session.attached && !this.closed) {
+    while (session.listener && !this.stop.signal.aborted) {
       try {
         await this.takeDown(session);
         return;
@@ -283,88 +324,13 @@ export class Vnmgr implements Controller, SliceSource {
     }
   }
 
-  /** What the vna of a datapath sees was deleted with the datapath, which is there again. */
-  private reassert(datapath_uuid: string): void {
-    const session = this.sessions.get(datapath_uuid);
-    if (session) void this.observe(session);
+  private publishApplied(session: Session): void {
+    const applied = session.applied(this.name, this.revision());
+    if (applied && this.sessions.get(session.datapath_uuid) === session) this.board.publish(applied);
   }
 
-  private enqueue(steps: () => readonly Step[]): Promise<ExecuteResult> {
-    if (this.closed) return Promise.reject(new HotoriError('unavailable', 'the controller is stopping'));
-    return new Promise((resolve, reject) => {
-      this.queue.push({ steps, resolve, reject });
-      this.working ??= this.work();
-    });
-  }
-
-  private async work(): Promise<void> {
-    // What is asked for in one turn is committed together.
-    await Promise.resolve();
-    while (this.queue.length > 0) {
-      const { passed, unchanged } = await this.transactGroup();
-      const changes = passed.map(storedChange);
-      try {
-        if (changes.length > 0) await this.parts.store.commit(changes, this.at);
-      } catch (error) {
-        const refusal = commitError(error);
-        for (const { request } of [...passed, ...unchanged]) request.reject(refusal);
-        continue;
-      }
-      for (const [index, one] of passed.entries()) {
-        this.publish(one, changes[index]!);
-        one.request.resolve(resultOf(one, this.at.incarnation, true));
-      }
-      for (const one of unchanged) one.request.resolve(resultOf(one, this.at.incarnation, false));
-    }
-    // In the same turn as the last look at the queue: whoever comes later starts anew.
-    this.working = undefined;
-  }
-
-  /** Runs the requests that wait, each on top of the ones before it. */
-  private async transactGroup(): Promise<{ readonly passed: readonly Passed[]; readonly unchanged: readonly Passed[] }> {
-    const { clock, random } = this.parts;
-    const draft = new Draft(this.model);
-    const breath = new Breath();
-    const passed: Passed[] = [];
-    const unchanged: Passed[] = [];
-    let counters = this.counters;
-    let operations = 0;
-    for (let request = this.queue.shift(); request; request = operations < GROUP_OPERATIONS ? this.queue.shift() : undefined) {
-      const steps = request.steps();
-      operations += steps.length;
-      const revision = this.at.number + passed.length + 1;
-      try {
-        const now = new Date(clock.now()).toISOString();
-        const outcome = await transact(draft, steps, { random, now, counters, revision, breath });
-        const changed = outcome.changes.length > 0;
-        (changed ? passed : unchanged).push({ request, outcome, revision: changed ? revision : revision - 1 });
-        if (changed) counters = { ...counters, ...outcome.counters };
-      } catch (error) {
-        request.reject(error);
-      }
-    }
-    return { passed, unchanged };
-  }
-
-  /** Brings everything in memory to a committed revision. */
-  private publish({ outcome }: Passed, change: StoredChange): void {
-    this.model.apply(change.puts, change.deletes);
-    this.counters = { ...this.counters, ...change.counters };
-    this.at = { ...this.at, number: change.revision };
-    this.followDatapaths(outcome.changes);
-
-    const bound = this.bindings.update(outcome.changes);
-    const seqs = new Map<string, number>();
-    for (const [uuid, delta] of this.slices.update(outcome.changes, bound)) {
-      const session = this.sessions.get(uuid);
-      if (session === undefined) continue;
-      const seq = session.sendDelta(this.at, delta);
-      // A datapath that no vna has ever presented has nobody to confirm anything.
-      if (this.model.get(chassisUuid(uuid))) seqs.set(uuid, seq);
-    }
-    this.confirmations.record(change.revision, seqs);
-    this.confirmations.changed();
-    this.journal.append(change);
+  private publishAll(): void {
+    for (const session of this.sessions.values()) this.publishApplied(session);
   }
 
   /** Keeps a session per datapath. One whose switch became another starts anew. */
@@ -375,44 +341,46 @@ export class Vnmgr implements Controller, SliceSource {
       const [was, is] = [before, after].map((entity) => (entity?.kind === 'datapath' ? entity.dpid : undefined));
       if (was === is) continue;
       changed = true;
-      if (was !== undefined) this.sessions.get(uuid)?.detach();
-      if (is === undefined) this.sessions.delete(uuid);
-      else this.sessions.set(uuid, new Session(uuid));
+      if (was !== undefined) this.drop(uuid);
+      if (is !== undefined) this.sessions.set(uuid, new Session(uuid));
     }
     if (changed) for (const look of [...this.expecting]) look();
   }
 
-  private datapathStatus(session: Session): DatapathStatus {
-    const { datapath_uuid: uuid, connected, flowCount: flow_count, flowMods: flow_mods, lastError } = session;
+  private drop(uuid: string): void {
+    this.sessions.get(uuid)?.detach();
+    this.sessions.delete(uuid);
+    this.board.forget(uuid, this.name);
+    this.confirmations.changed(uuid);
+  }
+
+  /** What the vna of a datapath sees was deleted with the datapath, which may be there again. */
+  private reassert(datapath_uuid: string): void {
+    const session = this.sessions.get(datapath_uuid);
+    if (session) void this.observe(session);
+  }
+
+  private uuidsOf(kind: 'datapath' | 'chassis'): string[] {
+    return [...this.replica.model.from(kindIndex(kind), '')];
+  }
+
+  private presented(): string[] {
+    return this.uuidsOf('chassis').map((uuid) => entityOf(this.replica.model, 'chassis', uuid)!.datapath_uuid);
+  }
+
+  private datapathStatus(uuid: string): DatapathStatus {
+    const applied = this.board.get(uuid);
     return {
       uuid,
-      connected,
-      desired_revision: this.at.number,
-      applied_revision: session.appliedRevision(this.at.number),
-      flow_count,
-      flow_mods,
-      last_error: lastError,
+      connected: applied?.connected ?? false,
+      desired_revision: this.revision().number,
+      applied_revision: this.confirmations.appliedRevision(uuid),
+      served_by: applied?.attached ? applied.served_by : null,
+      flow_count: applied?.flow_count ?? 0,
+      flow_mods: applied?.flow_mods ?? 0,
+      drift_repairs: applied?.drift_repairs ?? 0,
+      last_error: applied?.error?.message ?? null,
       conflicts: this.bindings.conflicts(uuid),
     };
   }
-}
-
-function storedChange({ outcome, revision }: Passed): StoredChange {
-  return {
-    revision,
-    puts: outcome.changes.flatMap(({ after }) => after ?? []),
-    deletes: outcome.changes.flatMap(({ uuid, after }) => (after ? [] : uuid)),
-    counters: outcome.counters,
-    requests: [],
-  };
-}
-
-function resultOf({ outcome, revision }: Passed, incarnation: string, changed: boolean): ExecuteResult {
-  return { revision: { incarnation, number: revision }, changed, results: outcome.results };
-}
-
-function commitError(error: unknown): unknown {
-  if (!(error instanceof StoreError)) return error;
-  const what = error.code === 'unavailable' ? 'it is not known whether this was done' : 'nothing was changed';
-  return new HotoriError('unavailable', `${what}: ${error.message}`, { cause: error });
 }

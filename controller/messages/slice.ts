@@ -61,6 +61,8 @@ export interface AppliedReport {
   readonly flow_count: number;
   /** Flow and group modifications sent to the switch since the agent started. */
   readonly flow_mods: number;
+  /** Flows and groups found missing, foreign or altered in the switch and put right, since the agent started. */
+  readonly drift_repairs?: number | undefined;
   /** The error that keeps the datapath from applying more, if one does; `seq` is the last message it keeps back. */
   readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
 }
@@ -81,6 +83,8 @@ export interface DatapathHello {
   readonly vifs: readonly VifObservation[];
   /** Absent: no tunnel can end there. */
   readonly chassis?: ChassisFacts | undefined;
+  /** Names the vna process. The same process that attaches again takes over from its earlier attachment; another has to wait until that has ended. */
+  readonly instance?: string | undefined;
 }
 
 /** One flow of a datapath in the user's words. Plain data. */

@@ -1,13 +1,16 @@
 /**
- * One datapath as vnmgr knows it at run time.
+ * One datapath as the vnmgr that serves it knows it at run time.
  *
- * Owns: the numbering of its slice messages, what its vna has confirmed, and handing messages over.
- * Promises: `seq` grows by one with every message or missed change, over all attachments, so that a confirmed seq says the same for ever.
+ * Owns: the numbering of its slice messages, what its vna sees and has confirmed, and handing messages over.
+ * Promises: `seq` grows by one with every message or missed change, over all attachments, so that a confirmed seq says the same for ever. A vna
+ * gets nothing before the snapshot it begins with.
  */
+import type { Applied } from '../applied/board.js';
 import { callOut } from '../kernel/call-out.js';
 import {
   SLICE_SCHEMA_VERSION,
   type AppliedReport,
+  type DatapathHello,
   type FlowProvider,
   type Revision,
   type SliceMessage,
@@ -19,7 +22,10 @@ import type { SliceChange } from './slices.js';
 const MAX_UNCONFIRMED = 10_000;
 
 /** The vna that serves the datapath now. */
-interface Listener {
+export interface Listener {
+  readonly hello: DatapathHello;
+  /** Milliseconds since 1970. */
+  readonly attached_at: number;
   readonly onMessage: (message: SliceMessage) => void;
   readonly close: () => void;
 }
@@ -32,10 +38,11 @@ export class Session {
   observation: Observation | undefined;
   /** Under way while that waits to be committed. */
   takingDown: Promise<unknown> | undefined;
-  private listener: Listener | undefined;
+  private current: Listener | undefined;
+  private last: Listener | undefined;
   private seq = 0;
-  private applied: AppliedReport | undefined;
-  /** Commits that changed the slice and are not confirmed, oldest first. */
+  private report: AppliedReport | undefined;
+  /** Changes of the slice that are not confirmed, oldest first. */
   private unconfirmed: { readonly seq: number; readonly revision: number }[] = [];
   private readonly outbox: SliceMessage[] = [];
   private delivering = false;
@@ -46,23 +53,23 @@ export class Session {
     this.datapath_uuid = datapath_uuid;
   }
 
-  get attached(): boolean {
-    return this.listener !== undefined;
+  get listener(): Listener | undefined {
+    return this.current;
   }
 
   attach(listener: Listener): void {
-    this.listener = listener;
+    this.current = this.last = listener;
     this.isTold = false;
   }
 
   detach(): void {
-    const { listener } = this;
-    this.listener = undefined;
+    const { current } = this;
+    this.current = undefined;
     this.flowProvider = undefined;
     this.observation = undefined;
     this.outbox.length = 0;
-    if (this.applied) this.applied = { ...this.applied, connected: false };
-    listener?.close();
+    if (this.report) this.report = { ...this.report, connected: false };
+    current?.close();
   }
 
   sendSnapshot(revision: Revision, entities: readonly SliceRecord[]): void {
@@ -71,71 +78,64 @@ export class Session {
     this.send({ kind: 'snapshot', schema_version: SLICE_SCHEMA_VERSION, datapath_uuid, seq: ++this.seq, revision, entities });
   }
 
-  /** @returns the seq that brings the change. */
-  sendDelta(revision: Revision, { puts, deletes }: SliceChange): number {
+  sendDelta(revision: Revision, { puts, deletes }: SliceChange): void {
     const { datapath_uuid } = this;
     const seq = ++this.seq;
     this.unconfirmed.push({ seq, revision: revision.number });
     // The oldest is what counts; what is in between would only pile up while the datapath is away.
     if (this.unconfirmed.length > MAX_UNCONFIRMED) this.unconfirmed.splice(1, 1);
     this.send({ kind: 'delta', schema_version: SLICE_SCHEMA_VERSION, datapath_uuid, seq, revision, puts, deletes });
-    return seq;
+  }
+
+  /** The store was read again: what was said of revisions does not count any more. */
+  forgetRevisions(): void {
+    this.unconfirmed = [];
+    if (this.report) this.report = { ...this.report, applied_seq: null, error: null };
   }
 
   /** Takes what the vna reports. */
-  report(report: AppliedReport): void {
-    this.applied = report;
+  take(report: AppliedReport): void {
+    this.report = report;
     const { applied_seq } = report;
     if (applied_seq !== null) this.unconfirmed = this.unconfirmed.filter(({ seq }) => seq > applied_seq);
   }
 
-  hasApplied(seq: number): boolean {
-    return (this.applied?.applied_seq ?? -1) >= seq;
-  }
-
-  /** Whether the slice as it was when vnmgr started has been confirmed. */
-  get hasAppliedAny(): boolean {
-    return (this.applied?.applied_seq ?? null) !== null;
-  }
-
-  /** The error that keeps `seq` from being applied. */
-  errorAt(seq: number): AppliedReport['error'] {
-    const error = this.applied?.error ?? null;
-    return error !== null && error.seq >= seq && !this.hasApplied(seq) ? error : null;
-  }
-
-  get connected(): boolean {
-    return this.attached && (this.applied?.connected ?? false);
-  }
-
-  get flowCount(): number {
-    return this.applied?.flow_count ?? 0;
-  }
-
-  get flowMods(): number {
-    return this.applied?.flow_mods ?? 0;
-  }
-
-  get lastError(): string | null {
-    return this.applied?.error?.message ?? null;
-  }
-
-  /** The revision that the switch is known to be at, given the store's; null while nothing is known. */
-  appliedRevision(current: number): number | null {
-    if (!this.hasAppliedAny) return null;
+  /** What is installed, for others to see; undefined while no vna was here. */
+  applied(served_by: string, { incarnation, number }: Revision): Applied | undefined {
+    const { last, report, datapath_uuid } = this;
+    if (last === undefined) return undefined;
     const [oldest] = this.unconfirmed;
-    return oldest ? oldest.revision - 1 : current;
+    const error = report?.error ?? null;
+    return {
+      datapath_uuid,
+      served_by,
+      attached_at: last.attached_at,
+      incarnation,
+      revision: (report?.applied_seq ?? null) === null ? null : oldest ? oldest.revision - 1 : number,
+      attached: this.current !== undefined,
+      connected: this.current !== undefined && (report?.connected ?? false),
+      flow_count: report?.flow_count ?? 0,
+      flow_mods: report?.flow_mods ?? 0,
+      drift_repairs: report?.drift_repairs ?? 0,
+      error: error && { revision: this.revisionOf(error.seq, number), message: error.message, uuids: error.uuids },
+      node_id: last.hello.node_id,
+      instance: last.hello.instance,
+    };
+  }
+
+  private revisionOf(seq: number, current: number): number {
+    return this.unconfirmed.findLast((one) => one.seq <= seq)?.revision ?? current;
   }
 
   /** In order, and not while the vna is taking the message before. */
   private send(message: SliceMessage): void {
-    if (this.listener === undefined || !this.isTold) return;
+    if (this.current === undefined || !this.isTold) return;
     this.outbox.push(message);
     if (this.delivering) return;
     this.delivering = true;
     for (let next = this.outbox.shift(); next; next = this.outbox.shift()) {
       const message = next;
-      callOut(() => this.listener?.onMessage(message));
+      callOut(() => this.current?.onMessage(message));
     }
     this.delivering = false;
   }

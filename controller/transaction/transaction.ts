@@ -49,6 +49,8 @@ export interface TransactionOutcome {
   /** Empty when nothing differs. */
   readonly changes: readonly EntityChange[];
   readonly counters: Counters;
+  /** One per operation: the uuid created or updated, or the uuids deleted. */
+  readonly outcomes: readonly Outcome[];
   /** One per operation, as ExecuteResult has them. */
   readonly results: readonly (View | readonly string[])[];
 }
@@ -74,7 +76,7 @@ export async function transact(draft: Draft, operations: readonly Step[], contex
     }
     if (!work.refused) checkLoops(check, changes);
     if (work.refused) throw work.error();
-    return { changes, counters: work.keys.counters(), results: outcomes.map((outcome) => resultOf(draft, outcome)) };
+    return { changes, counters: work.keys.counters(), outcomes, results: outcomes.map((outcome) => resultOf(draft, outcome)) };
   } catch (error) {
     draft.rollback();
     throw error;

@@ -65,7 +65,7 @@ describe('waiting until a revision is installed', () => {
     const waiting = refused(wait(revision));
     a.confirm({ seq: a.lastSeq, message: 'OFPFMFC_TABLE_FULL', uuids: ['if-a'] }, a.lastSeq - 1);
     for (const outcome of [await waiting, await refused(wait(revision))]) expect(outcome.code).toBe('datapath_error');
-    expect(world.vnmgr.status().datapaths[0]).toMatchObject({ uuid: 'dp-a', last_error: 'OFPFMFC_TABLE_FULL' });
+    expect((await world.vnmgr.status()).datapaths[0]).toMatchObject({ uuid: 'dp-a', last_error: 'OFPFMFC_TABLE_FULL' });
     a.confirm();
     expect(await wait(revision)).toEqual({ installed: true, datapaths: ['dp-a'] });
   });
@@ -107,7 +107,7 @@ describe('status', () => {
     await rename('nw-a');
     await rename('nw-a');
     b.stop.abort();
-    const { version, revision, datapaths } = world.vnmgr.status();
+    const { version, revision, datapaths } = await world.vnmgr.status();
     expect([version, revision, datapaths]).toMatchObject([
       'test',
       { number: confirmed + 2 },
@@ -117,6 +117,6 @@ describe('status', () => {
       ],
     ]);
     a.confirm();
-    expect(world.vnmgr.status().datapaths[0]).toMatchObject({ applied_revision: confirmed + 2, flow_count: a.slice.size });
+    expect((await world.vnmgr.status()).datapaths[0]).toMatchObject({ applied_revision: confirmed + 2, flow_count: a.slice.size });
   });
 });

@@ -148,7 +148,7 @@ describe('a slice', () => {
 
 describe('bindings', () => {
   const bound = (vna: Vna) => vna.uuids().flatMap((uuid) => (uuid.startsWith('bind-') ? vna.slice.get(uuid)! : []));
-  const conflicts = (node: string) => world.vnmgr.status().datapaths.find(({ uuid }) => uuid === `dp-${node}`)!.conflicts;
+  const conflicts = async (node: string) => (await world.vnmgr.status()).datapaths.find(({ uuid }) => uuid === `dp-${node}`)!.conflicts;
 
   it('go by iface-id, then by port name, where the owner allows', async () => {
     const vna = await world.attach('a', [
@@ -190,8 +190,8 @@ describe('bindings', () => {
     await world.create('interface', { uuid: 'if-1', mode: 'vif' });
     const a = await world.attach('a', [vif('tap1', 'if-1')]);
     const b = await world.attach('b', [vif('tap2', 'if-1')]);
-    expect([bound(a), bound(b), conflicts('b')]).toMatchObject([[], [{ datapath_uuid: 'dp-b' }], []]);
-    expect(conflicts('a')).toEqual(['port tap1 claims if-1, which is plugged at port tap2 of dp-b']);
+    expect([bound(a), bound(b), await conflicts('b')]).toMatchObject([[], [{ datapath_uuid: 'dp-b' }], []]);
+    expect(await conflicts('a')).toEqual(['port tap1 claims if-1, which is plugged at port tap2 of dp-b']);
     const { revision, told } = { revision: world.vnmgr.revision(), told: [a.messages.length, b.messages.length] };
     for (let again = 0; again < 3; again++)
       for (const [vna, port] of [
@@ -203,19 +203,19 @@ describe('bindings', () => {
     const again = await world.attach('a', [vif('tap1', 'if-1')]);
     expect([world.vnmgr.revision(), [a.messages.length, b.messages.length], bound(again)]).toEqual([revision, told, []]);
     await b.see([]);
-    expect([bound(again), bound(b), conflicts('a')]).toMatchObject([[{ datapath_uuid: 'dp-a' }], [], []]);
+    expect([bound(again), bound(b), await conflicts('a')]).toMatchObject([[{ datapath_uuid: 'dp-a' }], [], []]);
   });
 
   it('stay with the first of two NICs of one datapath', async () => {
     await world.create('interface', { uuid: 'if-1', mode: 'vif' });
     const a = await world.attach('a', [vif('tap2', 'if-1')]);
     await a.see([vif('tap1', 'if-1'), vif('tap2', 'if-1')]);
-    expect([bound(a), conflicts('a')]).toMatchObject([
+    expect([bound(a), await conflicts('a')]).toMatchObject([
       [{ port_name: 'tap2' }],
       ['port tap1 claims if-1, which is plugged at port tap2 of dp-a'],
     ]);
     await a.see([vif('tap1', 'if-1')]);
-    expect([bound(a), conflicts('a')]).toMatchObject([[{ port_name: 'tap1' }], []]);
+    expect([bound(a), await conflicts('a')]).toMatchObject([[{ port_name: 'tap1' }], []]);
   });
 
   it('do not go where a port only has the name of one that names the interface', async () => {

@@ -22,5 +22,5 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
     statusEndpoint(controller),
     watchEndpoint(controller, limits),
   ];
-  return [...described, describeApi(described, () => controller.status().version)];
+  return [...described, describeApi(described, () => controller.version)];
 }

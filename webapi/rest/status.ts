@@ -18,8 +18,10 @@ const statusSchema = z.object({
       connected: z.boolean(),
       desired_revision: z.int(),
       applied_revision: z.int().nullable(),
+      served_by: z.string().nullable().describe('The vnmgr that its vna is attached to.'),
       flow_count: z.int(),
       flow_mods: z.int(),
+      drift_repairs: z.int().describe('Flows and groups that were not as they should be, and were put right.'),
       last_error: z.string().nullable(),
       conflicts: z.array(z.string()).describe('NICs there that claim an interface which is plugged elsewhere.'),
     }),
@@ -56,7 +58,7 @@ export function statusEndpoint(controller: Controller): Endpoint {
       const now = controller.revision();
       const revision = text === undefined ? now.number : resolveRevision(text, now);
       if (wait === 'installed') return { body: { ...(await controller.waitInstalled(revision, timeout * 1000, signal)), revision } };
-      const { version, datapaths } = controller.status();
+      const { version, datapaths } = await controller.status();
       return { body: { version, revision: now.number, incarnation: now.incarnation, datapaths } };
     },
   };

@@ -59,6 +59,7 @@ class Watcher {
   readonly #response: ServerResponse;
   readonly #limits: WatchLimits;
   readonly #signal: AbortSignal;
+  readonly #incarnation: string;
   #from: number;
   #stalled: NodeJS.Timeout | undefined;
 
@@ -68,6 +69,7 @@ class Watcher {
     this.#limits = limits;
     this.#signal = signal;
     this.#from = from;
+    this.#incarnation = controller.revision().incarnation;
   }
 
   /** Throws HotoriError `compacted`, with nothing written yet. */
@@ -105,7 +107,7 @@ class Watcher {
       this.#signal.removeEventListener('abort', cancel);
       this.#waitForReader();
     };
-    this.#controller.watch(this.#from, sink, subscription.signal);
+    this.#controller.watch(this.#from, sink, subscription.signal, (error) => this.#endCompacted(error.message));
   }
 
   #send({ revision, changes }: WatchEvent): void {
@@ -115,16 +117,22 @@ class Watcher {
     this.#from = revision.number;
   }
 
+  #endCompacted(detail: string): void {
+    this.#writeHead();
+    this.#response.end(`event: compacted\ndata: ${JSON.stringify({ detail })}\n\n`);
+  }
+
   #waitForReader(): void {
     this.#stalled = setTimeout(() => this.#response.destroy(), this.#limits.stallMs);
     this.#response.once('drain', () => {
       clearTimeout(this.#stalled);
       this.#stalled = undefined;
       try {
+        if (this.#controller.revision().incarnation !== this.#incarnation)
+          throw new HotoriError('compacted', 'the store was restored meanwhile; read everything again');
         this.#subscribe();
       } catch (error) {
-        const detail = error instanceof HotoriError ? error.message : 'something went wrong inside';
-        this.#response.end(`event: compacted\ndata: ${JSON.stringify({ detail })}\n\n`);
+        this.#endCompacted(error instanceof HotoriError ? error.message : 'something went wrong inside');
       }
     });
   }

@@ -91,6 +91,8 @@ describe('the status', () => {
         connected: true,
         desired_revision: body.revision,
         applied_revision: body.revision,
+        served_by: 'vnmgr',
+        drift_repairs: 0,
         flow_count: 1,
         flow_mods: 1,
         last_error: null,
