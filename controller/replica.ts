@@ -7,7 +7,7 @@
  */
 import { setTimeout } from 'node:timers/promises';
 import type { Entity, UserEntity, UserKind } from '../flows/model/entities.js';
-import { HotoriError } from '../flows/model/errors.js';
+import type { HotoriError } from '../flows/model/errors.js';
 import { Model } from '../flows/model/model.js';
 import { sameValue } from '../flows/model/same.js';
 import { entityOf } from '../flows/model/view.js';
@@ -132,7 +132,7 @@ export class Replica {
     return this.now !== before;
   }
 
-  /** Resolves when the model is at `revision` or later. Throws HotoriError `compacted` when that is of another incarnation; the signal's reason. */
+  /** Resolves when the model is at `revision`, or a later one of its incarnation. Rejects with the signal's reason. */
   waitFor(revision: Revision, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const finish = (settle: () => void) => {
@@ -141,9 +141,7 @@ export class Replica {
         settle();
       };
       const look = () => {
-        if (this.now.incarnation !== revision.incarnation)
-          finish(() => reject(new HotoriError('compacted', `revision ${revision.number} is of another incarnation of the store`)));
-        else if (this.now.number >= revision.number) finish(resolve);
+        if (this.now.incarnation === revision.incarnation && this.now.number >= revision.number) finish(resolve);
       };
       const onAbort = () => finish(() => reject(signal.reason as Error));
       if (signal.aborted) return onAbort();

@@ -171,18 +171,8 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     while (this.sessions.get(session.datapath_uuid) !== session);
     signal.throwIfAborted();
     const { datapath_uuid: uuid } = session;
-    const { model } = this.replica;
-    checkAdmission(hello, {
-      datapath: entityOf(model, 'datapath', uuid)!,
-      chassis: entityOf(model, 'chassis', chassisUuid(uuid)),
-      listener: session.listener,
-      elsewhere: this.board.get(uuid),
-      here: this.name,
-    });
-    const observation = observationOf(uuid, hello);
-    // The same process, come again: its earlier attachment is over.
-    this.detach(session);
-    session.observation = observation;
+    checkAdmission(uuid, hello, session.listener?.hello);
+    session.observation = observationOf(uuid, hello);
 
     let isOpen = true;
     const onAbort = () => {

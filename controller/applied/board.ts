@@ -23,9 +23,6 @@ export interface Applied {
   readonly drift_repairs: number;
   /** What keeps the datapath from applying more; `revision` is the last that it keeps back. */
   readonly error: { readonly revision: number; readonly message: string; readonly uuids: readonly string[] } | null;
-  /** The vna, as it names itself. */
-  readonly node_id: string;
-  readonly instance: string | undefined;
 }
 
 export interface AppliedBoard {

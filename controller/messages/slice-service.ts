@@ -49,6 +49,7 @@ export const appliedSchema = z.object({
   applied_seq: z.int().nullable(),
   flow_count: z.int(),
   flow_mods: z.int(),
+  drift_repairs: z.int().optional(),
   error: z.object({ seq: z.int(), message: z.string(), uuids: z.array(z.string()) }).nullable(),
 });
 

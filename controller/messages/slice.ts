@@ -83,8 +83,6 @@ export interface DatapathHello {
   readonly vifs: readonly VifObservation[];
   /** Absent: no tunnel can end there. */
   readonly chassis?: ChassisFacts | undefined;
-  /** Names the vna process. The same process that attaches again takes over from its earlier attachment; another has to wait until that has ended. */
-  readonly instance?: string | undefined;
 }
 
 /** One flow of a datapath in the user's words. Plain data. */

@@ -118,8 +118,6 @@ export class Session {
       flow_mods: report?.flow_mods ?? 0,
       drift_repairs: report?.drift_repairs ?? 0,
       error: error && { revision: this.revisionOf(error.seq, number), message: error.message, uuids: error.uuids },
-      node_id: last.hello.node_id,
-      instance: last.hello.instance,
     };
   }
 

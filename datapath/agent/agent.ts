@@ -378,12 +378,14 @@ export class Agent {
   #report(): void {
     if (this.#attachment === undefined) return;
     const { applied_seq, flow_count, error } = this.#reconciler.status();
+    const { missing, extra, changed } = this.#reconciler.counters.drift;
     const report: AppliedReport = {
       datapath_uuid: this.#attachment.datapath_uuid,
       connected: this.#channel.isUp,
       applied_seq,
       flow_count,
       flow_mods: this.#reconciler.counters.modifications,
+      drift_repairs: missing + extra + changed,
       error: this.#desired.error ?? error,
     };
     const text = JSON.stringify(report);

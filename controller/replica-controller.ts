@@ -1,0 +1,83 @@
+/**
+ * The controller as a webapi of its own has it: a replica to read from, and some vnmgr for the rest.
+ *
+ * Promises: who has written reads what was written: a write is answered once the replica has it.
+ */
+import type { UserKind } from '../flows/model/entities.js';
+import { HotoriError } from '../flows/model/errors.js';
+import type {
+  Controller,
+  ExecuteOptions,
+  ExecuteResult,
+  InstalledResult,
+  ListPage,
+  ListRequest,
+  Operation,
+  Status,
+  View,
+  VnmgrCalls,
+  WatchEvent,
+} from './contract.js';
+import type { FlowEntry, Revision } from './messages/slice.js';
+import type { Replica } from './replica.js';
+
+/** Milliseconds that a write which is committed waits for the replica to have it. */
+const FOLLOW_MS = 10_000;
+
+export class ReplicaController implements Controller {
+  readonly version: string;
+  private readonly replica: Replica;
+  private readonly calls: VnmgrCalls;
+
+  constructor(version: string, replica: Replica, calls: VnmgrCalls) {
+    this.version = version;
+    this.replica = replica;
+    this.calls = calls;
+  }
+
+  async execute(operations: readonly Operation[], options?: ExecuteOptions): Promise<ExecuteResult> {
+    const result = await this.calls.execute(operations, options);
+    await this.follow(result.revision);
+    return result;
+  }
+
+  get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined {
+    return this.replica.get(kind, uuid);
+  }
+
+  list(kind: UserKind, request: ListRequest): ListPage {
+    return this.replica.list(kind, request);
+  }
+
+  revision(): Revision {
+    return this.replica.revision();
+  }
+
+  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {
+    this.replica.watch(from, sink, signal, onEnd);
+  }
+
+  status(): Promise<Status> {
+    return this.calls.status();
+  }
+
+  waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult> {
+    return this.calls.waitInstalled(revision, timeoutMs, signal);
+  }
+
+  flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
+    return this.calls.flows(datapath_uuid, owner);
+  }
+
+  private async follow(revision: Revision): Promise<void> {
+    const { incarnation, number } = this.replica.revision();
+    if (incarnation === revision.incarnation && number >= revision.number) return;
+    try {
+      await this.replica.waitFor(revision, AbortSignal.timeout(FOLLOW_MS));
+    } catch {
+      throw new HotoriError('unavailable', `revision ${revision.number} is committed, but the store cannot be followed from here`, {
+        details: { committed: true, revision: revision.number },
+      });
+    }
+  }
+}
