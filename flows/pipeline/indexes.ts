@@ -29,6 +29,9 @@ export const routerPortsOfInterface = index('router_port', (r) => [r.interface_u
 
 export const presencesOfChunk = index('presence', (r) => [reachChunkUuid(r.segment_key, r.policy_class_key, chunkOfPeer(r.datapath_uuid))]);
 export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_key, r.policy_class_key)]);
+/** Rows that name a network, or a segment, for a datapath. */
+export const networkRowsOf = index('datapath_network', (r) => [`${r.datapath_uuid} ${r.network_uuid}`]);
+export const segmentRowsOf = index('datapath_segment', (r) => [`${r.datapath_uuid} ${r.segment_uuid}`]);
 /** Chassis whose datapath uuids have one hash: nearly always one. */
 export const chassisWithHash = index('chassis', (r) => [String(peerHash(r.datapath_uuid))]);
 

@@ -18,7 +18,7 @@ export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit
   if (iface === undefined) return;
   for (const [macLease, attached] of attachments(iface, look)) {
     const { mac, segment_key, vrf_key, domain_uuid, networks } = attached;
-    if (!mayCross(here)) continue;
+    if (!mayCross(here, datapath_uuid, domain_uuid, networks, look)) continue;
     const addresses = attached.addresses.map(({ ip, network_uuid, ip_lease_uuid }) => ({ ip, network_uuid, ip_lease_uuid }));
     emit.fact({
       kind: 'remote_nic',

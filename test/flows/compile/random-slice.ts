@@ -7,6 +7,8 @@ import {
   binding,
   chassis,
   addressSet,
+  datapathNetwork,
+  datapathSegment,
   dhcp,
   filter,
   filterStatic,
@@ -147,6 +149,9 @@ const selves = fc.tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'exp
     { overlay_mode },
   ),
 );
+const named = fc
+  .tuple(fc.constantFrom('a', 'b', 'c'), small(NETWORKS), fc.boolean())
+  .map(([name, n, ofSegment]) => (ofSegment ? datapathSegment(name, 's') : datapathNetwork(name, `n${n}`)));
 const tunnels = fc.constantFrom('geneve' as const, 'vxlan' as const, 'gre' as const).map((encap) => tunnelPort(encap, 900 + encap.length));
 
 const record: fc.Arbitrary<InputRecord> = fc.oneof(
@@ -168,6 +173,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 3, arbitrary: peers },
   { weight: 2, arbitrary: selves },
   { weight: 2, arbitrary: tunnels },
+  { weight: 2, arbitrary: named },
 );
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };

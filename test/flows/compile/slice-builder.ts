@@ -4,6 +4,8 @@
 import type { Binding } from '../../../flows/model/binding.js';
 import type {
   Chassis,
+  DatapathNetwork,
+  DatapathSegment,
   Encapsulation,
   AddressSet,
   Filter,
@@ -223,6 +225,38 @@ export function chassis(name: string, addresses: readonly string[], over: Partia
 /** The datapath that reports this chassis. */
 export function here({ datapath_uuid, endpoints, encaps }: Chassis, over: Partial<Here> = {}): Here {
   return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, overlay_mode: 'auto', ...over };
+}
+
+/** The row that lets `nw-NAME` cross to and from `dp-DATAPATH` in the explicit mode. */
+export function datapathNetwork(datapath: string, name: string): DatapathNetwork {
+  return {
+    kind: 'datapath_network',
+    uuid: `dpn-${datapath}-${name}`,
+    datapath_uuid: `dp-${datapath}`,
+    network_uuid: `nw-${name}`,
+    ...throughHost(datapath),
+  };
+}
+
+export function datapathSegment(datapath: string, name: string): DatapathSegment {
+  return {
+    kind: 'datapath_segment',
+    uuid: `dpseg-${datapath}-${name}`,
+    datapath_uuid: `dp-${datapath}`,
+    segment_uuid: `seg-${name}`,
+    ...throughHost(datapath),
+  };
+}
+
+function throughHost(datapath: string) {
+  return {
+    interface_uuid: `if-host${datapath}`,
+    mac_address: '02:00:00:00:00:02',
+    ip_lease_uuid: null,
+    endpoint_address: null,
+    endpoint_network_uuid: null,
+    ...stamps,
+  };
 }
 
 export function tunnelPort(encap: Encapsulation, ofport: number): TunnelPort {

@@ -12,6 +12,8 @@ import type { FieldRecord } from '../../../flows/trace/microflow.js';
 import {
   binding,
   chassis,
+  datapathNetwork,
+  datapathSegment,
   groupRule,
   here,
   iface,
@@ -308,15 +310,27 @@ describe('overlay', () => {
     expect(more.flows_put.size).toBeLessThan(12);
   });
 
-  it('lets nothing cross in the explicit mode without being named', () => {
+  it('lets cross in the explicit mode what is named for both ends, and nothing else', () => {
     const { compilers, sites } = fabric();
-    compilers['1']!.update([here(chassis('1', ['192.0.2.1']), { overlay_mode: 'explicit' })], []);
+    const named = [
+      datapathNetwork('1', 'a'),
+      datapathNetwork('2', 'a'),
+      datapathSegment('1', 's'),
+      datapathSegment('2', 's'),
+      datapathNetwork('3', 'd'),
+    ];
+    compilers['1']!.update([here(chassis('1', ['192.0.2.1']), { overlay_mode: 'explicit' }), ...named], []);
     const site = { ...sites[0]!, interpreter: new Interpreter(compilers['1']!.tables) };
-    expect(outcome(traceFabric([site, sites[1]!, sites[2]!], 'dp-1', udp('a1', parseMac(MAC['a3']!), '10.0.1.11', '10.0.1.13')))).toEqual({
-      to: [],
-      crossings: 0,
-      lost: [],
-      dropped: ['unknown_mac'],
-    });
+    const explicit: Fabric = { compilers, sites: [site, sites[1]!, sites[2]!] };
+    const unicast = (to: string, host: number) =>
+      outcome(send(explicit, 'a1', udp('a1', parseMac(MAC[to]!), '10.0.1.11', `10.0.1.${host}`)));
+    const broadcast = outcome(send(explicit, 's1', { ...udp('s1', 0xffff_ffff_ffff, '10.9.9.1', '10.9.9.255') }));
+    const routed = outcome(send(explicit, 'a1', udp('a1', parseMac('02:00:00:00:01:01'), '10.0.1.11', '10.0.4.13')));
+    expect([unicast('a2', 12), unicast('a3', 13), routed, broadcast.to]).toEqual([
+      { to: ['a2'], crossings: 1, lost: [], dropped: [] },
+      { to: [], crossings: 0, lost: [], dropped: ['unknown_mac'] },
+      { to: [], crossings: 0, lost: [], dropped: ['no_neighbor'] },
+      ['s2'],
+    ]);
   });
 });
