@@ -7,7 +7,7 @@
  */
 import type { UserKind } from '../flows/model/entities.js';
 import type { HotoriError } from '../flows/model/errors.js';
-import type { FlowEntry, Revision } from './messages/slice.js';
+import type { Condition, FlowEntry, Revision } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
 
@@ -70,6 +70,8 @@ export interface DatapathStatus {
   /** Flows and groups found missing, foreign or altered in the switch and put right, since its agent started. */
   readonly drift_repairs: number;
   readonly last_error: string | null;
+  /** What is not as it should be and keeps nothing from being applied. */
+  readonly conditions: readonly Condition[];
   /** NICs there that claim an interface which is plugged elsewhere, in words. */
   readonly conflicts: readonly string[];
 }

@@ -371,6 +371,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       drift_repairs: applied?.drift_repairs ?? 0,
       last_error: applied?.error?.message ?? null,
       conflicts: this.bindings.conflicts(uuid),
+      conditions: applied?.conditions ?? [],
     };
   }
 }

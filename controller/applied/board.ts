@@ -4,6 +4,7 @@
  * Owns: one row per datapath and vnmgr that serves or served it, and which of a datapath's rows counts.
  * Assumes: a row is written by the vnmgr it names alone. Implementations carry rows between processes, and drop those of a vnmgr that is gone.
  */
+import type { Condition } from '../messages/slice.js';
 
 export interface Applied {
   readonly datapath_uuid: string;
@@ -23,6 +24,8 @@ export interface Applied {
   readonly drift_repairs: number;
   /** What keeps the datapath from applying more; `revision` is the last that it keeps back. */
   readonly error: { readonly revision: number; readonly message: string; readonly uuids: readonly string[] } | null;
+  /** What is not as it should be but keeps nothing back; absent is nothing. */
+  readonly conditions?: readonly Condition[] | undefined;
 }
 
 export interface AppliedBoard {

@@ -65,6 +65,18 @@ export interface AppliedReport {
   readonly drift_repairs?: number | undefined;
   /** The error that keeps the datapath from applying more, if one does; `seq` is the last message it keeps back. */
   readonly error: { readonly seq: number; readonly message: string; readonly uuids: readonly string[] } | null;
+  /** What is not as it should be but keeps nothing from being applied. */
+  readonly conditions?: readonly Condition[] | undefined;
+}
+
+/** Something about a datapath that an operator should know. */
+export interface Condition {
+  /** Stable, for programs. */
+  readonly code: string;
+  /** For people. */
+  readonly message: string;
+  /** Entities concerned. */
+  readonly uuids: readonly string[];
 }
 
 /** What a vna says of its hypervisor: where tunnels to it end. */

@@ -117,6 +117,7 @@ export class Session {
       flow_count: report?.flow_count ?? 0,
       flow_mods: report?.flow_mods ?? 0,
       drift_repairs: report?.drift_repairs ?? 0,
+      conditions: this.current === undefined ? [] : (report?.conditions ?? []),
       error: error && { revision: this.revisionOf(error.seq, number), message: error.message, uuids: error.uuids },
     };
   }

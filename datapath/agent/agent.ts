@@ -31,6 +31,7 @@ import { holdConnection } from './hold-connection.js';
 import { listFlows } from './inspect.js';
 import type { AgentLog } from './log.js';
 import { Overlay } from './overlay.js';
+import { Peers } from './peers.js';
 import { PortNumbers } from './port-numbers.js';
 import { Ports } from './ports.js';
 import { Punts, type PuntCounters } from './punts.js';
@@ -79,11 +80,13 @@ export class Agent {
   readonly #follower: SliceFollower;
   readonly #reconciler: Reconciler;
   readonly #punts: Punts;
+  readonly #context: SliceContext;
   readonly #advertiser: Advertiser;
   readonly #ports: Ports;
   readonly #desired: Desired;
   readonly #channel = new CurrentChannel();
   readonly #overlay: Overlay;
+  readonly #peers: Peers;
   readonly #numbers = new PortNumbers<Vif>();
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
@@ -140,11 +143,16 @@ export class Agent {
       explain: (cookie) => this.#desired.provenance(cookie),
       onProgress: () => this.#report(),
     });
-    const context = new SliceContext({
+    this.#peers = new Peers(
+      () => this.#overlay.side(),
+      () => this.#onPeers(),
+    );
+    const context = (this.#context = new SliceContext({
       default_mtu,
+      overlay_mtu: () => this.#peers.mtu(),
       lease_seconds: dhcp_lease_time,
       onChange: (interfaces) => this.#advertiser.changed(interfaces),
-    });
+    }));
     const now = (): number => clock.now();
     const policyLog = new PolicyLog({ names: context.names, now, write: (line) => log.info(line, `${line.verdict} by ${line.rule}`) });
     const dispatcher = new Dispatcher({ context, policyLog, now });
@@ -175,7 +183,16 @@ export class Agent {
       createCompiler,
       reconciler: this.#reconciler,
       ports: this.#ports,
-      context,
+      context: {
+        apply: (puts, deletes) => {
+          this.#peers.apply(puts, deletes);
+          context.apply(puts, deletes);
+        },
+        replace: (records) => {
+          this.#peers.replace(records);
+          context.replace(records);
+        },
+      },
       vifs: () => this.#numbers.correct(this.#watcher.vifs),
       own: (datapath) => this.#overlay.records(datapath),
       onFailure: () => void this.#follower.startOver(this.#stop.signal),
@@ -330,6 +347,13 @@ export class Agent {
       this.#attachment.reportChassis(facts);
     }
     this.#desired.updateOwn();
+    this.#onPeers();
+  }
+
+  /** Ways to other hypervisors may differ now. */
+  #onPeers(): void {
+    this.#context.overlayChanged();
+    this.#report();
   }
 
   #observations(): VifObservation[] {
@@ -387,6 +411,7 @@ export class Agent {
       flow_mods: this.#reconciler.counters.modifications,
       drift_repairs: missing + extra + changed,
       error: this.#desired.error ?? error,
+      conditions: [...this.#overlay.conditions(), ...this.#peers.conditions()],
     };
     const text = JSON.stringify(report);
     if (text === this.#reported) return;

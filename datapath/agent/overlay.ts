@@ -3,13 +3,14 @@
  *
  * Owns: where its tunnels end, the ports they leave by, the meaning of our Geneve option in the switch.
  * Promises: `facts` is what others are told; `records` is what the compiler is given, with the port numbers the switch has. A tunnel port that the switch does
- * not open yields no record, and says why in `troubles`.
+ * not open yields no record, and says why in `conditions`.
  */
 import type { NetworkInterfaceInfo } from 'node:os';
-import type { ChassisFacts } from '../../controller/messages/slice.js';
+import type { ChassisFacts, Condition } from '../../controller/messages/slice.js';
 import type { LocalRecord } from '../../flows/compile/contract.js';
 import type { Encapsulation } from '../../flows/model/entities.js';
 import type { TlvMapping } from '../../flows/openflow/message.js';
+import type { Side } from '../../flows/pipeline/pairing.js';
 import type { OpenFlowChannel } from '../channel/openflow-channel.js';
 import type { OvsdbClient, OvsdbLog } from '../ovsdb/ovsdb-client.js';
 import { TunnelManager } from '../ovsdb/tunnel-manager.js';
@@ -36,6 +37,7 @@ export class Overlay {
   readonly #tunnels: TunnelManager;
   readonly #numbers = new PortNumbers<TunnelState>();
   #optionTrouble: string | undefined;
+  #datapath: string | undefined;
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
@@ -53,6 +55,7 @@ export class Overlay {
   }
 
   records(datapathUuid: string): LocalRecord[] {
+    this.#datapath = datapathUuid;
     const here: LocalRecord = {
       kind: 'here',
       uuid: 'here',
@@ -66,14 +69,19 @@ export class Overlay {
     return [here, ...ports];
   }
 
-  /** What of this hypervisor keeps tunnels from working, in words. */
-  troubles(): string[] {
+  /** This end of every pair; undefined until the datapath is known. */
+  side(): Side | undefined {
+    return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...this.facts() };
+  }
+
+  /** What of this hypervisor keeps tunnels from working. */
+  conditions(): Condition[] {
     const troubles: string[] = [];
     if (this.#tunnels.error !== null) troubles.push(`tunnel ports cannot be made: ${this.#tunnels.error}`);
     for (const { port_name, error } of this.#tunnels.states.values())
       if (error !== null) troubles.push(`tunnel port ${port_name}: ${error}`);
     if (this.#optionTrouble !== undefined) troubles.push(this.#optionTrouble);
-    return troubles;
+    return troubles.map((message) => ({ code: 'no_tunnel_port', message, uuids: [] }));
   }
 
   /** @param told by name, the ports the switch has now */

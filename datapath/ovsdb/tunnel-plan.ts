@@ -13,13 +13,13 @@ import type { Row, Tables } from './schema.js';
 const TUNNEL_KEY = 'hotori-tunnel';
 
 /**
- * Where to, from where and for which segment is for each flow to say. Geneve and GRE are summed: the outer UDP checksum covers the VNI and the option, and a
- * GRE header has no other protection; VXLAN is sent without, as RFC 7348 §5 would have it. Over IPv6 the UDP checksum is there in any case.
+ * Where to, from where and for which segment is for each flow to say. Geneve is summed: the outer UDP checksum covers the VNI and the option. VXLAN is sent without, as
+ * RFC 7348 §5 would have it, and GRE too. Over IPv6 the UDP checksum is there in any case.
  */
 const OPTIONS = {
   geneve: { remote_ip: 'flow', key: 'flow', csum: 'true' },
   vxlan: { remote_ip: 'flow', key: 'flow' },
-  gre: { remote_ip: 'flow', key: 'flow', csum: 'true' },
+  gre: { remote_ip: 'flow', key: 'flow' },
 } as const satisfies Record<Encapsulation, Readonly<Record<string, string>>>;
 
 /** The longest name of a port. */

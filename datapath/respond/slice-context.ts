@@ -18,6 +18,8 @@ import { SliceIndex, type Station, type Attachment } from './slice-index.js';
 export interface SliceContextOptions {
   /** MTU told to VMs of networks that have none of their own; 1500 unless told. */
   readonly default_mtu?: number;
+  /** MTU that fits every way to other hypervisors; undefined where there is none. */
+  readonly overlay_mtu?: () => number | undefined;
   /** 3600 unless told. */
   readonly lease_seconds?: number;
   /** Told after each change: the interfaces for which answers may differ. */
@@ -29,11 +31,15 @@ export class SliceContext implements RespondContext {
   readonly #index = new SliceIndex();
   readonly #defaultMtu: number;
   readonly #leaseSeconds: number;
+  readonly #overlayMtu: () => number | undefined;
+  #toldOverlayMtu: number | undefined;
   readonly #onChange: SliceContextOptions['onChange'];
 
-  constructor({ default_mtu = 1500, lease_seconds = 3600, onChange }: SliceContextOptions = {}) {
+  constructor({ default_mtu = 1500, overlay_mtu = () => undefined, lease_seconds = 3600, onChange }: SliceContextOptions = {}) {
     this.#onChange = onChange;
     this.#defaultMtu = default_mtu;
+    this.#overlayMtu = overlay_mtu;
+    this.#toldOverlayMtu = overlay_mtu();
     this.#leaseSeconds = lease_seconds;
   }
 
@@ -70,7 +76,7 @@ export class SliceContext implements RespondContext {
           router: router?.ip.family === 'ipv4' ? router.ip.value : undefined,
           dns_servers: network.dns_servers.map(parseIp).flatMap((ip) => (ip.family === 'ipv4' ? [ip.value] : [])),
           domain_name: network.domain_name,
-          mtu: network.mtu ?? this.#defaultMtu,
+          mtu: this.#mtuOf(network),
           lease_seconds: this.#leaseSeconds,
         },
       ];
@@ -97,7 +103,7 @@ export class SliceContext implements RespondContext {
       const speaker = stations.find(({ is_router }) => is_router) ?? stations[0];
       if (!speaker) continue;
       const other = bySpeaker.get(speaker.mac);
-      const mtu = network.mtu ?? this.#defaultMtu;
+      const mtu = this.#mtuOf(network);
       const resolvers = network.dns_servers.map(parseIp).flatMap((ip) => (ip.family === 'ipv6' ? [ip.value] : []));
       bySpeaker.set(speaker.mac, {
         mac: speaker.mac,
@@ -124,6 +130,19 @@ export class SliceContext implements RespondContext {
       if (router !== undefined) return { mac: router.mac, ip: router.ip };
     }
     return undefined;
+  }
+
+  /** `overlay_mtu` may give another value now. */
+  overlayChanged(): void {
+    const mtu = this.#overlayMtu();
+    if (mtu === this.#toldOverlayMtu) return;
+    this.#toldOverlayMtu = mtu;
+    this.#onChange?.('all');
+  }
+
+  /** What does not fit the overlay would only be sent to be refused. */
+  #mtuOf(network: Network): number {
+    return Math.min(network.mtu ?? this.#defaultMtu, this.#overlayMtu() ?? Infinity);
   }
 
   /** Simulated interfaces with an address of the family in the network, lowest address first. */

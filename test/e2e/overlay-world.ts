@@ -13,6 +13,7 @@ import { compareWithSwitch, type Comparison } from '../oracle/compare.js';
 import { OpenflowClient } from '../oracle/openflow-client.js';
 import { PacketMaker, type Endpoint, type LocalEndpoint } from '../oracle/packets.js';
 import { Random } from '../oracle/random.js';
+import type { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
 import type { Hotori, Json } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
@@ -63,7 +64,7 @@ export class OverlayWorld {
 
   async #define(): Promise<void> {
     for (const n of [1, 2, 3, 4, 5, 6]) {
-      const vm = await this.lab.addVm(this.lab.hypervisors[Math.ceil(n / 2) - 1]!, { name: `vm${n}`, iface_id: `if-vm${n}`, mtu: 1442 });
+      const vm = await this.lab.addVm(this.lab.hypervisors[Math.ceil(n / 2) - 1]!, { name: `vm${n}`, iface_id: `if-vm${n}` });
       this.vms.push(vm);
     }
     const subnet = { ipv4_network: '10.101.0.0', ipv4_prefix: 24, ipv6_network: 'fd00:101::', ipv6_prefix: 64 };
@@ -100,7 +101,7 @@ export class OverlayWorld {
         const revision = await ovs.vsctl('--if-exists', 'get', 'Interface', vm.name, 'external_ids:hotori-installed-revision');
         return revision.trim() !== '';
       });
-      await eventually(`${vm.name} listening`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${NAME_PORT}`));
+      await listeningOn(vm, NAME_PORT);
     }
     await this.hotori.untilInstalled();
   }
@@ -203,4 +204,23 @@ function entries(underlay: Underlay, settings: (places: readonly Attachment[]) =
     bridge_mappings: { underlay: UNDERLAY_BRIDGE },
     overlay: overlays[i],
   }));
+}
+
+export async function listeningOn(vm: Vm, port: number): Promise<void> {
+  await eventually(`${vm.name} listening on ${port}`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${port} `));
+}
+
+/** Resolves when a tcpdump is under way. */
+export async function listening(dump: Daemon): Promise<void> {
+  await eventually('tcpdump listening', () => /listening on/.test(dump.output()));
+}
+
+/** Ends a tcpdump once what is on the way has come; what it printed of packets. Of some encapsulations the inner packet has a line of its own. */
+export async function stopped(dump: Daemon): Promise<string[]> {
+  await new Promise((resolve) => setTimeout(resolve, 400));
+  await dump.stop('SIGINT');
+  return dump
+    .output()
+    .split('\n')
+    .filter((line) => /\bIP6?\b|ethertype/.test(line));
 }

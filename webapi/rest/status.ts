@@ -24,6 +24,9 @@ const statusSchema = z.object({
       drift_repairs: z.int().describe('Flows and groups that were not as they should be, and were put right.'),
       last_error: z.string().nullable(),
       conflicts: z.array(z.string()).describe('NICs there that claim an interface which is plugged elsewhere.'),
+      conditions: z
+        .array(z.object({ code: z.string(), message: z.string(), uuids: z.array(z.string()) }))
+        .describe('What is not as it should be and keeps nothing from being applied, such as tunnels that cannot be.'),
     }),
   ),
 });

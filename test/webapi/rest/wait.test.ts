@@ -97,6 +97,7 @@ describe('the status', () => {
         flow_mods: 1,
         last_error: null,
         conflicts: [],
+        conditions: [],
       },
     ]);
   });
