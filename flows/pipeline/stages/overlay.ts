@@ -113,9 +113,7 @@ export const reachFlows = rule('flood to peers', 'reach', (reach, look, emit) =>
   const branches = look.all(floodSetsOfSegment, String(reach.segment_key));
   emit.owners(reach.domain_uuid);
   const isHolders = reach.policy_class_key === UNKNOWN_HOLDERS;
-  const local = isHolders
-    ? branches.filter((s) => s.policy_class_key === UNKNOWN_HOLDERS).map(toHolders)
-    : floodBranches(branches, look);
+  const local = isHolders ? branches.filter((s) => s.policy_class_key === UNKNOWN_HOLDERS).map(toHolders) : floodBranches(branches, look);
   const copies: Action = {
     kind: 'clone',
     actions: [regLoad('multicast', 1), regLoad('destination_class', reach.policy_class_key), resubmit('FLOOD_PEERS')],
