@@ -9,7 +9,7 @@ import { Lab } from '../lab/lab.js';
 import { run } from '../lab/run.js';
 import { percentile, type BenchResult } from './result.js';
 import { HotoriSide } from './w/hotori-side.js';
-import { measure, type Figures } from './w/measure.js';
+import { measure, type Figures, type Repetitions, type Restart } from './w/measure.js';
 import { isOvnInstalled } from './w/ovn-daemons.js';
 import { OvnSide } from './w/ovn-side.js';
 import type { Side } from './w/side.js';
@@ -23,6 +23,7 @@ interface Peer {
 export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResult> {
   const { values } = parseArgs({
     args: [...args],
+    allowNegative: true,
     options: {
       hypervisors: { type: 'string', default: '2' },
       networks: { type: 'string', default: '20' },
@@ -32,6 +33,7 @@ export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResu
       'peer-reps': { type: 'string', default: '10' },
       /** ovn, or none. */
       peer: { type: 'string', default: 'ovn' },
+      restart: { type: 'boolean', default: true },
       'node-args': { type: 'string', default: '' },
     },
   });
@@ -42,22 +44,33 @@ export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResu
   const peerReps = Number(values['peer-reps']);
 
   const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
-  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, reps);
+  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, {
+    ports: reps,
+    rules: Math.ceil(reps / 2),
+    restart: values.restart,
+  });
   let peer: Peer | undefined;
   if (values.peer === 'ovn' && isOvnInstalled()) {
     const version = /(\d+\.\d+\.\d+)/.exec(await run(['ovn-northd', '--version']))?.[1] ?? '?';
-    peer = { name: `OVN ${version}`, figures: await alone((lab) => OvnSide.start(lab, workload, version), workload, peerReps) };
+    peer = {
+      name: `OVN ${version}`,
+      figures: await alone((lab) => OvnSide.start(lab, workload, version), workload, {
+        ports: peerReps,
+        rules: Math.ceil(peerReps / 2),
+        restart: values.restart,
+      }),
+    };
   }
   const note = peer === undefined ? (values.peer === 'ovn' ? 'OVN is not installed' : undefined) : undefined;
   for (const result of report(own, peer)) yield { ...result, case: result.case, ...(note === undefined ? {} : { note }) };
 }
 
-async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, reps: number): Promise<Figures> {
+async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, repetitions: Repetitions): Promise<Figures> {
   const lab = await Lab.create();
   try {
     const side = await start(lab);
     try {
-      return await measure(side, workload, { ports: reps, rules: Math.ceil(reps / 2) });
+      return await measure(side, workload, repetitions);
     } finally {
       await side.stop();
     }
@@ -94,10 +107,17 @@ function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
     yield { bench, case: 'flows_per_hypervisor', metric: 'ratio_to_ovn', value, unit: 'ratio', n: own.flows.length };
   }
 
-  if (own.restart.flowMods !== undefined)
-    yield { bench, case: 'restart', metric: 'flow_mods', value: own.restart.flowMods, unit: 'flow-mods', n: 1 };
-  yield of('restart', 'table_lowest', 'of all flows', ({ restart }) => restart.lowest);
-  yield of('restart', 'done', 'ms', ({ restart }) => restart.doneMs);
+  if (own.restart !== undefined) {
+    const { restart: theirs } = peer?.figures ?? {};
+    const beside = (name: string, metric: string, unit: string, pick: (restart: Restart) => number): BenchResult => {
+      const base = { bench, case: name, metric, value: pick(own.restart!), unit, n: 1 };
+      return peer === undefined || theirs === undefined ? base : { ...base, peer: { name: peer.name, value: pick(theirs) } };
+    };
+    const { flowMods } = own.restart;
+    if (flowMods !== undefined) yield { bench, case: 'restart', metric: 'flow_mods', value: flowMods, unit: 'flow-mods', n: 1 };
+    yield beside('restart', 'table_lowest', 'of all flows', ({ lowest }) => lowest);
+    yield beside('restart', 'done', 'ms', ({ doneMs }) => doneMs);
+  }
 
   const rss = (figures: Figures) =>
     Object.fromEntries(Object.entries(figures.cost).map(([role, { rssMegabytes }]) => [role, rssMegabytes]));

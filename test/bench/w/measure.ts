@@ -11,6 +11,8 @@ import { laterPort, type Workload } from './workload.js';
 export interface Repetitions {
   readonly ports: number;
   readonly rules: number;
+  /** Ends without a restart when false: a profile is written by a process that ends in order. */
+  readonly restart: boolean;
 }
 
 export interface Figures {
@@ -24,19 +26,21 @@ export interface Figures {
   /** Adding and removing alternate. */
   readonly ruleMs: readonly number[];
   readonly ruleCpu: number;
-  readonly restart: {
-    readonly doneMs: number;
-    /** The fewest flows seen in the first hypervisor's tables, as a share of all. */
-    readonly lowest: number;
-    readonly flowMods: number | undefined;
-  };
+  readonly restart: Restart | undefined;
   /** At the end, by role. */
   readonly cost: Readonly<Record<string, Cost>>;
 }
 
+export interface Restart {
+  readonly doneMs: number;
+  /** The fewest flows seen in the first hypervisor's tables, as a share of all. */
+  readonly lowest: number;
+  readonly flowMods: number | undefined;
+}
+
 const POLL_MS = 50;
 
-export async function measure(side: Side, workload: Workload, { ports, rules }: Repetitions): Promise<Figures> {
+export async function measure(side: Side, workload: Workload, { ports, rules, restart: isRestarted }: Repetitions): Promise<Figures> {
   await side.plug(workload.ports);
   await side.settle();
   await sleep(1_000);
@@ -69,11 +73,11 @@ export async function measure(side: Side, workload: Workload, { ports, rules }: 
   const ruleCpu = sum(cpuBetween(beforeRules, costOf(side.roles()))) / (2 * Math.max(1, rules));
 
   const cost = costOf(side.roles());
-  const restart = await measureRestart(side);
+  const restart = isRestarted ? await measureRestart(side) : undefined;
   return { bulkMs, bulkCpu, flows, addPortMs, addPortCpu, ruleMs, ruleCpu, restart, cost };
 }
 
-async function measureRestart(side: Side): Promise<Figures['restart']> {
+async function measureRestart(side: Side): Promise<Restart> {
   const [first] = side.switches;
   if (first === undefined) throw new Error('there is no hypervisor');
   const full = await first.flowCount();
