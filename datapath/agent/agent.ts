@@ -18,7 +18,7 @@ import { BridgeManager } from '../ovsdb/bridge-manager.js';
 import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
 import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
-import { readZones, VifWatcher, type Vif } from '../ovsdb/vif-watcher.js';
+import { readZones, VifWatcher, type Vif, type VifChange } from '../ovsdb/vif-watcher.js';
 import { PolicyLog } from '../respond/policy-log.js';
 import { Dispatcher } from '../respond/dispatcher.js';
 import { SliceContext } from '../respond/slice-context.js';
@@ -96,6 +96,7 @@ export class Agent {
   readonly #bridgeKnown: Promise<void>;
   #sawBridge!: () => void;
   #attachment: SliceAttachment | undefined;
+  #zonesRead: { readonly version: number; readonly zones: ReadonlyMap<number, readonly string[]> } | undefined;
   #reported = '';
   #reportedVifs = '';
   #reportedChassis = '';
@@ -134,7 +135,7 @@ export class Agent {
       onChange: () => this.#onOverlay(),
       log,
     });
-    this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: () => this.#onVifs() });
+    this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: ({ changes }) => this.#onVifs(changes.some(isNewClaim)) });
     this.#reconciler = new Reconciler({
       clock,
       random,
@@ -166,7 +167,7 @@ export class Agent {
     });
     this.#ports = new Ports({
       store: this.#watcher,
-      claimedZones: () => (this.#ovsdb.tables === undefined ? new Map() : readZones(this.#ovsdb.tables)),
+      claims: () => this.#claims(),
       flushZone: (zone, signal) => this.#flushZone(zone, signal),
       apply: (puts, deletes) => {
         this.#advertiser.portsChanged();
@@ -327,13 +328,14 @@ export class Agent {
     }
   }
 
-  #onVifs(): void {
+  /** @param areNew whether NICs came or went, or name other interfaces than before */
+  #onVifs(areNew: boolean): void {
     this.#sawVifs();
-    const vifs = this.#observations();
-    const text = JSON.stringify(vifs);
-    if (this.#attachment !== undefined && text !== this.#reportedVifs) {
+    if (areNew && this.#attachment !== undefined) {
+      const vifs = this.#observations();
+      const text = JSON.stringify(vifs);
+      if (text !== this.#reportedVifs) this.#attachment.reportVifs(vifs);
       this.#reportedVifs = text;
-      this.#attachment.reportVifs(vifs);
     }
     this.#desired.updatePorts();
   }
@@ -379,9 +381,16 @@ export class Agent {
     this.#attachment = attachment;
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner));
     // NICs may have come and gone since the hello.
-    this.#onVifs();
+    this.#onVifs(true);
     this.#onOverlay();
     this.#report();
+  }
+
+  /** Zones claimed on this switch now; read once for as long as OVSDB does not change. */
+  #claims(): ReadonlyMap<number, readonly string[]> {
+    const { tables, version } = this.#ovsdb;
+    if (this.#zonesRead?.version !== version) this.#zonesRead = { version, zones: tables === undefined ? new Map() : readZones(tables) };
+    return this.#zonesRead.zones;
   }
 
   /** Empties a conntrack zone over the connection that is up, or the next one that is. */
@@ -418,4 +427,8 @@ export class Agent {
     this.#reported = text;
     this.#attachment.reportApplied(report);
   }
+}
+
+function isNewClaim({ before, after }: VifChange): boolean {
+  return before === undefined || after === undefined || before.iface_id !== after.iface_id;
 }

@@ -78,8 +78,8 @@ export function sparingGroups(image: Image, steps: readonly Step[]): readonly St
 /** When the next refused difference is due, milliseconds of the clock; Infinity when none waits. */
 export function nextRetry(image: Image): number {
   let next = Infinity;
-  for (const { refusal } of image.flows.differences.values()) if (refusal !== undefined) next = Math.min(next, refusal.retryAt);
-  for (const { refusal } of image.groups.differences.values()) if (refusal !== undefined) next = Math.min(next, refusal.retryAt);
+  for (const [, { refusal }] of image.flows.refusals()) next = Math.min(next, refusal.retryAt);
+  for (const [, { refusal }] of image.groups.refusals()) next = Math.min(next, refusal.retryAt);
   return next;
 }
 

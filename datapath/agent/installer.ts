@@ -6,6 +6,7 @@
  * Promises: a bundle holds everything that is due when it is made, and the canary that goes with it. A modification that is refused does
  * not keep the others out: it is tried again ever more rarely (1 s to 60 s), or at once when something else is wanted in its place.
  */
+import type { FlowKey } from '../../flows/compile/contract.js';
 import { BundleError } from '../channel/errors.js';
 import type { Channel, SwitchError, TableMod } from '../channel/contract.js';
 import { digestAfter, nextRetry, planBatch, sparingGroups, type Step } from './batch.js';
@@ -31,10 +32,12 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 
 const NO_STEPS: readonly Step[] = [];
+const NONE: ReadonlySet<FlowKey> = new Set();
 
 export class Installer {
   readonly #options: InstallerOptions;
   #inFlight = NO_STEPS;
+  #flowsInFlight: ReadonlySet<FlowKey> | undefined = NONE;
   #stalled: Refusal | undefined;
   #deletionsFrom = -Infinity;
 
@@ -47,6 +50,11 @@ export class Installer {
     return this.#inFlight;
   }
 
+  /** The flows among them. */
+  get flowsInFlight(): ReadonlySet<FlowKey> {
+    return (this.#flowsInFlight ??= new Set(this.#inFlight.flatMap((step) => (step.on === 'flow' ? [step.key] : []))));
+  }
+
   /** Why no bundle at all is accepted, if so. */
   get stalled(): Refusal | undefined {
     return this.#stalled;
@@ -54,7 +62,7 @@ export class Installer {
 
   /** What the switch holds was found out anew: no outcome is open any more. */
   adopt(): void {
-    this.#inFlight = NO_STEPS;
+    this.#fly(NO_STEPS);
   }
 
   /** Nothing is deleted before this time of the clock. */
@@ -119,7 +127,7 @@ export class Installer {
       if (step.on === 'flow') image.flows.touch(step.key);
       else image.groups.touch(step.key);
     }
-    this.#inFlight = steps;
+    this.#fly(steps);
     let refused: BundleError | undefined;
     try {
       await channel.bundle(mods, signal);
@@ -128,7 +136,7 @@ export class Installer {
       if (!(error instanceof BundleError)) throw error;
       refused = error;
     }
-    this.#inFlight = NO_STEPS;
+    this.#fly(NO_STEPS);
     if (refused === undefined) {
       for (const step of steps) {
         if (step.on === 'flow') image.flows.land(step.key, step.entry);
@@ -139,6 +147,11 @@ export class Installer {
     } else this.#refused(steps[refused.index], refused);
     onBundle(mods.length);
     return refused;
+  }
+
+  #fly(steps: readonly Step[]): void {
+    this.#inFlight = steps;
+    this.#flowsInFlight = steps.length === 0 ? NONE : undefined;
   }
 
   #refused(step: Step | undefined, { error, message }: BundleError): void {

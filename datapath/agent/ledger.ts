@@ -80,6 +80,8 @@ export class Ledger<K extends string | number, V> {
   readonly #textOf: (value: V) => string;
   readonly #wanted = new Map<K, Entry<V>>();
   readonly #differences = new Map<K, Difference<V>>();
+  /** Keys of the differences with a refusal. */
+  readonly #refused = new Set<K>();
   #digest = 0n;
   #count = 0;
   #sweeps = 0;
@@ -98,6 +100,14 @@ export class Ledger<K extends string | number, V> {
 
   get differences(): ReadonlyMap<K, Difference<V>> {
     return this.#differences;
+  }
+
+  /** The differences that the switch has refused to mend. */
+  *refusals(): Iterable<readonly [K, Difference<V> & { readonly refusal: Refusal }]> {
+    for (const key of this.#refused) {
+      const difference = this.#differences.get(key);
+      if (difference?.refusal !== undefined) yield [key, { ...difference, refusal: difference.refusal }];
+    }
   }
 
   /** Of what the switch holds. */
@@ -139,6 +149,7 @@ export class Ledger<K extends string | number, V> {
     const held = difference === undefined ? before : difference.held;
     if (value === undefined || text === undefined) this.#wanted.delete(key);
     else this.#wanted.set(key, held?.text === text ? held : new Entry(value, text));
+    this.#refused.delete(key);
     if (held?.text === text) this.#differences.delete(key);
     else this.#differences.set(key, { held, since: difference?.since ?? change });
   }
@@ -163,13 +174,16 @@ export class Ledger<K extends string | number, V> {
     const before = this.held(key);
     this.#digest ^= this.#digestOf(key, before) ^ this.#digestOf(key, entry);
     this.#count += (entry === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
-    if (this.#wanted.get(key)?.text === entry?.text) this.#differences.delete(key);
-    else this.#differences.set(key, { held: entry, since, refusal: this.#differences.get(key)?.refusal });
+    if (this.#wanted.get(key)?.text === entry?.text) {
+      this.#refused.delete(key);
+      this.#differences.delete(key);
+    } else this.#differences.set(key, { held: entry, since, refusal: this.#differences.get(key)?.refusal });
   }
 
   /** The switch is known to hold exactly what is wanted. */
   holdAll(): void {
     this.#differences.clear();
+    this.#refused.clear();
     this.#digest = this.wantedDigest();
     this.#count = this.#wanted.size;
   }
@@ -177,7 +191,9 @@ export class Ledger<K extends string | number, V> {
   /** The switch refused what is wanted under `key`. */
   refuse(key: K, refusal: Refusal): void {
     const difference = this.#differences.get(key);
-    if (difference !== undefined) this.#differences.set(key, { ...difference, refusal });
+    if (difference === undefined) return;
+    this.#refused.add(key);
+    this.#differences.set(key, { ...difference, refusal });
   }
 
   /** Begins the comparison of a dump; one under way is given up. */

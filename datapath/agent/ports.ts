@@ -10,22 +10,21 @@
  */
 import type { FlowDelta, LocalPort } from '../../flows/compile/contract.js';
 import type { Binding } from '../../flows/model/binding.js';
-import { OvsdbError } from '../ovsdb/ovsdb-error.js';
 import type { Vif } from '../ovsdb/vif-watcher.js';
 import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
-import { Zones } from './zones.js';
+import { Zones, type Claims } from './zones.js';
 
 /** What is kept with the NICs themselves. */
 export interface VifStore {
   claimZone(portName: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void>;
-  writeBack(portName: string, keys: { readonly installed_revision: string | null }, signal?: AbortSignal): Promise<void>;
+  /** Of each of these NICs, what is installed; those that are gone are left out. */
+  writeBack(installed: ReadonlyMap<string, string | null>, signal?: AbortSignal): Promise<void>;
 }
 
 export interface PortsOptions {
   readonly store: VifStore;
-  /** Zones claimed on this switch now, by row. */
-  readonly claimedZones: () => ReadonlyMap<string, number>;
+  readonly claims: Claims;
   /** Empties a conntrack zone; waits for a connection. Resolves without having done so only when the signal is aborted. */
   readonly flushZone: (zone: number, signal: AbortSignal) => Promise<void>;
   /** Gives local ports to the compiler and its flows to the reconciler; undefined while compiling fails. */
@@ -71,6 +70,8 @@ export class Ports {
   readonly #ports = new Map<string, Port>();
   /** Interfaces whose port is being prepared or taken down, with the slice message that asked for it. */
   readonly #busy = new Map<string, Job>();
+  /** Those of them that are done and wait to be looked at, all together. */
+  #done: string[] = [];
   /** Zones being claimed ahead, by row. */
   readonly #ahead = new Map<string, Promise<void>>();
   #vifs: ReadonlyMap<string, Vif> = new Map();
@@ -78,7 +79,7 @@ export class Ports {
 
   constructor(options: PortsOptions) {
     this.#options = options;
-    this.#zones = new Zones(options.claimedZones);
+    this.#zones = new Zones(options.claims);
   }
 
   /** The oldest slice message that some port still being prepared belongs to; undefined when there is none. */
@@ -164,7 +165,7 @@ export class Ports {
   }
 
   #run(uuid: string, job: Job, row: string, work: () => Promise<void>): void {
-    const { log, clock, signal, onProgress } = this.#options;
+    const { log, clock, signal } = this.#options;
     this.#busy.set(uuid, job);
     const isPointless = (): boolean => signal.aborted || (job.kind === 'claim' && this.#plugs.get(uuid)?.vif.row_uuid !== row);
     const persist = async (): Promise<void> => {
@@ -179,12 +180,22 @@ export class Ports {
       }
     };
     void persist().then(() => {
-      if (signal.aborted) return;
-      const { seq } = this.#busy.get(uuid) ?? job;
-      this.#busy.delete(uuid);
-      this.#look(seq);
-      onProgress();
+      if (this.#done.push(uuid) === 1) setImmediate(() => this.#finish());
     });
+  }
+
+  /** Ports that are ready at the same time become flows together. */
+  #finish(): void {
+    const done = this.#done;
+    this.#done = [];
+    if (this.#options.signal.aborted) return;
+    let oldest = Infinity;
+    for (const uuid of done) {
+      oldest = Math.min(oldest, this.#busy.get(uuid)?.seq ?? Infinity);
+      this.#busy.delete(uuid);
+    }
+    this.#look(oldest);
+    this.#options.onProgress();
   }
 
   /** Claims zones for NICs that no interface is bound to yet but that name one. Should it fail, they get theirs when they are bound. */
@@ -217,7 +228,7 @@ export class Ports {
     const now = this.#vifs.get(seen.port_name);
     const vif = now?.row_uuid === seen.row_uuid ? now : seen;
     // Whoever waits for the NIC must not take what was installed for another interface, or before an interruption, for this.
-    if (vif.installed_revision !== null) await this.#mark(vif.port_name, null);
+    if (vif.installed_revision !== null) await this.#mark(new Map([[vif.port_name, null]]));
     const zone = await this.#claimZone(interface_uuid, vif);
     try {
       await flushZone(zone, signal);
@@ -253,7 +264,7 @@ export class Ports {
     await flushZone(port.zone, signal);
     // Still plugged, only bound to nothing any more.
     const isIdle = ![...this.#plugs.values()].some((plug) => plug.vif.row_uuid === port.row_uuid);
-    if (isIdle && this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(port.port_name, null);
+    if (isIdle && this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(new Map([[port.port_name, null]]));
     this.#zones.release(port.zone);
   }
 
@@ -262,23 +273,23 @@ export class Ports {
     if (puts.length === 0) return;
     const { settled, revision, signal } = this.#options;
     void settled(delta, signal).then(async () => {
+      const installed = new Map<string, string>();
       for (const put of puts) {
         const port = this.#ports.get(put.interface_uuid);
-        if (port?.local !== put || signal.aborted) continue;
         // The first revision stays: it says since when, and a row rewritten at every change would wake all who watch it.
-        if (this.#vifs.get(port.port_name)?.installed_revision === null) await this.#mark(port.port_name, revision());
+        if (port?.local === put && this.#vifs.get(port.port_name)?.installed_revision === null) installed.set(port.port_name, revision());
       }
+      if (installed.size > 0 && !signal.aborted) await this.#mark(installed);
     });
   }
 
-  async #mark(portName: string, installed_revision: string | null): Promise<void> {
+  async #mark(installed: ReadonlyMap<string, string | null>): Promise<void> {
     const { store, signal, log } = this.#options;
     try {
-      await store.writeBack(portName, { installed_revision }, signal);
+      await store.writeBack(installed, signal);
     } catch (error) {
-      const isGone = error instanceof OvsdbError && error.code === 'no_row';
-      if (!isGone && !signal.aborted)
-        log.warn({ port: portName, error: String(error) }, 'cannot write to a NIC whether its flows are installed');
+      if (!signal.aborted)
+        log.warn({ ports: [...installed.keys()], error: String(error) }, 'cannot write to NICs whether their flows are installed');
     }
   }
 }

@@ -8,7 +8,7 @@
  * the later per flow, into the next. Every audit period the switch is read and what drifted is put back.
  */
 import type { AppliedReport } from '../../controller/messages/slice.js';
-import type { FlowDelta, Tables } from '../../flows/compile/contract.js';
+import type { FlowDelta, FlowKey, Tables } from '../../flows/compile/contract.js';
 import type { Meter } from '../../flows/openflow/flow.js';
 import { PIPELINE_VERSION } from '../../flows/pipeline/tables.js';
 import type { Channel, SwitchError } from '../channel/contract.js';
@@ -157,9 +157,10 @@ export class Reconciler {
 
   /** Resolves once the switch holds what `delta` wanted, or what was wanted in its place later; also when the signal is aborted. */
   async settled(delta: FlowDelta, signal: AbortSignal): Promise<void> {
-    const settled = this.#waiters.wait(delta);
-    this.#confirm();
-    await unlessAborted(settled, signal);
+    await unlessAborted(
+      this.#waiters.wait(delta, (key) => this.#adopted && this.#isInPlace(key)),
+      signal,
+    );
   }
 
   status(): ReconcilerStatus {
@@ -320,10 +321,11 @@ export class Reconciler {
     let oldest = this.#image.oldestDifference();
     for (const { since } of inFlight) oldest = Math.min(oldest, since);
     this.#progress.confirm(oldest);
-    if (!this.#waiters.areNone) {
-      const sent = new Set<string | number>(inFlight.map((step) => step.key));
-      this.#waiters.release((key) => !this.#image.flows.differences.has(key) && !sent.has(key));
-    }
+    if (!this.#waiters.areNone) this.#waiters.release((key) => this.#isInPlace(key));
     this.#options.onProgress();
+  }
+
+  #isInPlace(key: FlowKey): boolean {
+    return !this.#image.flows.differences.has(key) && !this.#installer.flowsInFlight.has(key);
   }
 }

@@ -20,16 +20,16 @@ export function findTrouble(image: Image, progress: Progress, stalled: Refusal |
   if (stalled !== undefined) return { seq, message: stalled.message, uuids: [] };
   let first = Infinity;
   let error: AppliedReport['error'] = null;
-  for (const [key, { since, held, refusal }] of image.flows.differences) {
-    if (refusal === undefined || since >= first) continue;
+  for (const [key, { since, held, refusal }] of image.flows.refusals()) {
+    if (since >= first) continue;
     first = since;
     const flow = image.flows.wanted.get(key)?.value ?? held?.value;
     const made = flow && explain(flow.cookie);
     const message = `${refusal.message}: flow ${key}${made === undefined ? '' : `, made by ${made.rule}`}`;
     error = { seq, message, uuids: made?.uuids ?? [] };
   }
-  for (const [key, { since, refusal }] of image.groups.differences) {
-    if (refusal === undefined || since >= first) continue;
+  for (const [key, { since, refusal }] of image.groups.refusals()) {
+    if (since >= first) continue;
     first = since;
     error = { seq, message: `${refusal.message}: group ${key}`, uuids: [] };
   }

@@ -1,7 +1,7 @@
 /**
  * Those who wait until the switch holds certain flows.
  *
- * Promises: each is released once, as soon as none of its flows differs or is on its way.
+ * Promises: each is released once, as soon as none of its flows differs or is on its way. One who waits costs the others nothing.
  */
 import type { FlowDelta, FlowKey } from '../../flows/compile/contract.js';
 
@@ -11,16 +11,17 @@ interface Waiter {
 }
 
 export class Waiters {
-  #waiting: readonly Waiter[] = [];
+  #waiting: Waiter[] = [];
 
   get areNone(): boolean {
     return this.#waiting.length === 0;
   }
 
-  /** Resolves at the first `release` that finds everything the delta touched in place. */
-  wait(delta: FlowDelta): Promise<void> {
+  /** Resolves at once when everything the delta touched is in place, or at the first `release` that finds it so. */
+  wait(delta: FlowDelta, isInPlace: (key: FlowKey) => boolean): Promise<void> {
     const keys = [...delta.flows_put.keys(), ...delta.flows_deleted.keys()];
-    return new Promise((resolve) => (this.#waiting = [...this.#waiting, { keys, resolve }]));
+    if (keys.every(isInPlace)) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ keys, resolve }));
   }
 
   /** @param isInPlace whether the switch holds what is wanted under the key */

@@ -6,13 +6,15 @@
  */
 const LAST_ZONE = 65_535;
 
+/** The zones claimed in OVSDB now, with the rows that claim them. */
+export type Claims = () => ReadonlyMap<number, readonly string[]>;
+
 export class Zones {
-  readonly #claimed: () => ReadonlyMap<string, number>;
+  readonly #claims: Claims;
   readonly #taken = new Set<number>();
 
-  /** @param claimed by row, the zones claimed in OVSDB now */
-  constructor(claimed: () => ReadonlyMap<string, number>) {
-    this.#claimed = claimed;
+  constructor(claims: Claims) {
+    this.#claims = claims;
   }
 
   /** Takes the zone that `row` has already; false when another row or this process has it too. */
@@ -24,9 +26,9 @@ export class Zones {
 
   /** @returns undefined when none is left */
   pick(): number | undefined {
-    const claimed = new Set(this.#claimed().values());
+    const claims = this.#claims();
     for (let zone = 1; zone <= LAST_ZONE; zone++) {
-      if (claimed.has(zone) || this.#taken.has(zone)) continue;
+      if (claims.has(zone) || this.#taken.has(zone)) continue;
       this.#taken.add(zone);
       return zone;
     }
@@ -35,8 +37,11 @@ export class Zones {
 
   /** True when a row other than `row` claims the zone as well: two agents of one switch chose at the same moment. */
   isShared(zone: number, row: string): boolean {
-    for (const [other, claim] of this.#claimed()) if (claim === zone && other !== row) return true;
-    return false;
+    return (
+      this.#claims()
+        .get(zone)
+        ?.some((other) => other !== row) === true
+    );
   }
 
   release(zone: number): void {

@@ -52,6 +52,7 @@ export class OvsdbClient {
   #session: RpcSession | undefined;
   #replica: Replica | undefined;
   #changed = false;
+  #version = 0;
   #lastError: OvsdbError | undefined;
 
   constructor(options: OvsdbClientOptions) {
@@ -63,6 +64,11 @@ export class OvsdbClient {
   /** undefined until the server has answered for the first time. */
   get tables(): Tables | undefined {
     return this.#replica?.tables;
+  }
+
+  /** Differs whenever `tables` does. */
+  get version(): number {
+    return this.#version;
   }
 
   /** True while `tables` follows the server. */
@@ -157,6 +163,7 @@ export class OvsdbClient {
       throw error;
     }
     this.#replica = replica;
+    this.#version++;
     this.#session = session;
     this.#lastError = undefined;
     this.#changed = false;
@@ -193,6 +200,7 @@ export class OvsdbClient {
       return;
     }
     this.#changed = true;
+    this.#version++;
   }
 
   #flush(): void {

@@ -10,7 +10,7 @@
  * plugged again between two reports shows as a change of `row_uuid`.
  */
 import { findBridge } from './bridge-plan.js';
-import { byUuid, setKeys } from './operations.js';
+import { byUuid, setKeys, type Operation } from './operations.js';
 import { OvsdbError } from './ovsdb-error.js';
 import type { OvsdbClient } from './ovsdb-client.js';
 import type { Row, Tables } from './schema.js';
@@ -53,12 +53,6 @@ export interface VifWatcherOptions {
   readonly onReport: (report: VifReport) => void;
 }
 
-/** Keys of ours that hypervisor managers may read, as OVN's `ovn-installed`. */
-export interface VifKeys {
-  /** Set once the flows of the NIC's interface are in the switch; null removes it. */
-  readonly installed_revision: string | null;
-}
-
 const IFACE_ID = 'iface-id';
 const CT_ZONE = 'hotori-ct-zone';
 const ZONE_INTERFACE = 'hotori-interface';
@@ -75,6 +69,8 @@ export class VifWatcher {
   readonly #client: OvsdbClient;
   readonly #options: VifWatcherOptions;
   #vifs: ReadonlyMap<string, Vif> = new Map();
+  /** A row that has not changed is the same NIC as before. */
+  readonly #known = new WeakMap<Row<'Interface'>, Vif>();
   #reported = false;
 
   constructor(client: OvsdbClient, options: VifWatcherOptions) {
@@ -106,22 +102,24 @@ export class VifWatcher {
     return this.#write(portName, { [CT_ZONE]: String(zone), [ZONE_INTERFACE]: interfaceUuid }, signal);
   }
 
-  /** As claimZone. Nothing is sent when the row says so already. */
-  async writeBack(portName: string, keys: VifKeys, signal?: AbortSignal): Promise<void> {
-    if (this.#vifs.get(portName)?.installed_revision === keys.installed_revision) return;
-    await this.#write(portName, { [INSTALLED]: keys.installed_revision }, signal);
+  /**
+   * Writes to each of these NICs the revision since which its flows are in the switch, as OVN's `ovn-installed` for hypervisor managers to read;
+   * null removes it. One transaction; NICs that are gone are left out, and those that say so already.
+   * @throws what OvsdbClient.transact throws
+   */
+  async writeBack(installed: ReadonlyMap<string, string | null>, signal?: AbortSignal): Promise<void> {
+    const operations: Operation[] = [];
+    for (const [name, revision] of installed) {
+      const vif = this.#vifs.get(name);
+      if (vif === undefined || vif.installed_revision === revision) continue;
+      operations.push(writing(vif, { [INSTALLED]: revision }));
+    }
+    if (operations.length > 0) await this.#client.transact(operations, signal);
   }
 
-  async #write(portName: string, pairs: Readonly<Record<string, string | null>>, signal: AbortSignal | undefined): Promise<void> {
+  async #write(portName: string, pairs: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<void> {
     const vif = this.#vifs.get(portName);
-    // By row and not by name: a NIC plugged in since then under the same name is another one.
-    const [result] =
-      vif === undefined
-        ? []
-        : await this.#client.transact(
-            [{ op: 'mutate', table: 'Interface', where: byUuid(vif.row_uuid), mutations: setKeys('external_ids', pairs) }],
-            signal,
-          );
+    const [result] = vif === undefined ? [] : await this.#client.transact([writing(vif, pairs)], signal);
     if (result?.count !== 1) throw new OvsdbError('no_row', `no NIC is plugged in as ${portName}`);
   }
 
@@ -129,12 +127,13 @@ export class VifWatcher {
     const tables = this.#client.tables;
     if (tables === undefined) return;
     const before = this.#vifs;
-    const after = readVifs(tables, this.#options.bridge);
+    const after = readVifs(tables, this.#options.bridge, this.#known);
     const changes: VifChange[] = [];
-    for (const name of new Set([...before.keys(), ...after.keys()])) {
-      const change = { port_name: name, before: before.get(name), after: after.get(name) };
-      if (!isSame(change.before, change.after)) changes.push(change);
+    for (const [port_name, vif] of after) {
+      const was = before.get(port_name);
+      if (!isSame(was, vif)) changes.push({ port_name, before: was, after: vif });
     }
+    for (const [port_name, was] of before) if (!after.has(port_name)) changes.push({ port_name, before: was, after: undefined });
     if (changes.length === 0 && this.#reported) return;
     this.#reported = true;
     this.#vifs = after;
@@ -142,8 +141,16 @@ export class VifWatcher {
   }
 }
 
-/** The NICs of a bridge. Bonds are left out: their members are no OpenFlow ports. */
-export function readVifs(tables: Tables, bridgeName: string): ReadonlyMap<string, Vif> {
+/** By row and not by name: a NIC plugged in since then under the same name is another one. */
+function writing({ row_uuid }: Vif, pairs: Readonly<Record<string, string | null>>): Operation {
+  return { op: 'mutate', table: 'Interface', where: byUuid(row_uuid), mutations: setKeys('external_ids', pairs) };
+}
+
+/**
+ * The NICs of a bridge. Bonds are left out: their members are no OpenFlow ports.
+ * @param known what was read before, by row; added to
+ */
+export function readVifs(tables: Tables, bridgeName: string, known = new WeakMap<Row<'Interface'>, Vif>()): ReadonlyMap<string, Vif> {
   const vifs = new Map<string, Vif>();
   for (const portUuid of findBridge(tables, bridgeName)?.ports ?? []) {
     const port = tables.Port.get(portUuid);
@@ -151,17 +158,22 @@ export function readVifs(tables: Tables, bridgeName: string): ReadonlyMap<string
     const [interfaceUuid] = port.interfaces;
     const row = tables.Interface.get(interfaceUuid!);
     if (row === undefined || row.name === bridgeName || NOT_NICS.has(row.type)) continue;
-    vifs.set(row.name, toVif(row));
+    let vif = known.get(row);
+    if (vif === undefined) known.set(row, (vif = toVif(row)));
+    vifs.set(row.name, vif);
   }
   return vifs;
 }
 
-/** The conntrack zones claimed on any bridge of this OVSDB, by Interface row: bridges of one datapath type share their conntrack. */
-export function readZones(tables: Tables): ReadonlyMap<string, number> {
-  const zones = new Map<string, number>();
+/** The conntrack zones claimed on any bridge of this OVSDB, with their Interface rows: bridges of one datapath type share their conntrack. */
+export function readZones(tables: Tables): ReadonlyMap<number, readonly string[]> {
+  const zones = new Map<number, string[]>();
   for (const row of tables.Interface.values()) {
     const zone = parseZone(row.external_ids.get(CT_ZONE));
-    if (zone !== null) zones.set(row._uuid, zone);
+    if (zone === null) continue;
+    const rows = zones.get(zone);
+    if (rows === undefined) zones.set(zone, [row._uuid]);
+    else rows.push(row._uuid);
   }
   return zones;
 }
@@ -189,6 +201,6 @@ function parseZone(text: string | undefined): number | null {
 }
 
 function isSame(a: Vif | undefined, b: Vif | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
+  if (a === b || a === undefined || b === undefined) return a === b;
   return (Object.keys(a) as (keyof Vif)[]).every((key) => a[key] === b[key]);
 }

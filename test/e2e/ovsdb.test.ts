@@ -252,18 +252,18 @@ describe('VifWatcher', () => {
     await subject.untilPlugged('vm1');
     await subject.watcher.claimZone('vm1', 5, 'if-one');
     await subject.watcher.claimZone('vm1', 65535, 'if-two');
-    await subject.watcher.writeBack('vm1', { installed_revision: '12' });
+    await subject.watcher.writeBack(new Map([['vm1', '12']]));
     await eventually('both read back', () => subject.vif('vm1')?.ct_zone === 65535 && subject.vif('vm1')?.installed_revision === '12');
     expect((await ovs.vsctl('get', 'interface', 'vm1', 'external_ids')).trim()).toBe(
       '{hotori-ct-zone="65535", hotori-installed-revision="12", hotori-interface=if-two, iface-id=if-one}',
     );
 
-    expect(readZones(subject.client.tables!)).toEqual(new Map([[subject.vif('vm1')!.row_uuid, 65535]]));
+    expect(readZones(subject.client.tables!)).toEqual(new Map([[65535, [subject.vif('vm1')!.row_uuid]]]));
     await subject.stop();
     subject = new Subject(ovs);
     await subject.untilPlugged('vm1');
     expect(subject.vif('vm1')).toMatchObject({ ct_zone: 65535, zone_interface: 'if-two', installed_revision: '12' });
-    await subject.watcher.writeBack('vm1', { installed_revision: null });
+    await subject.watcher.writeBack(new Map([['vm1', null]]));
     await eventually('removed', () => subject.vif('vm1')?.installed_revision === null);
   });
 

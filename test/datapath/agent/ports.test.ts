@@ -32,16 +32,23 @@ class Host {
           this.events.push(`claim ${port} ${zone}`);
           this.update();
         },
-        writeBack: async (port, { installed_revision }) => {
+        writeBack: async (installed) => {
           await this.#turn();
-          const vif = this.vifs.get(port);
-          if (vif === undefined) throw new OvsdbError('no_row', 'gone');
-          this.vifs.set(port, { ...vif, installed_revision });
-          this.events.push(`installed ${port} ${installed_revision}`);
+          for (const [port, installed_revision] of installed) {
+            const vif = this.vifs.get(port);
+            if (vif === undefined) continue;
+            this.vifs.set(port, { ...vif, installed_revision });
+            this.events.push(`installed ${port} ${installed_revision}`);
+          }
           this.update();
         },
       },
-      claimedZones: () => new Map([...this.vifs.values()].flatMap((vif) => (vif.ct_zone === null ? [] : [[vif.row_uuid, vif.ct_zone]]))),
+      claims: () => {
+        const claims = new Map<number, string[]>();
+        for (const { ct_zone, row_uuid } of this.vifs.values())
+          if (ct_zone !== null) claims.set(ct_zone, [...(claims.get(ct_zone) ?? []), row_uuid]);
+        return claims;
+      },
       flushZone: async (zone) => {
         await this.#turn();
         this.events.push(`flush ${zone}`);
