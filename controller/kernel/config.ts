@@ -151,7 +151,8 @@ function listVna(
     // What did not parse is no bridge's name.
     if (Object.values(values).includes(undefined)) return one;
     // The datapath id is made from node id and bridge.
-    for (const identity of [`${one.bridge} of ${one.ovsdb}`, `${one.bridge} of node ${one.node_id}`]) {
+    const dpid = one.datapath_id === null ? [] : [`with datapath_id ${one.datapath_id}`];
+    for (const identity of [`${one.bridge} of ${one.ovsdb}`, `${one.bridge} of node ${one.node_id}`, ...dpid]) {
       const other = seen.get(identity);
       if (other !== undefined && other !== entry.where) complain(`${entry.where}: vna: bridge ${identity} is listed already (${other})`);
       else seen.set(identity, entry.where);

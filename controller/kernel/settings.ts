@@ -112,6 +112,18 @@ export const VNA_SETTINGS = {
     placeholder: 'ID',
     help: 'what this hypervisor is called in the datapath it registers (default: the host name)',
   },
+  datapath_id: {
+    value: z
+      .string()
+      .regex(/^(0x)?[0-9A-Fa-f]{1,16}$/, 'must be 1 to 16 hex digits, with or without 0x')
+      .transform((text) => text.replace(/^0x/, '').toLowerCase().padStart(16, '0'))
+      .refine((digits) => !/^0+$/.test(digits), 'must not be zero')
+      .nullable(),
+    default: null,
+    text: 'string',
+    placeholder: 'HEX',
+    help: 'the datapath id the bridge gets (default: one made from node_id and bridge)',
+  },
   openflow: {
     value: endpoint.nullable(),
     default: null,

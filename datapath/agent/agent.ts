@@ -42,6 +42,8 @@ import { unlessAborted } from './unless-aborted.js';
 export interface AgentOptions {
   readonly sliceSource: SliceSource;
   readonly node_id: string;
+  /** 16 hex digits; null: made from node_id and bridge. */
+  readonly datapath_id?: string | null;
   readonly bridge: string;
   readonly datapath_type: 'system' | 'netdev';
   /** `unix:PATH` or `tcp:HOST:PORT`. */
@@ -110,7 +112,7 @@ export class Agent {
     const clock = (this.#clock = options.clock ?? systemClock);
     const random = (this.#random = options.random ?? Math.random);
     const endpoint = parseEndpoint(options.ovsdb);
-    const datapath_id = deriveDatapathId(node_id, name);
+    const datapath_id = options.datapath_id ?? deriveDatapathId(node_id, name);
     this.#dpid = `0x${datapath_id}`;
     this.#vifsKnown = new Promise((resolve) => (this.#sawVifs = resolve));
     this.#bridgeKnown = new Promise((resolve) => (this.#sawBridge = resolve));

@@ -20,6 +20,7 @@ function reasonsOf(action: () => unknown): readonly string[] {
 }
 
 const NO_OVERLAY = {
+  datapath_id: null,
   bridge_mappings: null,
   'overlay.address': null,
   'overlay.encap': ['geneve'],
@@ -175,6 +176,14 @@ describe('configuration', () => {
     expect(load({ env: { HOTORI_BRIGDE: 'br0', HOTORI_SERVER: 'x', HOME: '/' } }).warnings).toEqual([
       'environment variable HOTORI_BRIGDE means nothing; did you mean HOTORI_BRIDGE?',
     ]);
+  });
+
+  it('takes a datapath id in the ways OpenVNet writes it, and each once', () => {
+    const entry = (id: string, bridge: string) => `  - {datapath_id: "${id}", bridge: ${bridge}, ovsdb: "unix:/${bridge}"}\n`;
+    const two = (one: string, other: string) => load({ yaml: `vna:\n${entry(one, 'br1')}${entry(other, 'br2')}` });
+    expect(two('0x0000AAAAAAAAAAAA', 'b').config.vna.map((vna) => vna.datapath_id)).toEqual(['0000aaaaaaaaaaaa', '000000000000000b']);
+    expect(() => two('0xA', 'a')).toThrow(/vna: bridge with datapath_id 000000000000000a is listed already/);
+    expect(() => two('0', 'xyz')).toThrow(/must not be zero[\s\S]*must be 1 to 16 hex digits/);
   });
 
   it('takes an empty file', () => {
