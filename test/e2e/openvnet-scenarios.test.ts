@@ -16,7 +16,7 @@ const [odd, even] = [
 
 /** Everybody reaches those of the own kind, at their addresses. */
 function amongThemselves(): Record<string, Answers> {
-  const kin = (n: number) => (n % 2 === 1 ? odd! : even!).filter((other) => other !== n);
+  const kin = (n: number) => (n % 2 === 1 ? odd : even).filter((other) => other !== n);
   return Object.fromEntries(
     VMS.map((n) => [`vm${n}`, Object.fromEntries(kin(n).map((other) => [world.addresses.get(other)!, `vm${other}`]))]),
   );
