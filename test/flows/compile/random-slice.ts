@@ -150,8 +150,11 @@ const selves = fc.tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'exp
   ),
 );
 const named = fc
-  .tuple(fc.constantFrom('a', 'b', 'c'), small(NETWORKS), fc.boolean())
-  .map(([name, n, ofSegment]) => (ofSegment ? datapathSegment(name, 's') : datapathNetwork(name, `n${n}`)));
+  .tuple(fc.constantFrom('a', 'b', 'c'), small(NETWORKS), fc.boolean(), fc.constantFrom('192.0.2.1', '192.0.2.1', null))
+  .map(([name, n, ofSegment, endpoint_address]) => ({
+    ...(ofSegment ? datapathSegment(name, 's') : datapathNetwork(name, `n${n}`)),
+    endpoint_address,
+  }));
 const tunnels = fc.constantFrom('geneve' as const, 'vxlan' as const, 'gre' as const).map((encap) => tunnelPort(encap, 900 + encap.length));
 
 const record: fc.Arbitrary<InputRecord> = fc.oneof(

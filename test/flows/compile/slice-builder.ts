@@ -253,8 +253,8 @@ function throughHost(datapath: string) {
     interface_uuid: `if-host${datapath}`,
     mac_address: '02:00:00:00:00:02',
     ip_lease_uuid: null,
-    endpoint_address: null,
-    endpoint_network_uuid: null,
+    endpoint_address: '192.0.2.1',
+    endpoint_network_uuid: 'nw-underlay',
     ...stamps,
   };
 }

@@ -16,9 +16,7 @@ describe('parseCreate', () => {
   });
 
   it('names what is missing', () => {
-    expect(reasons(parseCreate('route', { ipv4_network: '10.0.0.0' }))).toEqual([
-      'missing_argument /route_link_uuid: is required',
-    ]);
+    expect(reasons(parseCreate('route', { ipv4_network: '10.0.0.0' }))).toEqual(['missing_argument /route_link_uuid: is required']);
   });
 
   it('looks inside the form of a remote that was meant', () => {

@@ -318,6 +318,8 @@ describe('overlay', () => {
       datapathSegment('1', 's'),
       datapathSegment('2', 's'),
       datapathNetwork('3', 'd'),
+      // Its host interface is elsewhere, or has no address.
+      { ...datapathNetwork('3', 'a'), endpoint_address: null },
     ];
     compilers['1']!.update([here(chassis('1', ['192.0.2.1']), { overlay_mode: 'explicit' }), ...named], []);
     const site = { ...sites[0]!, interpreter: new Interpreter(compilers['1']!.tables) };
