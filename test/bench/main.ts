@@ -8,6 +8,7 @@ import { resultLine, type Bench } from './result.js';
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   channel: async () => (await import('./channel.js')).benchChannel,
   codec: async () => (await import('./codec.js')).benchCodec,
+  restart: async () => (await import('./restart.js')).benchRestart,
   w: async () => (await import('./w.js')).benchW,
   install: async () => (await import('./install.js')).benchInstall,
 };
