@@ -175,6 +175,9 @@ export interface GroupStance {
   /** What its rules do not decide is denied. */
   readonly closes_ingress: boolean;
   readonly closes_egress: boolean;
+  /** Some rule drops or rejects. */
+  readonly refuses_ingress: boolean;
+  readonly refuses_egress: boolean;
   readonly has_rules: boolean;
   /** Some rule allows with state / without state. */
   readonly has_stateful: boolean;

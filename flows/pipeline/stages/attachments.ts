@@ -100,11 +100,14 @@ export const groupRuleFacts = rule('group rule', 'security_group', (group, _look
       emit.fact({ kind: 'named_group', uuid: namedGroupUuid(one.direction, one.remote.security_group_uuid) });
   }
   const allowing = group.rules.filter((one) => one.action === 'allow');
+  const refusing = group.rules.filter((one) => one.action !== 'allow');
   emit.fact({
     kind: 'group_stance',
     uuid: `gs-${group.uuid}`,
     closes_ingress: group.default === 'deny',
     closes_egress: group.default === 'deny' && allowing.some((one) => one.direction === 'egress'),
+    refuses_ingress: refusing.some((one) => one.direction === 'ingress'),
+    refuses_egress: refusing.some((one) => one.direction === 'egress'),
     has_rules: group.rules.length > 0,
     has_stateful: allowing.some((one) => one.stateful),
     has_stateless: allowing.some((one) => !one.stateful),

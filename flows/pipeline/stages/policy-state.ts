@@ -28,7 +28,7 @@ import {
 } from '../build.js';
 import type { GroupStance } from '../facts.js';
 import { regField, regLoad, regMatch, type RegisterName } from '../registers.js';
-import { rule, type Emit } from '../rule.js';
+import { rule, type Emit, type Lookup } from '../rule.js';
 import { DROP_REASONS, TABLES, type DropReason, type TableName } from '../tables.js';
 import { isLaterFragment } from './rule-match.js';
 
@@ -177,8 +177,7 @@ function reason(direction: Side['direction'], what: 'invalid' | 'revoked' | 'pol
 
 /** What a class does with what no rule decides, and whether conntrack is asked for its ports. */
 export const classFlows = rule('policy class', 'local_class', ({ policy_class_key }, look, emit) => {
-  const groups = look.get('policy_class', `pc-${policy_class_key}`)?.security_group_uuids ?? [];
-  const stances = groups.map((uuid) => look.get('group_stance', `gs-${uuid}`)).filter((stance) => stance !== undefined);
+  const { groups, stances } = stancesOf(policy_class_key, look);
   emit.owners(...groups);
   const closed = { egress: stances.some((s) => s.closes_egress), ingress: stances.some((s) => s.closes_ingress) };
   const stateful = needsState(stances);
@@ -192,6 +191,12 @@ export const classFlows = rule('policy class', 'local_class', ({ policy_class_ke
   }
 });
 
+/** The groups of a class, and how they stand to what their rules do not decide. */
+function stancesOf(policyClassKey: number, look: Lookup): { readonly groups: readonly string[]; readonly stances: readonly GroupStance[] } {
+  const groups = look.get('policy_class', `pc-${policyClassKey}`)?.security_group_uuids ?? [];
+  return { groups, stances: groups.map((uuid) => look.get('group_stance', `gs-${uuid}`)).filter((stance) => stance !== undefined) };
+}
+
 /** Without a rule, a group that denies still lets its members' own connections come back; where every rule does without state, nothing needs it. */
 function needsState(stances: readonly GroupStance[]): boolean {
   if (stances.some((s) => s.has_stateful)) return true;
@@ -199,19 +204,27 @@ function needsState(stances: readonly GroupStance[]): boolean {
   return !stateless && stances.some((s) => s.closes_ingress);
 }
 
-const OF_SENDER = ['spoof', 'egress_invalid', 'egress_policy', 'egress_revoked', 'egress_rule'] as const;
-const OF_RECEIVER = ['ingress_invalid', 'ingress_policy', 'ingress_revoked', 'ingress_rule'] as const;
-
-/** Ports with a policy have drop counters of their own. */
+/** Ports with a policy have drop counters of their own, for the reasons their groups can have. */
 export const policyDropFlows = rule('drop counters', 'local_port', (port, look, emit) => {
   const iface = look.get('interface', port.interface_uuid);
   if (iface === undefined || (iface.policy_class_key === 0 && !iface.enable_filtering)) return;
   emit.owners(iface.uuid);
   const count = (name: DropReason, side: RegisterName) =>
     emit.flow('DROP', 20, [regMatch('drop_reason', DROP_REASONS[name].code), regMatch(side, iface.port_key)], []);
-  const policed = iface.policy_class_key !== 0;
-  for (const name of policed ? OF_SENDER : (['spoof'] as const)) count(name, 'source_port');
-  if (policed) for (const name of OF_RECEIVER) count(name, 'destination_port');
+  count('spoof', 'source_port');
+  const { stances } = stancesOf(iface.policy_class_key, look);
+  const stateful = needsState(stances);
+  for (const { direction, port: side } of [
+    { direction: 'egress', port: 'source_port' },
+    { direction: 'ingress', port: 'destination_port' },
+  ] as const) {
+    const closes = stances.some((one) => one[`closes_${direction}`]);
+    const refuses = stances.some((one) => one[`refuses_${direction}`]);
+    if (stateful) count(reason(direction, 'invalid'), side);
+    if (stateful && (closes || refuses)) count(reason(direction, 'revoked'), side);
+    if (closes) count(reason(direction, 'policy'), side);
+    if (refuses) count(reason(direction, 'rule'), side);
+  }
   if (iface.enable_filtering) {
     count('egress_filter', 'source_port');
     count('ingress_filter', 'destination_port');
