@@ -108,6 +108,8 @@ export const flowEntriesSchema = z.array(
     cookie: z.string(),
     owners: z.array(z.string()),
     rule: z.string(),
+    packets: z.number().optional(),
+    bytes: z.number().optional(),
   }),
 );
 

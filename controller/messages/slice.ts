@@ -110,9 +110,12 @@ export interface FlowEntry {
   readonly owners: readonly string[];
   /** The rule that made it. */
   readonly rule: string;
+  /** What the switch has counted; absent where it was not asked. */
+  readonly packets?: number | undefined;
+  readonly bytes?: number | undefined;
 }
 
-/** Answers the flows a vna wants on its bridge, by table and falling priority; with `owner`, only those made from that entity. */
+/** Answers the flows a vna wants on its bridge, by table and falling priority; with `owner`, only those made from that entity, with their counters. */
 export type FlowProvider = (owner: string | undefined) => Promise<readonly FlowEntry[]>;
 
 /** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */

@@ -5,7 +5,7 @@ import type { IpLease, MacLease, UserKind } from '../../flows/model/entities.js'
 import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';
-import { filterStaticFrom } from './filter-static.js';
+import { filterStaticFrom } from '../../flows/model/filter-static.js';
 import { macLeaseFor } from './leases.js';
 import { createRouter } from './routers.js';
 import { rulesFrom } from './rules.js';

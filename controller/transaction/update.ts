@@ -6,7 +6,7 @@ import type { UpdateInput } from '../../flows/model/inputs.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { ipLeasesOf } from '../../flows/model/view.js';
 import { sortedSet } from './create.js';
-import { filterStaticFrom } from './filter-static.js';
+import { filterStaticFrom } from '../../flows/model/filter-static.js';
 import { macLeaseFor } from './leases.js';
 import { updateRouter } from './routers.js';
 import { rulesFrom } from './rules.js';

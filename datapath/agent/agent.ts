@@ -294,6 +294,7 @@ export class Agent {
     const over = new AbortController();
     try {
       await this.#overlay.mapOption(channel);
+      await channel.matchFirstFragments();
       await this.#learnPortNumbers(channel);
       this.#channel.up(channel);
       this.#report();
@@ -381,7 +382,7 @@ export class Agent {
 
   #onAttached(attachment: SliceAttachment): void {
     this.#attachment = attachment;
-    attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner));
+    attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#channel.current));
     // NICs may have come and gone since the hello.
     this.#onVifs(true);
     this.#onOverlay();

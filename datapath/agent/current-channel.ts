@@ -14,6 +14,10 @@ export class CurrentChannel {
     return this.#channel !== undefined;
   }
 
+  get current(): Channel | undefined {
+    return this.#channel;
+  }
+
   up(channel: Channel): void {
     this.#channel = channel;
     const waiting = this.#waiting;

@@ -29,6 +29,8 @@ const PACKET_IN_FORMAT_2 = 2;
 /** NO_MATCH, ACTION and INVALID_TTL. Open vSwitch leaves the last one out unless asked. */
 const EVERY_PACKET_IN = 7;
 const WHOLE_PACKET = 0xffff;
+/** OFPC_FRAG_NX_MATCH (ovs-ofctl(8) set-frags). */
+const FRAGMENTS_NX_MATCH = 3;
 
 /** Which asynchronous messages the switch sends (OF1.3.5 §7.3.10): reason bits, the same for every role. */
 export interface AsyncMasks {
@@ -149,9 +151,14 @@ export class OpenFlowChannel implements Channel {
     await this.connection.transact([
       { kind: 'set_controller_id', controller_id: controllerId },
       { kind: 'set_packet_in_format', format: PACKET_IN_FORMAT_2 },
-      { kind: 'set_config', flags: 0, miss_send_len: WHOLE_PACKET },
+      { kind: 'set_config', flags: FRAGMENTS_NX_MATCH, miss_send_len: WHOLE_PACKET },
       asyncMessage({ packet_in: EVERY_PACKET_IN, port_status: 0, flow_removed: 0 }),
     ]);
+  }
+
+  /** Lets flows see the ports of first fragments; without it, the switch hides them from tables. Holds for the bridge, until it is made anew. */
+  matchFirstFragments(): Promise<void> {
+    return this.connection.transact([{ kind: 'set_config', flags: FRAGMENTS_NX_MATCH, miss_send_len: WHOLE_PACKET }]);
   }
 
   /** Chooses the asynchronous messages of this connection. One to a `.mgmt` socket gets none until it asks. @throws SwitchRejection, ChannelError */

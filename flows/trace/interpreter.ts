@@ -2,7 +2,7 @@
  * Runs packets through compiled tables, as the switch would.
  *
  * Owns: the tables in looked-up form, kept up to date by deltas, and the entry points.
- * Assumes: Open vSwitch 3.1 with fragment handling `normal` and OpenFlow 1.3 (a table miss drops).
+ * Assumes: Open vSwitch 3.1 with fragment handling `nx-match` (the first fragment has ports) and OpenFlow 1.3 (a table miss drops).
  * Promises: executes exactly the given flows and groups; pure but for the conntrack it is handed. What it does not model makes a trace
  * undecidable, never wrong.
  */

@@ -68,11 +68,11 @@ export class WorkingPacket {
 
   /** The words a table is asked with: another ingress port, the connection's original tuple, or no ports at all, as the case may be. */
   asLookedUp(inPort: number | undefined, withCt: boolean): Int32Array {
-    const fragment = (ipFrag(this.words) & FRAG.any) !== 0;
+    const fragment = (ipFrag(this.words) & FRAG.later) !== 0;
     if (!fragment && inPort === undefined && !withCt) return this.words;
     const words = this.words.slice();
     if (withCt) swapTuple(words);
-    // In fragment mode `normal` no fragment has ports, not even the first.
+    // In fragment mode `nx-match` the first fragment has ports.
     if (fragment) words[L4_WORD] = 0;
     if (inPort !== undefined) writeBits(words, IN_PORT, 0, 32, inPort);
     return words;

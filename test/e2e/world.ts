@@ -151,6 +151,10 @@ export class World {
   }
 }
 
+export function put(path: string, body: object): { method: string; path: string; body: object } {
+  return { method: 'PUT', path: `/${path}`, body };
+}
+
 export function post(collection: string, body: object): { method: string; path: string; body: object } {
   return { method: 'POST', path: `/${collection}`, body };
 }

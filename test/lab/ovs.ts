@@ -162,6 +162,7 @@ export class Ovs {
   /** A bridge as Hotori makes it, for tests that do without Hotori. */
   async addBridge(name = 'br-int'): Promise<void> {
     await this.vsctl('add-br', name, '--', 'set', 'bridge', name, `datapath_type=${this.datapathType}`, 'fail_mode=secure');
+    await this.ofctl(['set-frags', name, 'nx-match']);
   }
 
   /** Plugs a device into a bridge, waiting for the bridge if need be. */

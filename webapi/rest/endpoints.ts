@@ -5,8 +5,10 @@ import type { Controller } from '../../controller/contract.js';
 import { batchEndpoint } from './batch.js';
 import { collectionEndpoints } from './collections.js';
 import type { Endpoint } from './endpoint.js';
+import { filterStaticEndpoints } from './filter-static.js';
 import { describeApi } from './openapi.js';
 import { relationEndpoints } from './relations.js';
+import { statisticsEndpoints } from './statistics.js';
 import { flowsEndpoint, statusEndpoint } from './status.js';
 import { watchEndpoint, type WatchLimits } from './watch.js';
 
@@ -17,6 +19,8 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
   const described = [
     ...collectionEndpoints(controller),
     ...relationEndpoints(controller),
+    ...filterStaticEndpoints(controller),
+    ...statisticsEndpoints(controller),
     flowsEndpoint(controller),
     batchEndpoint(controller),
     statusEndpoint(controller),

@@ -45,6 +45,8 @@ const flowSchema = z.object({
   cookie: z.string(),
   owners: z.array(z.string()).describe('uuids of the entities the flow was made from.'),
   rule: z.string().describe('The rule that made it.'),
+  packets: z.number().optional().describe('With owner: what the switch has counted.'),
+  bytes: z.number().optional(),
 });
 
 export function statusEndpoint(controller: Controller): Endpoint {

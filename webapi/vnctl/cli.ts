@@ -13,6 +13,7 @@ import { addOpenflowCommands } from './openflow-commands.js';
 import { normaliseArguments } from './options.js';
 import { FORMATS, type OutputFormat } from './output.js';
 import { addRelationCommands } from './relation-commands.js';
+import { addSecurityCommands } from './security-commands.js';
 import { addResourceCommands } from './resource-commands.js';
 import { Session } from './session.js';
 import { addTopologyCommands } from './topology-commands.js';
@@ -53,6 +54,7 @@ function buildProgram(io: Io, version: string): Command {
   const session = () => sessionOf(program.opts<GlobalOptions>(), io);
   addResourceCommands(program, session);
   addRelationCommands(program, session);
+  addSecurityCommands(program, session);
   addStatusCommands(program, session);
   addTopologyCommands(program, session);
   addOpenflowCommands(program, io);

@@ -18,7 +18,7 @@ import type { TableName } from '../tables.js';
 import { product, remoteAlternatives, serviceAlternatives, type Alternatives } from './rule-match.js';
 
 /** Products up to this size are written out: they have counters of their own and show in a switch's own trace. */
-const PLAIN_ROWS = 8;
+const PLAIN_ROWS = 4;
 
 /** Rows below are what is left to the tables' defaults. */
 const RULES_FROM = 1000;

@@ -1,8 +1,8 @@
 /**
  * Rows of filters from what a user wrote.
  */
-import type { FilterStatic } from '../../flows/model/entities.js';
-import type { CreateInput } from '../../flows/model/inputs.js';
+import type { FilterStatic } from './entities.js';
+import type { CreateInput } from './inputs.js';
 
 export type FilterStaticInput = CreateInput<'filter'>['statics'][number];
 
