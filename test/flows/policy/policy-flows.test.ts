@@ -171,9 +171,10 @@ describe('flows of security groups', () => {
     }).toEqual({
       // One row per family; the old ones go.
       'another port': { IN_POLICY: 4 },
-      'a drop': { IN_POLICY: 4, IN_METRIC: 1 },
+      // A group that refuses has ports with one more reason to count.
+      'a drop': { IN_POLICY: 4, IN_METRIC: 1, DROP: 1 },
       'another priority': { IN_POLICY: 4 },
-      'gone, with its key': { IN_POLICY: 2 },
+      'gone, with its key': { IN_POLICY: 2, DROP: 1 },
       'one prefix more': { IN_POLICY: 1 },
     });
   });
