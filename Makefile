@@ -38,7 +38,8 @@ lint: node_modules/.package-lock.json
 bench: build
 	node --enable-source-maps dist/test/bench/main.js $(ARGS)
 
-# The end-to-end tests over and over, in another order each time, until one fails or ROUNDS are done.
+# The end-to-end tests over and over, in another order each time and with every fault on every hypervisor, until one fails or ROUNDS are done.
+soak: export SOAK := 1
 soak: test-tools build
 	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; $(E2E) --randomize; done
 

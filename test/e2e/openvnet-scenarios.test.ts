@@ -1,5 +1,5 @@
 import { add, connect, del, routerV2v, simpleNw, simpleSeg, vif, vmMac } from './openvnet-requests.js';
-import { OpenvnetWorld, VMS, type Answers, type Order } from './openvnet-world.js';
+import { allAnswers, OpenvnetWorld, VMS, type Answers, type Order } from './openvnet-world.js';
 
 const ORDERS: Order[] = ['before', 'after'];
 
@@ -19,14 +19,6 @@ function amongThemselves(): Record<string, Answers> {
   const kin = (n: number) => (n % 2 === 1 ? odd : even).filter((other) => other !== n);
   return Object.fromEntries(
     VMS.map((n) => [`vm${n}`, Object.fromEntries(kin(n).map((other) => [world.addresses.get(other)!, `vm${other}`]))]),
-  );
-}
-
-/** Each of these reaches every other VM that has an address. */
-function all(...from: readonly number[]): Record<string, Answers> {
-  const named = [...world.addresses].map(([n, address]) => [address, `vm${n}`, n] as const);
-  return Object.fromEntries(
-    from.map((n) => [`vm${n}`, Object.fromEntries(named.filter(([, , other]) => other !== n).map(([address, name]) => [address, name]))]),
   );
 }
 
@@ -65,7 +57,7 @@ describe.each(ORDERS)('with agents that start %s the data', (order) => {
   it('router_v2v: VMs of two routed networks reach one another, on one hypervisor, on one L2 and beyond', async () => {
     await world.begin(order, routerV2v());
     await world.lease(...VMS);
-    expect(await world.settledAnswers(all(...VMS))).toEqual(all(...VMS));
+    expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
   }, 60_000);
 
   it('event: what changes at run time changes who is reached, and nothing else', async () => {
@@ -73,12 +65,12 @@ describe.each(ORDERS)('with agents that start %s the data', (order) => {
     await world.lease(...VMS);
     const others = [3, 4, 5, 6];
     const reached = async () => {
-      const expected = all(1, ...others);
+      const expected = allAnswers(world, 1, ...others);
       expect(await world.settledAnswers(expected)).toEqual(expected);
     };
     /** Others reach one another as before, and vm1 nobody and by nobody. */
     const lost = async () => {
-      const expected = { ...only(all(...others), [2, ...others]), vm1: {} };
+      const expected = { ...only(allAnswers(world, ...others), [2, ...others]), vm1: {} };
       expect(await world.settledAnswers(expected)).toEqual(expected);
     };
     const leasesOf = async () =>
@@ -106,7 +98,7 @@ describe.each(ORDERS)('with agents that start %s the data', (order) => {
 
     await world.sayAll(del('datapaths/dp-1'));
     // Those of the other hypervisors have only one another; what vm1 and vm2 have of each other is their own switch's affair.
-    const apart = only(all(...others), others);
+    const apart = only(allAnswers(world, ...others), others);
     expect(await world.settledAnswers(apart)).toEqual(apart);
     expect(only(await world.answersTo(1), others)).toEqual({ vm1: {} });
 

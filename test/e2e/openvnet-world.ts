@@ -229,3 +229,14 @@ export class OpenvnetWorld {
     }
   }
 }
+
+/** Each of these VMs, or everyone, reaches every other VM that has an address. */
+export function allAnswers({ addresses }: OpenvnetWorld, ...from: readonly number[]): Record<string, Answers> {
+  const named = [...addresses].map(([n, address]) => [address, `vm${n}`, n] as const);
+  return Object.fromEntries(
+    (from.length > 0 ? from : VMS).map((n) => [
+      `vm${n}`,
+      Object.fromEntries(named.filter(([, , other]) => other !== n).map(([address, name]) => [address, name])),
+    ]),
+  );
+}

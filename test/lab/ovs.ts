@@ -25,7 +25,7 @@ const SCHEMA = '/usr/share/openvswitch/vswitch.ovsschema';
 
 /** Daemon log lines that say nothing about the test. */
 const EXPECTED_WARNINGS: readonly RegExp[] = [
-  /\|fatal_signal\|WARN\|terminating with signal/,
+  /\|fatal_signal(\(\w+\))?\|WARN\|terminating with signal/,
   // A client that was killed while the switch was sending to it.
   /\|WARN\|unix#\d+: .*(Connection reset by peer|Broken pipe)/,
   /\|rconn\|WARN\|.*: connection dropped \((Connection reset by peer|Broken pipe)\)/,

@@ -1,0 +1,72 @@
+/**
+ * Traffic that goes on while something else happens.
+ *
+ * Owns: a stock ping for each pair of VMs, and what it did not get answered.
+ * Promises: every packet is accounted for by its sequence number; only the very last one, which may be under way when ping ends, is not.
+ */
+import type { Daemon } from '../lab/daemon.js';
+import { eventually } from '../lab/eventually.js';
+import type { Vm } from '../lab/vm.js';
+
+/** Seconds between two packets of a pair. */
+const INTERVAL = 0.02;
+
+export interface Stream {
+  readonly name: string;
+  readonly from: Vm;
+  /** IPv4 address. */
+  readonly to: string;
+}
+
+export interface StreamResult {
+  readonly sent: number;
+  readonly lost: number;
+  /** Packets at the end that were answered without a gap. */
+  readonly flowingAgain: number;
+}
+
+interface Running {
+  readonly name: string;
+  readonly ping: Daemon;
+}
+
+export class Traffic {
+  readonly #streams: readonly Running[];
+
+  private constructor(streams: readonly Running[]) {
+    this.#streams = streams;
+  }
+
+  /** Resolves once every pair is being answered. What was lost until then counts as well. */
+  static async start(streams: readonly Stream[]): Promise<Traffic> {
+    const running = streams.map(({ name, from, to }) => ({
+      name,
+      ping: from.spawn(['ping', '-n', '-i', String(INTERVAL), to], `ping-${name}`),
+    }));
+    for (const { name, ping } of running)
+      await eventually(`${name} being answered`, () => (ping.output().match(/icmp_seq=/g)?.length ?? 0) > 5);
+    return new Traffic(running);
+  }
+
+  /** Ends it. @returns by name of the pair. */
+  async stop(): Promise<Map<string, StreamResult>> {
+    const results = await Promise.all(
+      this.#streams.map(async ({ name, ping }) => {
+        await ping.stop('SIGINT');
+        return [name, resultOf(ping.output())] as const;
+      }),
+    );
+    return new Map(results);
+  }
+}
+
+function resultOf(output: string): StreamResult {
+  const [, transmitted] = /(\d+) packets transmitted/.exec(output) ?? [];
+  if (transmitted === undefined) throw new Error(`ping did not end as it should:\n${output.slice(-500)}`);
+  const answered = new Set(Array.from(output.matchAll(/bytes from \S+ icmp_seq=(\d+)/g), ([, seq]) => Number(seq)));
+  let sent = Number(transmitted);
+  if (!answered.has(sent)) sent -= 1;
+  let flowingAgain = 0;
+  while (answered.has(sent - flowingAgain)) flowingAgain += 1;
+  return { sent, lost: sent - [...answered].filter((seq) => seq <= sent).length, flowingAgain };
+}
