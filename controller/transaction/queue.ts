@@ -239,7 +239,7 @@ export class TransactionQueue {
       try {
         return await attempt();
       } catch (error) {
-        if (!(error instanceof StoreError) || error.code !== 'unavailable' || performance.now() > until) throw error;
+        if (!(error instanceof StoreError) || error.code !== 'unavailable' || this.closed || performance.now() > until) throw error;
       }
       await setTimeout(RETRY_MS);
     }
