@@ -115,13 +115,23 @@ export class RedisConnection {
 
   private lost(error: unknown, sent = false): RedisError {
     const reason = this.complaint ?? error;
-    const why = reason === undefined ? 'the connection was closed' : textOf(reason);
-    const code = reason instanceof Error && isTlsRefusal(reason) ? 'denied' : 'unavailable';
+    const why = reason === undefined ? 'the connection was closed' : whyLost(reason);
+    const code = isTlsRefusal(reason) ? 'denied' : 'unavailable';
     return new RedisError(code, `Redis at ${addressText(this.address)}: ${why}`, { cause: reason, sent });
   }
 }
 
+const TLS_WORDS = /SSL routines:[^:]*:([^:]+):/;
+
 /** Certificates that one side does not accept; asking again would not help. */
-function isTlsRefusal(error: NodeJS.ErrnoException): boolean {
-  return /CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL_|ERR_TLS_|EPROTO/.test(error.code ?? '');
+function isTlsRefusal(reason: unknown): boolean {
+  const code = typeof reason === 'object' && reason !== null && 'code' in reason ? String(reason.code) : '';
+  return TLS_WORDS.test(textOf(reason)) || /CERT|SELF_SIGNED|UNABLE_TO|ERR_SSL_|ERR_TLS_|EPROTO/.test(code);
+}
+
+/** Without the source lines of OpenSSL. */
+function whyLost(reason: unknown): string {
+  const text = textOf(reason);
+  const words = TLS_WORDS.exec(text)?.[1];
+  return words === undefined ? text : `TLS: ${words}`;
 }

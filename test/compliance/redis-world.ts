@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { systemRandom } from '../../controller/kernel/ambient.js';
 import { redisAccess, type RedisSettings } from '../../controller/redis/access.js';
 import { RedisConnections } from '../../controller/redis/connections.js';
-import type { Store } from '../../controller/store/contract.js';
+import { StoreError, type Store } from '../../controller/store/contract.js';
 import { openRedisStore, type RedisStoreOptions } from '../../controller/store/redis.js';
+import { RedisServer, type RedisConfig } from '../lab/redis.js';
 import { redisSettings } from './redis-settings.js';
 
 export type TestStoreOptions = Partial<Omit<RedisStoreOptions, 'connections' | 'random'>> & { readonly settings?: Partial<RedisSettings> };
@@ -38,4 +39,42 @@ export async function withDirectory(work: (dir: string) => Promise<void>): Promi
   } finally {
     await rm(dir, { recursive: true });
   }
+}
+
+/** Runs with a redis-server and stores in it, all of which end afterwards. */
+export async function withRedis(
+  work: (server: RedisServer, open: (options?: TestStoreOptions) => Promise<Store>) => Promise<void>,
+  config?: RedisConfig,
+): Promise<void> {
+  await withDirectory(async (dir) => {
+    const server = await RedisServer.start(dir, config);
+    try {
+      await withStores((open) => work(server, (options) => open(server.url, options)));
+    } finally {
+      await server.stop();
+    }
+  });
+}
+
+/** Runs with stores, which are closed afterwards. */
+export async function withStores(work: (open: typeof openStore) => Promise<void>): Promise<void> {
+  const stores: Store[] = [];
+  try {
+    await work(async (url, options) => {
+      const store = await openStore(url, options);
+      stores.push(store);
+      return store;
+    });
+  } finally {
+    for (const store of stores) await store.close();
+  }
+}
+
+export async function errorOf(promise: Promise<unknown>): Promise<StoreError> {
+  const error = await promise.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (error instanceof StoreError) return error;
+  throw error instanceof Error ? error : new Error('nothing was thrown');
 }

@@ -1,31 +1,13 @@
 import { spawn } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { transform } from '@swc/core';
 import { systemRandom } from '../../controller/kernel/ambient.js';
 import { openEmbeddedStore } from '../../controller/store/embedded.js';
+import { buildScripts } from './build-scripts.js';
 
-const ROOT = join(import.meta.dirname, '../..');
 const KILLS = 50;
-
-/** The sources a writer process needs, as JavaScript, under node_modules so that packages are found. */
-async function build(): Promise<string> {
-  await mkdir(join(ROOT, 'node_modules/.cache'), { recursive: true });
-  const out = await mkdtemp(join(ROOT, 'node_modules/.cache/hotori-crash-'));
-  await writeFile(join(out, 'package.json'), '{"type": "module"}');
-  for (const folder of ['flows/net', 'flows/model', 'controller/kernel', 'controller/store', 'test/compliance'])
-    for (const file of await readdir(join(ROOT, folder))) {
-      if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
-      const source = await readFile(join(ROOT, folder, file), 'utf8');
-      const { code } = await transform(source, { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } });
-      const target = join(out, folder, file.replace(/\.ts$/, '.js'));
-      await mkdir(dirname(target), { recursive: true });
-      await writeFile(target, code);
-    }
-  return out;
-}
 
 /** Lets a writer work for a while and kills it. @returns the last revision it acknowledged. */
 async function writeUntilKilled(script: string, dir: string, forMs: number): Promise<number> {
@@ -47,7 +29,7 @@ async function writeUntilKilled(script: string, dir: string, forMs: number): Pro
 }
 
 it(`embedded store survives kill -9 at ${KILLS} moments during writes: nothing acknowledged is lost, nothing is half-written`, async () => {
-  const script = await build();
+  const script = await buildScripts();
   const dir = await mkdtemp(join(tmpdir(), 'hotori-crash-'));
   try {
     let before = 0;
