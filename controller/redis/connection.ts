@@ -107,7 +107,7 @@ export class RedisConnection {
   }
 
   private redisError(error: unknown): RedisError {
-    if (!(error instanceof Error) || error.name !== 'ReplyError') return this.lost(error, true);
+    if (!(error instanceof Error) || error.name !== 'ReplyError') return this.lost(error, !isUnsent(error));
     const reply = error.message.split(' ', 1)[0]!;
     const what = `Redis at ${addressText(this.address)} answers: ${error.message}`;
     return new RedisError(DENIED.includes(reply) ? 'denied' : 'refused', what, { cause: error, reply });
@@ -119,6 +119,11 @@ export class RedisConnection {
     const code = isTlsRefusal(reason) ? 'denied' : 'unavailable';
     return new RedisError(code, `Redis at ${addressText(this.address)}: ${why}`, { cause: reason, sent });
   }
+}
+
+/** A socket that has ended, before its end has reached us: ioredis has no other word for it. */
+function isUnsent(error: unknown): boolean {
+  return textOf(error).startsWith("Stream isn't writeable");
 }
 
 const TLS_WORDS = /SSL routines:[^:]*:([^:]+):/;

@@ -33,7 +33,7 @@ export interface RedisLinkOptions {
   readonly access: RedisAccess;
   readonly name: string;
   readonly random: Random;
-  /** Called when the connection is there, and for each failure to have one. */
+  /** Called when the connection is there, and when it is not, once for each reason in a row. */
   readonly onState?: ((state: LinkState) => void) | undefined;
 }
 
@@ -178,9 +178,10 @@ export class RedisLink {
   }
 
   private lost(error: RedisError): void {
+    const isNews = this.connection !== undefined || this.error?.message !== error.message;
     this.connection = undefined;
     this.error = error;
-    if (!this.closing.signal.aborted) this.options.onState?.(this.state());
+    if (isNews && !this.closing.signal.aborted) this.options.onState?.(this.state());
     this.wakeAll();
   }
 

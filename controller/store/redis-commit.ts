@@ -77,7 +77,7 @@ export class RedisCommitter {
             if (this.options.durability === 'replicated' && replicas < 1) await this.replicate(until);
             return Number(reply[1]);
           case 'conflict':
-            throw new StoreError('conflict', `the store is at revision ${String(reply[2])}, not at ${expected.number}`);
+            throw new StoreError('conflict', `the store is at revision ${whereItIs(expected, reply)}, not at ${expected.number}`);
           case 'fenced':
             throw new StoreError('fenced', `the lease ${lease?.name} is somebody else's`);
           case 'replica':
@@ -173,4 +173,8 @@ export class RedisCommitter {
       ? new StoreError('unavailable', `it is not known whether ${this.options.where} has the change: ${why}`, error)
       : new StoreError('failed', `${this.options.where} was not reached: ${why}`, error);
   }
+}
+
+function whereItIs({ incarnation }: Revision, [, now, number]: readonly RedisReply[]): string {
+  return String(now) === incarnation ? String(number) : `${String(number)} of another incarnation`;
 }

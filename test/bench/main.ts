@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   codec: async () => (await import('./codec.js')).benchCodec,
   restart: async () => (await import('./restart.js')).benchRestart,
   w: async () => (await import('./w.js')).benchW,
+  store: async () => (await import('./store.js')).benchStore,
   install: async () => (await import('./install.js')).benchInstall,
 };
 

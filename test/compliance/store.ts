@@ -209,7 +209,7 @@ export function storeCompliance(name: string, writers: 'one' | 'many', makeHarne
           { numRuns: 20 },
         );
         for (const other of others) await other.close();
-      });
+      }, 30_000);
     }
   });
 }
