@@ -211,7 +211,7 @@ export class OpenvnetWorld {
     const vms = VMS.map((n): FabricVm => {
       const address = this.addresses.get(n);
       return {
-        hypervisor: Math.ceil(n / 2),
+        hypervisor: this.lab.hypervisors.indexOf(this.vm(n).hypervisor) + 1,
         vm: this.vm(n),
         mac: parseMac(vmMac(n)),
         ipv4: address === undefined ? [] : [parseIpv4(address)],

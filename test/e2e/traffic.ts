@@ -11,6 +11,11 @@ import type { Vm } from '../lab/vm.js';
 /** Seconds between two packets of a pair. */
 const INTERVAL = 0.02;
 
+export interface TrafficOptions {
+  /** Seconds between two packets of a pair. */
+  readonly interval?: number;
+}
+
 export interface Stream {
   readonly name: string;
   readonly from: Vm;
@@ -23,6 +28,8 @@ export interface StreamResult {
   readonly lost: number;
   /** Packets at the end that were answered without a gap. */
   readonly flowingAgain: number;
+  /** Packets sent after this time (milliseconds since the epoch) that were lost. */
+  lostAfter(time: number): number;
 }
 
 interface Running {
@@ -38,10 +45,10 @@ export class Traffic {
   }
 
   /** Resolves once every pair is being answered. What was lost until then counts as well. */
-  static async start(streams: readonly Stream[]): Promise<Traffic> {
+  static async start(streams: readonly Stream[], { interval = INTERVAL }: TrafficOptions = {}): Promise<Traffic> {
     const running = streams.map(({ name, from, to }) => ({
       name,
-      ping: from.spawn(['ping', '-n', '-i', String(INTERVAL), to], `ping-${name}`),
+      ping: from.spawn(['ping', '-n', '-D', '-i', String(interval), to], `ping-${name}`),
     }));
     for (const { name, ping } of running)
       await eventually(`${name} being answered`, () => (ping.output().match(/icmp_seq=/g)?.length ?? 0) > 5);
@@ -63,10 +70,23 @@ export class Traffic {
 function resultOf(output: string): StreamResult {
   const [, transmitted] = /(\d+) packets transmitted/.exec(output) ?? [];
   if (transmitted === undefined) throw new Error(`ping did not end as it should:\n${output.slice(-500)}`);
-  const answered = new Set(Array.from(output.matchAll(/bytes from \S+ icmp_seq=(\d+)/g), ([, seq]) => Number(seq)));
+  /** When each was answered. */
+  const answered = new Map<number, number>();
+  for (const [, time, seq] of output.matchAll(/\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+)/g))
+    answered.set(Number(seq), Number(time) * 1000);
   let sent = Number(transmitted);
   if (!answered.has(sent)) sent -= 1;
   let flowingAgain = 0;
   while (answered.has(sent - flowingAgain)) flowingAgain += 1;
-  return { sent, lost: sent - [...answered].filter((seq) => seq <= sent).length, flowingAgain };
+  const missing = Array.from({ length: sent }, (_, index) => index + 1).filter((seq) => !answered.has(seq));
+  return { sent, lost: missing.length, flowingAgain, lostAfter: (time) => missing.filter((seq) => sentAt(seq, answered) >= time).length };
+}
+
+/** Between the answers before and after it, as even as they are sent. */
+function sentAt(seq: number, answered: ReadonlyMap<number, number>): number {
+  let [before, after] = [seq, seq];
+  while (before > 0 && !answered.has(before)) before -= 1;
+  while (!answered.has(after)) after += 1;
+  const [from, to] = [answered.get(before)!, answered.get(after)!];
+  return from + ((to - from) * (seq - before)) / (after - before);
 }

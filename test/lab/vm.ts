@@ -46,7 +46,7 @@ export class Vm {
   readonly netns: Netns;
   readonly dhclient: Dhclient;
   readonly #spec: VmSpec;
-  readonly #hypervisor: Hypervisor;
+  #hypervisor: Hypervisor;
   readonly #dir: string;
   readonly #daemons = new Set<Daemon>();
   #spawned = 0;
@@ -91,6 +91,22 @@ export class Vm {
   /** Takes the NIC out of the bridge; the VM keeps it. */
   async unplug(): Promise<void> {
     await this.#hypervisor.ovs.vsctl('del-port', this.bridge, this.portName);
+  }
+
+  /** Where its NIC is. */
+  get hypervisor(): Hypervisor {
+    return this.#hypervisor;
+  }
+
+  /**
+   * Live migration as the network sees it: the NIC leaves one hypervisor and is plugged in at another. The bridge it leaves keeps its port, as when nobody
+   * tidies up there.
+   */
+  async moveTo(hypervisor: Hypervisor, ifaceId?: string): Promise<void> {
+    await run(['ip', '-n', this.#hypervisor.netns.name, 'link', 'set', this.portName, 'netns', hypervisor.netns.name]);
+    await run(['ip', '-n', hypervisor.netns.name, 'link', 'set', this.portName, 'up']);
+    this.#hypervisor = hypervisor;
+    await this.plug(ifaceId);
   }
 
   /** The NIC as seen from inside: cable in or out. */
