@@ -158,7 +158,7 @@ async function startRoles(config: Config, logger: Logger, started: (role: Role) 
 
 /** One agent for each bridge. They find their switches in their own time, and again when they lose them; stopping leaves all flows in place. */
 function startAgents(config: Config, vnmgr: Vnmgr, logger: Logger): Role {
-  const { audit_period, default_mtu, dhcp_lease_time, overlay } = config;
+  const { audit_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
   const running = config.vna.map((vna) => {
     const log = logger.child({ role: 'vna', bridge: vna.bridge });
@@ -168,6 +168,7 @@ function startAgents(config: Config, vnmgr: Vnmgr, logger: Logger): Role {
       sliceSource: vnmgr,
       auditPeriodMs: audit_period * 1000,
       default_mtu,
+      traceroute,
       dhcp_lease_time,
       log,
     });

@@ -35,6 +35,8 @@ export interface Config {
   readonly audit_period: number;
   /** Bytes. */
   readonly default_mtu: number;
+  /** Of virtual routers that have no mode of their own. */
+  readonly traceroute: SettingValues['traceroute'];
   /** Seconds. */
   readonly dhcp_lease_time: number;
   readonly log_level: SettingValues['log_level'];
@@ -101,7 +103,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
   if (reasons.length > 0) throw new ConfigError(reasons);
 
   const { redis, redis_tls_ca, redis_tls_cert, redis_tls_key, redis_prefix, durability } = top;
-  const { api, state_dir, auto_register, audit_period, default_mtu, dhcp_lease_time, log_level } = top;
+  const { api, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } = top;
   const config = {
     api,
     state_dir,
@@ -115,6 +117,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     overlay: { mode: top['overlay.mode'] },
     audit_period,
     default_mtu,
+    traceroute,
     dhcp_lease_time,
     log_level,
     vna,

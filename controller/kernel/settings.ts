@@ -7,6 +7,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
+import { tracerouteSchema } from '../../flows/model/entities.js';
 import { RedisError } from '../redis/errors.js';
 import { parseRedisUrl, redactRedisUrl } from '../redis/url.js';
 
@@ -254,6 +255,13 @@ export const SETTINGS = {
     text: 'number',
     placeholder: 'BYTES',
     help: 'the MTU told to VMs of networks without one; 1442 leaves room for Geneve over an MTU of 1500',
+  },
+  traceroute: {
+    value: tracerouteSchema,
+    default: 'virtual-hops',
+    text: 'string',
+    placeholder: 'virtual-hops|collapsed|off',
+    help: 'what traceroute sees of virtual routers that do not say themselves; the same on every hypervisor, or paths look different from each',
   },
   dhcp_lease_time: {
     value: z.int().min(60).max(4294967295),

@@ -299,7 +299,7 @@ class Assembly {
         {
           ...(old ?? {
             kind: 'policy_route',
-            uuid: work.newUuid('pr'),
+            uuid: work.newUuid('pbr'),
             route_link_uuid: router.route_link_uuid,
             router_uuid: router.uuid,
             route_key: work.keys.next('route_key'),

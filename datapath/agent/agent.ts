@@ -10,6 +10,7 @@
 import { setMaxListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
+import type { TracerouteMode } from '../../flows/model/entities.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import { connectChannel } from '../channel/connect.js';
 import { ChannelError } from '../channel/errors.js';
@@ -55,6 +56,8 @@ export interface AgentOptions {
   readonly auditPeriodMs: number;
   /** Bytes, for networks without an MTU of their own. */
   readonly default_mtu: number;
+  /** Of virtual routers that have no mode of their own; virtual-hops unless told. */
+  readonly traceroute?: TracerouteMode;
   /** Seconds. */
   readonly dhcp_lease_time: number;
   readonly log: AgentLog;
@@ -183,7 +186,7 @@ export class Agent {
       signal: this.#stop.signal,
     });
     this.#desired = new Desired({
-      createCompiler,
+      createCompiler: () => createCompiler({ traceroute: options.traceroute }),
       reconciler: this.#reconciler,
       ports: this.#ports,
       context: {

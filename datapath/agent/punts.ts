@@ -104,6 +104,8 @@ export class Punts {
         data: packet.data,
         port_key: portKey,
         router_key: registerOf(packet, 'router'),
+        arrival_key: registerOf(packet, 'arrival'),
+        routers_crossed: onesIn(registerOf(packet, 'routers_crossed')),
         mtu: registerOf(packet, 'overlay_mtu'),
         registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
       },
@@ -151,6 +153,10 @@ export class Punts {
       }
     }
   }
+}
+
+function onesIn(bits: number | undefined): number | undefined {
+  return bits?.toString(2).replaceAll('0', '').length;
 }
 
 /** Packet-ins leave out registers that are 0. */

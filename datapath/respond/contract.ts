@@ -17,6 +17,10 @@ export interface PuntedFrame {
   readonly port_key: number;
   /** Key of the router it is in; 0 or absent where it has not met one. */
   readonly router_key?: number | undefined;
+  /** Port key of the router port by which it came there. */
+  readonly arrival_key?: number | undefined;
+  /** How many routers took one from its TTL. */
+  readonly routers_crossed?: number | undefined;
   /** Bytes of the longest IP packet that fits the way it was to take; absent where that did not matter. */
   readonly mtu?: number | undefined;
   /** Where it was in the pipeline, of a packet that a security group rule has decided on. */
@@ -84,6 +88,8 @@ export interface RespondContext {
   routerAdvertisements(portKey: number, mac: number): readonly Advertisement[];
   /** The router that a NIC with this address sends to, in the network of the address; of several, the one with the lowest address. */
   gatewayOf(portKey: number, ip: Ip): Gateway | undefined;
+  /** The address that the router port with this key is known by to a host: the one in the host's own network, else the lowest of its family. */
+  addressFacing(routerPortKey: number, host: Ip): Ip | undefined;
   /** MAC of the NIC behind the port that owns the address. */
   macOf(portKey: number, ip: Ip): number | undefined;
 }

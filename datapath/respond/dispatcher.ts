@@ -36,7 +36,11 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   dhcpv4: { per_second: 10, burst: 20 },
   router_solicit: { per_second: 10, burst: 20 },
   time_exceeded: { per_second: 100, burst: 200 },
+  net_unreachable: { per_second: 50, burst: 100 },
+  host_unreachable: { per_second: 50, burst: 100 },
   port_unreachable: { per_second: 50, burst: 100 },
+  prohibited: { per_second: 50, burst: 100 },
+  protocol_unreachable: { per_second: 50, burst: 100 },
   too_big: { per_second: 50, burst: 100 },
   log_allowed: { per_second: 500, burst: 1000 },
   log_denied: { per_second: 500, burst: 1000 },
@@ -92,9 +96,7 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
     case 'log_allowed':
     case 'log_denied':
       return answer('noted');
-    case 'time_exceeded':
-    case 'port_unreachable':
-    case 'too_big':
-      return respondIcmpError(punt, punted, context);
+    default:
+      return respondIcmpError(punt.kind, punted, context);
   }
 }

@@ -8,7 +8,7 @@
  */
 import type { SliceRecord } from '../../controller/messages/slice.js';
 import type { Network } from '../../flows/model/entities.js';
-import { cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
+import { cidrContains, cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
 import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
 import { eui64LinkLocal } from '../../flows/net/mac.js';
 import type { AdvertisedPrefix, Advertisement, DhcpLease, Gateway, RespondContext } from './contract.js';
@@ -145,6 +145,15 @@ export class SliceContext implements RespondContext {
     return Math.min(network.mtu ?? this.#defaultMtu, this.#overlayMtu() ?? Infinity);
   }
 
+  addressFacing(routerPortKey: number, host: Ip): Ip | undefined {
+    const addresses = this.#index.attachments(routerPortKey).flatMap(({ ip, network_uuid }) => {
+      const network = this.#index.network(network_uuid);
+      return network === undefined || ip.family !== host.family ? [] : [{ ip, isNear: subnetHas(network, host) }];
+    });
+    const lowestFirst = addresses.sort((a, b) => (a.ip.value < b.ip.value ? -1 : 1));
+    return (lowestFirst.find(({ isNear }) => isNear) ?? lowestFirst[0])?.ip;
+  }
+
   /** Simulated interfaces with an address of the family in the network, lowest address first. */
   #stations({ uuid }: Network, family: Ip['family']): readonly Station[] {
     return this.#index
@@ -152,6 +161,11 @@ export class SliceContext implements RespondContext {
       .filter(({ ip }) => ip.family === family)
       .sort((a, b) => (a.ip.value < b.ip.value ? -1 : 1));
   }
+}
+
+function subnetHas(network: Network, ip: Ip): boolean {
+  const subnet = ip.family === 'ipv4' ? ipv4Prefix(network) : advertisedPrefix(network)?.prefix;
+  return subnet !== undefined && cidrContains(subnet, ip);
 }
 
 function ipv4Prefix({ ipv4_network, ipv4_prefix }: Network): Ipv4Cidr | undefined {

@@ -4,8 +4,9 @@
  * Owns: the list of rules that make up the pipeline, the constant meters.
  * Promises: see contract.ts; `tables` is live and changes only inside `update`.
  */
+import type { TracerouteMode } from '../model/entities.js';
 import type { Meter } from '../openflow/flow.js';
-import { PUNT_KINDS } from '../pipeline/punt.js';
+import { PUNT_KINDS, SENDER_METERS } from '../pipeline/punt.js';
 import type { Rule } from '../pipeline/rule.js';
 import { nicAddressFlows, routerAddressFlows } from '../pipeline/stages/address.js';
 import { FACT_RULES } from '../pipeline/stages/attachments.js';
@@ -27,7 +28,9 @@ import { groupRuleFlows } from '../pipeline/stages/policy.js';
 import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
 import { remoteAddressFlows } from '../pipeline/stages/remote.js';
-import { routeFlows, routerPortFlows } from '../pipeline/stages/router.js';
+import { icmpFlows } from '../pipeline/stages/icmp.js';
+import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeline/stages/router.js';
+import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
 import type { CompileRecord, Compiler, FlowDelta, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
@@ -40,8 +43,12 @@ const FLOW_RULES = [
   routerAddressFlows,
   floodSegmentFlows,
   floodChunkFlows,
+  routingFixedFlows,
+  icmpFlows,
+  silentRouterFlows,
   routerPortFlows,
   routeFlows,
+  policyRouteFlows,
   policyStateFlows,
   classFlows,
   policyDropFlows,
@@ -64,20 +71,27 @@ const FLOW_RULES = [
 /** OFPMF_PKTPS | OFPMF_BURST. */
 const PER_PACKET = 0x2 | 0x4;
 
-/** One meter per kind of punt, so that a flood of one kind leaves the others working. */
-const METERS: ReadonlyMap<number, Meter> = new Map(
-  Object.values(PUNT_KINDS).map(({ meter, packetsPerSecond }) => [
-    meter,
-    { meter_id: meter, flags: PER_PACKET, bands: [{ kind: 'drop', rate: packetsPerSecond, burst_size: packetsPerSecond }] },
-  ]),
-);
+/** One meter per kind of punt, so that a flood of one kind leaves the others working; and those that part the senders. */
+const METERS: ReadonlyMap<number, Meter> = new Map([
+  ...Object.values(PUNT_KINDS).map(({ meter, packetsPerSecond }) => meterOf(meter, packetsPerSecond)),
+  ...Array.from({ length: SENDER_METERS.count }, (_, i) => meterOf(SENDER_METERS.first + i, SENDER_METERS.packetsPerSecond)),
+]);
+
+function meterOf(meter_id: number, rate: number): [number, Meter] {
+  return [meter_id, { meter_id, flags: PER_PACKET, bands: [{ kind: 'drop', rate, burst_size: rate }] }];
+}
+
+export interface CompilerOptions {
+  /** Of routers that have none of their own; virtual-hops unless told. */
+  readonly traceroute?: TracerouteMode | undefined;
+}
 
 class PipelineCompiler implements Compiler {
   readonly #engine = new Engine([...FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
   readonly tables: Tables;
 
-  constructor() {
-    this.#engine.update([{ kind: 'pipeline', uuid: 'pipeline' }], []);
+  constructor(traceroute: TracerouteMode) {
+    this.#engine.update([{ kind: 'pipeline', uuid: 'pipeline', traceroute }], []);
     this.tables = { flows: this.#engine.flows, groups: this.#engine.groups, meters: METERS };
   }
 
@@ -120,6 +134,6 @@ class PipelineCompiler implements Compiler {
 }
 
 /** A compiler with nothing in it but the fixed part of the pipeline. `runs` counts rule runs since the start. */
-export function createCompiler(): Compiler & { readonly runs: number } {
-  return new PipelineCompiler();
+export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}): Compiler & { readonly runs: number } {
+  return new PipelineCompiler(traceroute);
 }

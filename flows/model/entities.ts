@@ -178,7 +178,7 @@ export const policyRouteTypeSchema = z.enum(['forward', 'routing-table', 'blackh
 /** Looked at before the routes of a router: by source, protocol and ports. */
 export const policyRouteSchema = z.strictObject({
   kind: z.literal('policy_route'),
-  uuid: uuid('pr'),
+  uuid: uuid('pbr'),
   route_link_uuid: uuid('rl'),
   /** The lowest that matches decides; unique in the router. */
   priority: z.int().min(1).max(32000),
@@ -506,7 +506,7 @@ export const KINDS = {
   ip_lease: { collection: 'ip_leases', prefix: 'il' },
   route_link: { collection: 'route_links', prefix: 'rl' },
   route: { collection: 'routes', prefix: 'r' },
-  policy_route: { collection: 'policy_routes', prefix: 'pr' },
+  policy_route: { collection: 'policy_routes', prefix: 'pbr' },
   router: { collection: 'routers', prefix: 'rt' },
   security_group: { collection: 'security_groups', prefix: 'sg' },
   network_service: { collection: 'network_services', prefix: 'ns' },

@@ -33,6 +33,8 @@ export interface Ipv6Upper {
   readonly fragment: Ipv6Fragment | undefined;
   /** From the header `protocol` on; not a header at all in later fragments. */
   readonly payload: Uint8Array;
+  /** Offset in the packet's payload of the extension header that names `protocol` in its first byte; absent where the packet's own header does. */
+  readonly named_at: number | undefined;
 }
 
 export const IPV6_HEADER = 40;
@@ -66,6 +68,7 @@ export function walkExtensions(packet: Pick<Ipv6Packet, 'next_header' | 'payload
   let protocol = packet.next_header;
   let payload = packet.payload;
   let fragment: Ipv6Fragment | undefined;
+  let named_at: number | undefined;
   while (isExtension(protocol)) {
     if (payload.length < 8) return failed('ipv6', 'truncated');
     const view = viewOf(payload);
@@ -76,10 +79,11 @@ export function walkExtensions(packet: Pick<Ipv6Packet, 'next_header' | 'payload
       if (word !== 0) fragment = { offset: word & 0xfff8, more_fragments: (word & 1) === 1, id: view.getUint32(4) };
     }
     protocol = view.getUint8(0);
+    named_at = packet.payload.length - payload.length;
     payload = payload.subarray(length);
     if (fragment !== undefined && fragment.offset > 0) break;
   }
-  return decoded({ protocol, fragment, payload });
+  return decoded({ protocol, fragment, payload, named_at });
 }
 
 function isExtension(protocol: number): boolean {

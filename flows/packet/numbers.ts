@@ -30,6 +30,7 @@ export const ICMPV6_TYPE = {
   UNREACHABLE: 1,
   PACKET_TOO_BIG: 2,
   TIME_EXCEEDED: 3,
+  PARAMETER_PROBLEM: 4,
   /** Types below are errors, from here on they inform (RFC 4443 §2.1). */
   FIRST_INFORMATIONAL: 128,
   ECHO_REQUEST: 128,

@@ -121,9 +121,12 @@ export interface RouterPort {
   readonly mac: number;
   readonly segment_key: number;
   readonly vrf_key: number;
+  readonly port_key: number;
   /** 0 and null when packets do not enter a router here. */
   readonly router_key: number;
   readonly route_link_uuid: string | null;
+  /** Routers that may send packets out here. */
+  readonly links: readonly { readonly uuid: string; readonly router_key: number }[];
   readonly addresses: readonly (FactAddress & { readonly prefix: number })[];
 }
 

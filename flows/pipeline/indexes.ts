@@ -3,6 +3,9 @@
  *
  * Owns: one constant per question asked. Each is a pure function of one record.
  */
+import { cidrOf, networkIp, type Cidr } from '../net/cidr.js';
+import { formatIp, parseIpv4, parseIpv6 } from '../net/ip.js';
+import type { Route } from '../model/entities.js';
 import { FILTERED, FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
 import { shortHash } from './short-hash.js';
 import { index } from './rule.js';
@@ -15,7 +18,6 @@ export const ipLeasesOfInterfaceAlone = index('ip_lease', (r) =>
 );
 export const routesOfInterface = index('route', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
 export const servicesOfInterface = index('network_service', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
-export const routesOfRouteLink = index('route', (r) => [r.route_link_uuid]);
 
 export const classesWithGroup = index('policy_class', (r) => r.security_group_uuids);
 export const filtersOfInterface = index('filter', (r) => [r.interface_uuid]);
@@ -26,6 +28,41 @@ export const floodSetsOfSegment = index('flood_set', (r) => [String(r.segment_ke
 export const floodChunksOfSet = index('flood_chunk', (r) => [floodSetUuid(r.segment_key, r.policy_class_key)]);
 export const routerPortsOfSegment = index('router_port', (r) => [String(r.segment_key)]);
 export const routerPortsOfInterface = index('router_port', (r) => [r.interface_uuid]);
+
+/** Ports of a router: interfaces that some route of it leads through. */
+export const routerPortsOfRouteLink = index('router_port', (r) => r.links.map(({ uuid }) => uuid));
+/** By `<network>|<address>`. */
+export const routerPortsAtAddress = index('router_port', (r) => r.addresses.map((a) => `${a.network_uuid}|${formatIp(a.ip)}`));
+export const ipLeasesAtAddress = index('ip_lease', (r) => [`${r.network_uuid}|${(r.ipv4_address ?? r.ipv6_address)!}`]);
+export const policiesOfRouteLink = index('policy_route', (r) => [r.route_link_uuid]);
+
+/** Prefix lengths are looked up in steps of this many bits, to touch few index keys. */
+export const STRIDE = 8;
+
+/** The bucket of a router's routes for prefixes that begin alike. */
+export function routeBucket(link: string, prefix: Cidr): string {
+  const bits = prefix.prefix - (prefix.prefix % STRIDE);
+  const { family, network } = cidrOf(networkIp(prefix), bits);
+  return `${link}|${family}|${bits}|${network.toString(16)}`;
+}
+
+/** Each route in the one bucket of its own length: where routes that cover a prefix are found. */
+export const routesByBucket = index('route', (r) => [routeBucket(r.route_link_uuid, prefixOf(r))]);
+/** Each route in the buckets of its own and all shorter lengths: where routes within a prefix are found. */
+export const routesWithin = index('route', (r) => {
+  const prefix = prefixOf(r);
+  const keys: string[] = [];
+  for (let bits = prefix.prefix - (prefix.prefix % STRIDE); bits >= 0; bits -= STRIDE)
+    keys.push(routeBucket(r.route_link_uuid, cidrOf(networkIp(prefix), bits)));
+  return keys;
+});
+
+/** The destination of a route. */
+export function prefixOf(r: Route): Cidr {
+  return r.ipv4_network !== null
+    ? cidrOf({ family: 'ipv4', value: parseIpv4(r.ipv4_network) }, r.ipv4_prefix!)
+    : cidrOf({ family: 'ipv6', value: parseIpv6(r.ipv6_network!) }, r.ipv6_prefix!);
+}
 
 export const presencesOfChunk = index('presence', (r) => [reachChunkUuid(r.segment_key, r.policy_class_key, chunkOfPeer(r.datapath_uuid))]);
 export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_key, r.policy_class_key)]);

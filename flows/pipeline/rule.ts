@@ -9,7 +9,7 @@ import type { Action, Instruction } from '../openflow/action.js';
 import type { Match } from '../openflow/match.js';
 import type { Group } from '../openflow/flow.js';
 import type { Binding } from '../model/binding.js';
-import type { Chassis, Encapsulation, Entity } from '../model/entities.js';
+import type { Chassis, Encapsulation, Entity, TracerouteMode } from '../model/entities.js';
 import type { Fact } from './facts.js';
 import type { TableName } from './tables.js';
 
@@ -45,6 +45,8 @@ export interface TunnelPort {
 export interface Pipeline {
   readonly kind: 'pipeline';
   readonly uuid: 'pipeline';
+  /** Of routers that have none of their own. */
+  readonly traceroute: TracerouteMode;
 }
 
 /** What vna knows by itself, and no slice has. */

@@ -4,6 +4,7 @@
  * Owns: the translation of flows/openflow actions into operations, in the order Open vSwitch runs the instructions of a flow.
  * Promises: every operation keeps the action it came from; what the interpreter does not model becomes `unmodelled` with the reason, never silence.
  */
+import { SYMMETRIC_L3L4, SYMMETRIC_L3L4_UDP } from './flow-hash.js';
 import { FIELDS, type FieldName } from '../openflow/fields.js';
 import type { Prereq } from '../openflow/field-table.js';
 import type { Action, CtAction, Instruction, NatAction } from '../openflow/action.js';
@@ -43,6 +44,14 @@ export type Operation =
     })
   | (Base & { readonly kind: 'clone'; readonly body: readonly Operation[] })
   | (Base & { readonly kind: 'write_actions'; readonly actions: readonly Operation[] })
+  | (Base & {
+      readonly kind: 'multipath';
+      readonly withUdp: boolean;
+      readonly basis: number;
+      readonly links: number;
+      readonly dst: BitRange;
+      readonly field: FieldName;
+    })
   | (Base & { readonly kind: 'check_pkt_larger'; readonly length: number; readonly dst: BitRange })
   | (Base & { readonly kind: 'stack_push' | 'stack_pop'; readonly range: BitRange; readonly field: FieldName })
   | (Base & { readonly kind: 'push_vlan'; readonly ethertype: number })
@@ -135,6 +144,21 @@ export function compileAction(action: Action): Operation {
       return { kind: 'clone', source, body: action.actions.map(compileAction) };
     case 'check_pkt_larger':
       return withRange(action.dst, unmodelled, (dst) => ({ kind: 'check_pkt_larger', source, length: action.length, dst }));
+    case 'multipath': {
+      // Others are not used by this pipeline: modulo over the hash of both ends.
+      const { fields, basis, algorithm, max_link, dst } = action;
+      if (algorithm !== 0 || (fields !== SYMMETRIC_L3L4 && fields !== SYMMETRIC_L3L4_UDP)) return unmodelled('multipath of that kind');
+      const withUdp = fields === SYMMETRIC_L3L4_UDP;
+      return withRange(dst, unmodelled, (range) => ({
+        kind: 'multipath',
+        source,
+        withUdp,
+        basis,
+        links: max_link + 1,
+        dst: range,
+        field: dst.field,
+      }));
+    }
     case 'stack_push':
     case 'stack_pop':
       return withRange(action.subfield, unmodelled, (range) => ({ kind: action.kind, source, range, field: action.subfield.field }));
@@ -165,7 +189,6 @@ export function compileAction(action: Action): Operation {
     case 'encap':
     case 'decap':
     case 'learn':
-    case 'multipath':
     case 'bundle':
     case 'experimenter':
     case 'unknown':

@@ -8,6 +8,7 @@ import { PORTS } from '../openflow/constants.js';
 import type { FieldName } from '../openflow/fields.js';
 import { performCt } from './ct.js';
 import { applyBits, copyBits, readBits, readRange, readWide, slot, writeBits, writeWide } from './layout.js';
+import { symmetricHash } from './flow-hash.js';
 import type { Machine } from './machine.js';
 import { fixVlanType } from './microflow.js';
 import type { Operation } from './operation.js';
@@ -45,6 +46,11 @@ export function perform(machine: Machine, operation: SingleOperation): boolean {
       const value = packet.stack.pop();
       if (value === undefined) machine.step(source, 'the stack is empty: skipped');
       else change(machine, operation.field, source, () => writeWide(words, operation.range, value));
+      return true;
+    }
+    case 'multipath': {
+      const link = symmetricHash(words, operation.basis, operation.withUdp) % operation.links;
+      change(machine, operation.field, source, () => writeWide(words, operation.dst, BigInt(link)));
       return true;
     }
     case 'dec_ttl':

@@ -15,7 +15,7 @@ const uuids = {
   ip_lease: ['il-1', 'il-2', 'il-3'],
   route_link: ['rl-1', 'rl-2'],
   route: ['r-1', 'r-2', 'r-3', 'r-4'],
-  policy_route: ['pr-1', 'pr-2'],
+  policy_route: ['pbr-1', 'pbr-2'],
   router: ['rt-1', 'rt-2'],
   security_group: ['sg-1', 'sg-2', 'sg-3'],
   network_service: ['ns-1'],

@@ -290,8 +290,8 @@ describe('a transaction is refused', () => {
         ],
       }),
       [
-        expect.stringMatching(/^conflict \/policy_routes\/0\/priority: 5 is that of pr-/),
-        expect.stringMatching(/^conflict \/policy_routes\/1\/priority: 5 is that of pr-/),
+        expect.stringMatching(/^conflict \/policy_routes\/0\/priority: 5 is that of pbr-/),
+        expect.stringMatching(/^conflict \/policy_routes\/1\/priority: 5 is that of pbr-/),
       ],
     ],
     [

@@ -27,11 +27,11 @@ export const nicAddressFlows = rule('address', 'nic', (nic, look, emit) => {
   if (nic.ipv6 && nic.addresses.length > 0)
     answer({ family: 'ipv6', value: eui64LinkLocal(nic.mac) }, nic.mac, nic.segment_key, false, emit);
 
-  const routed = look.all(routerPortsOfSegment, String(nic.segment_key)).some((port) => port.router_key !== 0);
+  const routed = look.all(routerPortsOfSegment, String(nic.segment_key)).some((port) => port.links.length > 0);
   for (const { ip, ip_lease_uuid } of nic.addresses) {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
     answer(ip, nic.mac, nic.segment_key, false, emit);
-    if (routed) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('L2_LOOKUP')]);
+    if (routed) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('ROUTED')]);
   }
 });
 

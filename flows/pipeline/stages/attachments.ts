@@ -75,7 +75,8 @@ export const nicFacts = rule('nic', 'local_port', (port, look, emit) => {
 
 export const routerPortFacts = rule('router port', 'interface', (iface, look, emit) => {
   if (iface.mode !== 'simulated') return;
-  const link = iface.enable_routing ? entryLink(iface, look) : undefined;
+  const links = iface.enable_routing ? linksOf(iface, look) : [];
+  const entry = iface.enable_routing ? entryLink(iface, look) : undefined;
   for (const [macLease, attached] of attachments(iface, look)) {
     const { mac, segment_key, vrf_key, addresses } = attached;
     emit.fact({
@@ -86,8 +87,10 @@ export const routerPortFacts = rule('router port', 'interface', (iface, look, em
       mac,
       segment_key,
       vrf_key,
-      router_key: link?.router_key ?? 0,
-      route_link_uuid: link?.uuid ?? null,
+      port_key: iface.port_key,
+      router_key: entry?.router_key ?? 0,
+      route_link_uuid: entry?.uuid ?? null,
+      links,
       addresses,
     });
   }
@@ -119,6 +122,15 @@ export const FACT_RULES: readonly Rule[] = [nicFacts, routerPortFacts, groupRule
 /** Whether a NIC with these addresses may speak IPv6. */
 export function speaksIpv6(addresses: readonly FactAddress[], networks: readonly Network[]): boolean {
   return addresses.length === 0 || addresses.some((a) => a.ip.family === 'ipv6') || networks.some((n) => n.ipv6_network !== null);
+}
+
+/** The routers that have routes through the interface. */
+function linksOf(iface: Interface, look: Lookup): { uuid: string; router_key: number }[] {
+  const uuids = new Set(look.all(routesOfInterface, iface.uuid).map(({ route_link_uuid }) => route_link_uuid));
+  return [...uuids].sort().flatMap((uuid) => {
+    const link = look.get('route_link', uuid);
+    return link === undefined ? [] : [{ uuid, router_key: link.router_key }];
+  });
 }
 
 /** The router that packets to this interface enter: the link of its first route that takes them in. */

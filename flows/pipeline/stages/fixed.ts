@@ -7,11 +7,9 @@ import {
   apply,
   copy,
   drop,
-  FAMILIES,
   goto,
   is,
   isArp,
-  isFamily,
   isIpv4,
   isIpv6,
   isMulticastFrame,
@@ -37,7 +35,6 @@ export const fixedFlows = rule('pipeline', 'pipeline', (_root, _look, emit) => {
   portSecurity(emit);
   local(emit);
   ndReply(emit);
-  routing(emit);
   delivery(emit);
   for (const { code } of Object.values(DROP_REASONS)) emit.flow('DROP', 10, [regMatch('drop_reason', code)], []);
   emit.flow('DROP', 0, [], []);
@@ -88,18 +85,6 @@ function ndReply(emit: Emit): void {
   emit.flow('ND_REPLY', 0, [], drop('nd_spoof'));
 }
 
-function routing(emit: Emit): void {
-  emit.flow('L2L3', 0, [], [goto('L2_LOOKUP')]);
-  for (const family of FAMILIES) {
-    emit.flow('L3_IN', 45, [isFamily(family), is('nw_ttl', 0)], drop('ttl'));
-    // Later fragments never get an answer (RFC 1812 §4.3.2.7); what is left with TTL 1 has no address to answer from.
-    emit.flow('L3_IN', 35, [isFamily(family), is('nw_ttl', 1)], drop('ttl'));
-  }
-  emit.flow('L3_IN', 0, [], [goto('FIB')]);
-  emit.flow('FIB', 0, [], drop('no_route'));
-  emit.flow('HOPS', 0, [], drop('no_route'));
-  emit.flow('NEIGH', 0, [], drop('no_neighbor'));
-}
 
 function delivery(emit: Emit): void {
   emit.flow('L2_LOOKUP', 50, [isMulticastFrame], [goto('FLOOD')]);

@@ -16,7 +16,7 @@ export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, loo
   const here = regMatch('segment', nic.segment_key);
   const segment = String(nic.segment_key);
   const isLocal = look.all(floodSetsOfSegment, segment).length > 0;
-  const isRouted = look.all(routerPortsOfSegment, segment).some((port) => port.router_key !== 0);
+  const isRouted = look.all(routerPortsOfSegment, segment).some((port) => port.links.length > 0);
   const peer = look.get('peer', peerUuid(nic.datapath_uuid));
   emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
   if (isLocal || isRouted) {
@@ -32,6 +32,6 @@ export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, loo
   for (const { ip, ip_lease_uuid } of nic.addresses) {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
     if (isLocal) answer(ip, nic.mac, nic.segment_key, false, emit);
-    if (isRouted) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('L2_LOOKUP')]);
+    if (isRouted) emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [apply(set('eth_dst', nic.mac)), goto('ROUTED')]);
   }
 });

@@ -53,6 +53,7 @@ describe('configuration', () => {
         overlay: { mode: 'auto' },
         audit_period: 10,
         default_mtu: 1442,
+        traceroute: 'virtual-hops',
         dhcp_lease_time: 86400,
         log_level: 'info',
         vna: [DEFAULT_VNA],

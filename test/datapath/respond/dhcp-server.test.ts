@@ -25,6 +25,7 @@ const withLeases = (...leases: DhcpLease[]): RespondContext => ({
   dhcp: () => leases,
   routerAdvertisements: () => [],
   gatewayOf: () => undefined,
+  addressFacing: () => undefined,
   macOf: () => undefined,
 });
 const LEASE = context.dhcp(VM_PORT, VM)[0]!;

@@ -1,12 +1,13 @@
 import type { RespondContext, Response } from '../../../datapath/respond/contract.js';
-import { respondIcmpError, type IcmpErrorPunt } from '../../../datapath/respond/icmp-error.js';
-import { ipv4Bytes, ipv6Bytes, parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
+import { respondIcmpError, type IcmpErrorKind } from '../../../datapath/respond/icmp-error.js';
+import { parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
 import { BROADCAST_MAC, parseMac } from '../../../flows/net/mac.js';
 import { concatBytes } from '../../../flows/packet/bytes.js';
 import { decodeIcmpv4, decodeIcmpv6, encodeIcmpv4, encodeIcmpv6 } from '../../../flows/packet/icmp.js';
 import { encodeEthernet } from '../../../flows/packet/ethernet.js';
 import { encodeIpFrame, type Envelope } from '../../../flows/packet/ip-frame.js';
 import { encodeIpv4 } from '../../../flows/packet/ipv4.js';
+import { decodeTcp, encodeTcp, TCP_FLAG } from '../../../flows/packet/tcp.js';
 import { arpRequestFrame, echoRequestFrame, udpFrame } from '../../../flows/packet/probes.js';
 
 const VM = parseMac('02:00:00:00:00:07');
@@ -23,21 +24,30 @@ const v6: Envelope = {
   ttl: 1,
   ip: { family: 'ipv6', src: parseIpv6('2001:db8:1::7'), dst: parseIpv6('2001:db8:2::9') },
 };
-const FROM_V4 = ipv4Bytes(parseIpv4('10.1.0.1'));
-const FROM_V6 = ipv6Bytes(parseIpv6('2001:db8:1::1'));
+const FROM_V4 = parseIpv4('10.1.0.1');
+const FROM_V6 = parseIpv6('2001:db8:1::1');
+const ARRIVAL = 9;
 const ports = { src_port: 0x8000, dst_port: 33434 };
 
-const nobody: RespondContext = { dhcp: () => [], routerAdvertisements: () => [], gatewayOf: () => undefined, macOf: () => undefined };
-const ask = (kind: IcmpErrorPunt['kind'], source: Uint8Array, data: Uint8Array, context = nobody, ttl = 255): Response => {
-  const punt = { kind, source, ttl };
-  return respondIcmpError(punt, { punt, data, port_key: 7 }, context);
+/** A router port 9 that is known by an address of each family, and nothing else. */
+const context: RespondContext = {
+  dhcp: () => [],
+  routerAdvertisements: () => [],
+  gatewayOf: () => undefined,
+  macOf: () => undefined,
+  addressFacing: (portKey, { family }) => {
+    if (portKey !== ARRIVAL) return undefined;
+    return family === 'ipv4' ? { family, value: FROM_V4 } : { family, value: FROM_V6 };
+  },
 };
+const ask = (kind: IcmpErrorKind, data: Uint8Array, known = context, routers_crossed = 0): Response =>
+  respondIcmpError(kind, { punt: { kind }, data, port_key: 7, arrival_key: ARRIVAL, routers_crossed }, known);
 const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const plain = (hex: string): string => hex.replaceAll(/\s/g, '');
 
 describe('ICMP errors', () => {
   it('time exceeded in IPv4, byte for byte', () => {
-    const { outcome, frames } = ask('time_exceeded', FROM_V4, udpFrame(v4, { ...ports, payload: Uint8Array.of(1, 2, 3, 4) }), nobody, 254);
+    const { outcome, frames } = ask('time_exceeded', udpFrame(v4, { ...ports, payload: Uint8Array.of(1, 2, 3, 4) }), context, 1);
     // Headers: 45c0+003c+0000+4000+fe01+0a01+0001+0a01+0007 = 19807 → 9808 and 4500+0020+0000+4000+0111+0a01+0007+0a02+0009 = 9a44.
     expect([outcome, frames.map(text)]).toEqual([
       'sent',
@@ -50,69 +60,71 @@ describe('ICMP errors', () => {
   });
 
   it('port unreachable in IPv6, byte for byte', () => {
-    const { outcome, frames } = ask('port_unreachable', FROM_V6, udpFrame(v6, ports));
+    const { outcome, frames } = ask('port_unreachable', udpFrame(v6, ports), context, 2);
     expect([outcome, frames.map(text)]).toEqual([
       'sent',
       [
-        plain(`020000000007 020000000001 86dd 60000000 0038 3a ff 20010db80001${'00'.repeat(9)}01 20010db80001${'00'.repeat(9)}07
-          01 04 321d 00000000
+        plain(`020000000007 020000000001 86dd 60000000 0038 3a fd 20010db80002${'00'.repeat(9)}09 20010db80001${'00'.repeat(9)}07
+          01 04 3214 00000000
           60000000 0008 11 01 20010db80001${'00'.repeat(9)}07 20010db80002${'00'.repeat(9)}09 8000 829a 0008 a1be`),
       ],
     ]);
   });
 
   it('have the type of their kind and family and a checksum that holds', () => {
-    const typeOf = (kind: IcmpErrorPunt['kind']): unknown[] => {
-      const [icmp4] = ask(kind, FROM_V4, udpFrame(v4, ports)).frames;
-      const [icmp6] = ask(kind, FROM_V6, udpFrame(v6, ports)).frames;
+    const typeOf = (kind: IcmpErrorKind): unknown[] => {
+      const [icmp4] = ask(kind, udpFrame(v4, ports)).frames;
+      const [icmp6] = ask(kind, udpFrame(v6, ports)).frames;
       const four = decodeIcmpv4(icmp4!.subarray(34));
       const six = decodeIcmpv6(icmp6!.subarray(54), { family: 'ipv6', src: parseIpv6('2001:db8:1::1'), dst: parseIpv6('2001:db8:1::7') });
       return [four, six].map((message) => (message.ok ? [message.value.type, message.value.code] : message.reason));
     };
-    expect([typeOf('time_exceeded'), typeOf('port_unreachable')]).toEqual([
+    const kinds = ['time_exceeded', 'net_unreachable', 'host_unreachable', 'prohibited'] as const;
+    expect(kinds.map(typeOf)).toEqual(
       [
-        [11, 0],
-        [3, 0],
-      ],
-      [
-        [3, 3],
-        [1, 4],
-      ],
-    ]);
+        [11, 0, 3, 0],
+        [3, 0, 1, 0],
+        [3, 1, 1, 3],
+        [3, 13, 1, 1],
+      ].map(([a, b, c, d]) => [
+        [a, b],
+        [c, d],
+      ]),
+    );
   });
 
   it('go to the NIC that has the address, also when the frame crossed a router since', () => {
     const crossed = udpFrame({ ...v4, eth_src: parseMac('02:00:00:00:00:55') }, ports);
-    const context = {
-      ...nobody,
+    const known = {
+      ...context,
       macOf: (portKey: number, ip: unknown) =>
         portKey === 7 && JSON.stringify(ip) === JSON.stringify({ family: 'ipv4', value: v4.ip.src }) ? VM : undefined,
     };
-    expect(text(ask('time_exceeded', FROM_V4, crossed, context).frames[0]!).slice(0, 24)).toBe('020000000007020000000001');
+    expect(text(ask('time_exceeded', crossed, known).frames[0]!).slice(0, 24)).toBe('020000000007020000000001');
   });
 
   describe('quote', () => {
     const payload = Uint8Array.from({ length: 3000 }, (_, index) => index);
     const quotation = (frame: Uint8Array, header: number): string => text(frame.subarray(header + 8));
-    const expectQuoted = (data: Uint8Array, source: Uint8Array, header: number, length: number): void => {
-      const [frame] = ask('time_exceeded', source, data).frames;
+    const expectQuoted = (data: Uint8Array, header: number, length: number): void => {
+      const [frame] = ask('time_exceeded', data).frames;
       expect(quotation(frame!, header)).toBe(text(data.subarray(14, 14 + length)));
     };
 
     it('the packet without the padding of the frame', () => {
       const short = udpFrame(v4, ports);
-      const [frame] = ask('time_exceeded', FROM_V4, concatBytes([short, new Uint8Array(18).fill(0xee)])).frames;
+      const [frame] = ask('time_exceeded', concatBytes([short, new Uint8Array(18).fill(0xee)])).frames;
       expect(quotation(frame!, 34)).toBe(text(short.subarray(14)));
     });
 
     it('as much as fits in 576 and 1280 bytes', () => {
-      expectQuoted(udpFrame(v4, { ...ports, payload }), FROM_V4, 34, 548);
-      expectQuoted(udpFrame(v6, { ...ports, payload }), FROM_V6, 54, 1232);
+      expectQuoted(udpFrame(v4, { ...ports, payload }), 34, 548);
+      expectQuoted(udpFrame(v6, { ...ports, payload }), 54, 1232);
     });
 
     it('a packet of which the switch sent only the beginning', () => {
-      expectQuoted(udpFrame(v4, { ...ports, payload }).subarray(0, 1500), FROM_V4, 34, 548);
-      expectQuoted(udpFrame(v6, { ...ports, payload }).subarray(0, 200), FROM_V6, 54, 186);
+      expectQuoted(udpFrame(v4, { ...ports, payload }).subarray(0, 1500), 34, 548);
+      expectQuoted(udpFrame(v6, { ...ports, payload }).subarray(0, 200), 54, 186);
     });
 
     it('options and a first fragment', () => {
@@ -128,7 +140,7 @@ describe('ICMP errors', () => {
         dst: v4.ip.dst as number,
       };
       const packet = encodeIpv4({ ...base, options: Uint8Array.of(7, 3, 4, 0), payload: payload.subarray(0, 16) });
-      expectQuoted(encodeEthernet({ src: VM, dst: ROUTER, eth_type: 0x800, payload: packet }), FROM_V4, 34, 40);
+      expectQuoted(encodeEthernet({ src: VM, dst: ROUTER, eth_type: 0x800, payload: packet }), 34, 40);
     });
   });
 
@@ -178,32 +190,81 @@ describe('ICMP errors', () => {
     ['a frame from a group', udpFrame({ ...v4, eth_src: parseMac('01:00:5e:00:00:01') }, ports)],
     ['a tagged frame', encodeEthernet({ src: VM, dst: ROUTER, vlan_tci: 5, eth_type: 0x800, payload: udpFrame(v4, ports).subarray(14) })],
   ])('are not due to %s', (_, data) => {
-    const source = data[12] === 0x86 ? FROM_V6 : FROM_V4;
-    expect(ask('time_exceeded', source, data)).toEqual({ outcome: 'not_due', frames: [] });
+    expect(ask('time_exceeded', data)).toEqual({ outcome: 'not_due', frames: [] });
   });
 
   it('are due to echo requests, first fragments and packets with extension headers', () => {
     const outcomes = [
-      ask('time_exceeded', FROM_V4, echoRequestFrame(v4)),
-      ask('time_exceeded', FROM_V6, echoRequestFrame(v6)),
-      ask('time_exceeded', FROM_V4, fragment(0)),
-      ask('time_exceeded', FROM_V6, encodeIpFrame(v6, 44, Uint8Array.of(17, 0, 0, 1, 0, 0, 0, 1, 0, 0))),
-      ask('time_exceeded', FROM_V6, encodeIpFrame(v6, 60, Uint8Array.of(58, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0))),
+      ask('time_exceeded', echoRequestFrame(v4)),
+      ask('time_exceeded', echoRequestFrame(v6)),
+      ask('time_exceeded', fragment(0)),
+      ask('time_exceeded', encodeIpFrame(v6, 44, Uint8Array.of(17, 0, 0, 1, 0, 0, 0, 1, 0, 0))),
+      ask('time_exceeded', encodeIpFrame(v6, 60, Uint8Array.of(58, 0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0))),
     ].map(({ outcome }) => outcome);
     expect(outcomes).toEqual(['sent', 'sent', 'sent', 'sent', 'sent']);
   });
 
-  it('are not made of what is no IP packet, or of another family than their source', () => {
+  it('are not made of what is no IP packet, or where no address is known', () => {
     const broken = udpFrame(v4, ports).slice();
     broken[14 + 8] = 9;
     const outcomes = [
-      ask('time_exceeded', FROM_V6, udpFrame(v4, ports)),
-      ask('time_exceeded', FROM_V4, udpFrame(v6, ports)),
-      ask('time_exceeded', FROM_V4, arpRequestFrame({ eth_src: VM, spa: 1, tpa: 2 })),
-      ask('time_exceeded', FROM_V4, broken),
-      ask('time_exceeded', FROM_V6, udpFrame(v6, ports).subarray(0, 53)),
-      ask('time_exceeded', FROM_V4, new Uint8Array(5)),
+      respondIcmpError(
+        'time_exceeded',
+        { punt: { kind: 'time_exceeded' }, data: udpFrame(v4, ports), port_key: 7, arrival_key: 8 },
+        context,
+      ),
+      respondIcmpError('net_unreachable', { punt: { kind: 'net_unreachable' }, data: udpFrame(v6, ports), port_key: 7 }, context),
+      ask('time_exceeded', arpRequestFrame({ eth_src: VM, spa: 1, tpa: 2 })),
+      ask('time_exceeded', broken),
+      ask('time_exceeded', udpFrame(v6, ports).subarray(0, 53)),
+      ask('time_exceeded', new Uint8Array(5)),
     ].map(({ outcome }) => outcome);
-    expect(outcomes).toEqual(['malformed', 'malformed', 'not_due', 'malformed', 'malformed', 'malformed']);
+    expect(outcomes).toEqual(['not_due', 'not_due', 'not_due', 'malformed', 'malformed', 'malformed']);
+  });
+
+  describe('about what was for a router itself', () => {
+    const bytes = (data: Uint8Array) => [...data];
+
+    it('come from the address it was for, as far away as that is', () => {
+      const [frame] = ask('port_unreachable', udpFrame(v4, ports), context, 3).frames;
+      expect([bytes(frame!.subarray(26, 34)), frame![22], bytes(frame!.subarray(34, 36))]).toEqual([
+        [10, 2, 0, 9, 10, 1, 0, 7],
+        252,
+        [3, 3],
+      ]);
+    });
+
+    it('are resets where it was TCP, as RFC 9293 says, and never about resets', () => {
+      const segment = (flags: number, payload = new Uint8Array(0)) => {
+        const tcp = { src_port: 40000, dst_port: 22, seq: 1000, ack: 77, flags, window: 1, urgent: 0, options: new Uint8Array(0), payload };
+        return encodeIpFrame(v4, 6, encodeTcp(tcp, v4.ip));
+      };
+      const answered = (data: Uint8Array) => {
+        const { outcome, frames } = ask('port_unreachable', data);
+        const decoded = frames[0] && decodeTcp(frames[0].subarray(34));
+        return decoded?.ok ? [decoded.value.flags, decoded.value.seq, decoded.value.ack, decoded.value.src_port] : outcome;
+      };
+      expect([
+        answered(segment(TCP_FLAG.SYN)),
+        answered(segment(TCP_FLAG.ACK | TCP_FLAG.PSH, Uint8Array.of(1, 2))),
+        answered(segment(TCP_FLAG.FIN, Uint8Array.of(1))),
+        answered(segment(TCP_FLAG.RST)),
+      ]).toEqual([
+        [TCP_FLAG.RST | TCP_FLAG.ACK, 0, 1001, 22],
+        [TCP_FLAG.RST, 77, 0, 22],
+        [TCP_FLAG.RST | TCP_FLAG.ACK, 0, 1002, 22],
+        'not_due',
+      ]);
+    });
+
+    it('name in IPv6 the field with the protocol that is not known', () => {
+      const problem = (data: Uint8Array) => bytes(ask('protocol_unreachable', data).frames[0]!.subarray(54, 62));
+      const behind = encodeIpFrame(v6, 60, Uint8Array.of(132, 0, 1, 4, 0, 0, 0, 0, 9, 9, 9, 9));
+      expect([problem(encodeIpFrame(v6, 132, new Uint8Array(4))), problem(behind)].map((words) => [words[0], words[1], words[7]])).toEqual([
+        [4, 1, 6],
+        [4, 1, 40],
+      ]);
+      expect(bytes(ask('protocol_unreachable', encodeIpFrame(v4, 132, new Uint8Array(4))).frames[0]!.subarray(34, 36))).toEqual([3, 2]);
+    });
   });
 });

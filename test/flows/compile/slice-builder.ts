@@ -16,6 +16,7 @@ import type {
   Network,
   NetworkService,
   PolicyClass,
+  PolicyRoute,
   Route,
   RouteLink,
   SecurityGroup,
@@ -102,7 +103,7 @@ export function ipLease(name: string, networkName: string, address: string, over
   };
 }
 
-export function routeLink(name: string, key: number): RouteLink {
+export function routeLink(name: string, key: number, over: Partial<RouteLink> = {}): RouteLink {
   return {
     kind: 'route_link',
     uuid: `rl-${name}`,
@@ -112,6 +113,7 @@ export function routeLink(name: string, key: number): RouteLink {
     router_uuid: null,
     router_key: key,
     ...stamps,
+    ...over,
   };
 }
 
@@ -130,6 +132,25 @@ export function route(name: string, key: number, over: Partial<Route> & Pick<Rou
     via: [],
     ingress: true,
     egress: true,
+    router_uuid: null,
+    route_key: key,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function policyRoute(name: string, key: number, over: Partial<PolicyRoute> & Pick<PolicyRoute, 'route_link_uuid'>): PolicyRoute {
+  return {
+    kind: 'policy_route',
+    uuid: `pbr-${name}`,
+    priority: 1,
+    source: null,
+    destination: null,
+    protocol: 'any',
+    source_ports: [],
+    ports: [],
+    type: 'forward',
+    via: [],
     router_uuid: null,
     route_key: key,
     ...stamps,

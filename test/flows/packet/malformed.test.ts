@@ -139,15 +139,23 @@ describe('walkExtensions', () => {
   it('passes every extension header and stops at what it does not know', () => {
     expect(walk(0, `2b00 000000000000 3c00 000000000000 3302 ${'00'.repeat(14)} 2c00 000000000000 1100 0000 00000000 0102`)).toEqual({
       ok: true,
-      value: { protocol: 17, fragment: undefined, payload: hex('0102') },
+      value: { protocol: 17, fragment: undefined, payload: hex('0102'), named_at: 40 },
     });
     expect(walk(50, '0102')).toEqual({ ok: true, value: { protocol: 50, fragment: undefined, payload: hex('0102') } });
   });
 
   it('reads a first fragment on, and a later one not', () => {
     expect([walk(44, '3c00 0001 00000007 1100 000000000000 0102'), walk(44, '3c00 0010 00000007 1100 000000000000 0102')]).toEqual([
-      { ok: true, value: { protocol: 17, fragment: { offset: 0, more_fragments: true, id: 7 }, payload: hex('0102') } },
-      { ok: true, value: { protocol: 60, fragment: { offset: 16, more_fragments: false, id: 7 }, payload: hex('1100 000000000000 0102') } },
+      { ok: true, value: { protocol: 17, fragment: { offset: 0, more_fragments: true, id: 7 }, payload: hex('0102'), named_at: 8 } },
+      {
+        ok: true,
+        value: {
+          protocol: 60,
+          fragment: { offset: 16, more_fragments: false, id: 7 },
+          payload: hex('1100 000000000000 0102'),
+          named_at: 0,
+        },
+      },
     ]);
   });
 });

@@ -191,11 +191,11 @@ describe('compiled pipeline', () => {
       'echo to the near router address': 'out in_port',
       'echo to the far router address': 'out in_port',
       'UDP to the router': 'punt port_unreachable',
-      'TCP to the router': 'drop local_service',
+      'TCP to the router': 'punt port_unreachable',
       'TTL 1 through the router': 'punt time_exceeded',
       'TTL 1 in a later fragment': 'drop ttl',
-      'no route': 'drop no_route',
-      'routed to nobody': 'drop no_neighbor',
+      'no route': 'punt net_unreachable',
+      'routed to nobody': 'punt host_unreachable',
       'unknown MAC': 'drop unknown_mac',
       'to itself': 'drop to_sender',
       'through two routers': 'out 4',
@@ -211,14 +211,15 @@ describe('compiled pipeline', () => {
     });
   });
 
-  it('answers a time exceeded from the address the packet arrived on', () => {
+  it('says by which port a packet came to the router where it expires', () => {
     const at = (ttl: number) => {
       const [punt] = send(ipv4(1, '10.0.1.11', '10.0.4.14', '02:00:00:00:01:01', { ...udp(9), nw_ttl: ttl })).punts;
-      return decodePunt(punt!.userdata!);
+      return [decodePunt(punt!.userdata!)?.kind, punt!.packet.get('reg14'), Number(punt!.packet.get('reg0')) >>> 16];
     };
+    // gw1 and gx3 by their port keys; one router crossed before the second answers.
     expect([at(1), at(2)]).toEqual([
-      { kind: 'time_exceeded', source: Uint8Array.of(10, 0, 1, 1), ttl: 255 },
-      { kind: 'time_exceeded', source: Uint8Array.of(10, 0, 3, 2), ttl: 255 },
+      ['time_exceeded', 111, 0x1000],
+      ['time_exceeded', 132, 0x1001],
     ]);
   });
 

@@ -23,7 +23,7 @@ describe('registers', () => {
       { field: 'metadata', value: 7n << 32n, mask: 0xffff_ffff_0000_0000n },
       { field: 'metadata', value: 5n, mask: 0xffff_ffffn },
       { field: 'reg6', value: 0xffff_0000, mask: 0xffff_0000 },
-      { kind: 'set_field', field: 'reg10', value: 3 },
+      { kind: 'set_field', field: 'reg10', value: 3, mask: 0xff_ffff },
       { kind: 'set_field', field: 'reg0', value: 0x200, mask: 0x200 },
     ]);
   });
