@@ -247,7 +247,7 @@ export const SETTINGS = {
     default: 10,
     text: 'number',
     placeholder: 'SECONDS',
-    help: 'how often the flows on a bridge are compared in full with what they should be',
+    help: 'how often the flows on a bridge are compared in full with what they should be; more rarely where that would take more than a twentieth of the time',
   },
   default_mtu: {
     value: z.int().min(1280).max(65535),

@@ -5,7 +5,7 @@
  * Assumes: nothing is sent before the first complete set of tables is wanted (`begin`), so that a deletion is never a guess.
  * Promises: never clears. A new connection is adopted by its canary: when that says what is wanted, nothing is sent and an audit follows in the
  * background; else the tables are read and the difference goes out as one bundle. Changes that come while a bundle is on its way are merged,
- * the later per flow, into the next. Every audit period the switch is read and what drifted is put back.
+ * the later per flow, into the next. Every audit period, or more rarely where reading takes long, the switch is read and what drifted is put back.
  */
 import type { AppliedReport } from '../../controller/messages/slice.js';
 import type { FlowDelta, FlowKey, Tables } from '../../flows/compile/contract.js';
@@ -54,6 +54,8 @@ export interface ReconcilerCounters {
   readonly drift: DriftCount;
 }
 
+/** An audit is followed by at least this many times its own duration without one: large tables are not read all the time. */
+const AUDIT_REST = 20;
 /** In a first snapshot, or one that comes this soon after it, a mass deletion is held back until this time is over. */
 const GRACE_MS = 10_000;
 const MASS_DELETION = 50;
@@ -257,12 +259,16 @@ export class Reconciler {
   }
 
   async #auditPeriodically(channel: Channel, isAudited: boolean, over: AbortController): Promise<void> {
-    const { auditPeriodMs, random } = this.#options;
+    const { auditPeriodMs, random, clock } = this.#options;
+    let restMs = 0;
     try {
       if (!isAudited) this.#audit.raise();
       while (!over.signal.aborted) {
-        await this.#audit.wait(auditPeriodMs * (0.9 + random() / 5), over.signal);
-        if (!isAborted(over.signal)) await this.#auditOnce(channel, over.signal);
+        await this.#audit.wait(Math.max(auditPeriodMs, restMs) * (0.9 + random() / 5), over.signal);
+        if (isAborted(over.signal)) return;
+        const started = clock.now();
+        await this.#auditOnce(channel, over.signal);
+        restMs = AUDIT_REST * (clock.now() - started);
       }
     } finally {
       over.abort();

@@ -9,6 +9,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   channel: async () => (await import('./channel.js')).benchChannel,
   codec: async () => (await import('./codec.js')).benchCodec,
   restart: async () => (await import('./restart.js')).benchRestart,
+  scale: async () => (await import('./scale.js')).benchScale,
   w: async () => (await import('./w.js')).benchW,
   store: async () => (await import('./store.js')).benchStore,
   install: async () => (await import('./install.js')).benchInstall,

@@ -5,8 +5,15 @@ import type { Flow } from '../../flows/openflow/flow.js';
 import type { FlowStats, MultipartReplyBody, MultipartRequestBody } from '../../flows/openflow/multipart.js';
 import type { FakeTables } from './fake-tables.js';
 
+const PORT = { hw_addr: 0, config: 0, state: 0, curr: 0, advertised: 0, supported: 0, peer: 0, curr_speed: 0, max_speed: 0 };
+
 /** The parts of the reply, at least one; undefined for a request it does not know. `partSize` is the number of flows per part. */
-export function answerMultipart(request: MultipartRequestBody, tables: FakeTables, partSize: number): MultipartReplyBody[] | undefined {
+export function answerMultipart(
+  request: MultipartRequestBody,
+  tables: FakeTables,
+  partSize: number,
+  ports: ReadonlyMap<string, number>,
+): MultipartReplyBody[] | undefined {
   switch (request.kind) {
     case 'flow': {
       const found = tables.select(request.table, request.cookie ?? 0n, request.cookie_mask ?? 0n);
@@ -23,7 +30,7 @@ export function answerMultipart(request: MultipartRequestBody, tables: FakeTable
     case 'desc':
       return [{ kind: 'desc', mfr_desc: 'fake', hw_desc: 'fake', sw_desc: 'fake', serial_num: 'none', dp_desc: 'fake' }];
     case 'port_desc':
-      return [{ kind: 'port_desc', ports: [] }];
+      return [{ kind: 'port_desc', ports: [...ports].map(([name, port_no]) => ({ ...PORT, name, port_no })) }];
     default:
       return undefined;
   }

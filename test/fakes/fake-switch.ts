@@ -10,7 +10,7 @@ import net from 'node:net';
 import { Framer } from '../../datapath/channel/framer.js';
 import { WriterPool } from '../../datapath/channel/writer-pool.js';
 import type { OfError } from '../../flows/openflow/errors.js';
-import type { Message, Role } from '../../flows/openflow/message.js';
+import type { Message, Role, TlvMapping } from '../../flows/openflow/message.js';
 import type { MultipartReplyBody } from '../../flows/openflow/multipart.js';
 import { decodeMessage, encodeMessage } from '../../flows/openflow/codec.js';
 import { answerMultipart } from './fake-multipart.js';
@@ -46,6 +46,8 @@ export interface FakeSwitchOptions {
   readonly misbehaviour?: Misbehaviour | undefined;
   /** Flows per part of a dump. */
   readonly partSize?: number | undefined;
+  /** Port numbers by name. */
+  readonly ports?: ReadonlyMap<string, number> | undefined;
   /** Shared by many fake switches, to save memory. */
   readonly writers?: WriterPool | undefined;
   /** Sees every message as it arrives. */
@@ -72,6 +74,8 @@ export class FakeSwitch {
   /** Messages received, per kind. */
   readonly received = new Map<string, number>();
   generation: bigint | undefined;
+  /** Geneve options that have a name. */
+  mappings: readonly TlvMapping[] = [];
   #server: net.Server | undefined;
 
   constructor(options: FakeSwitchOptions = {}) {
@@ -232,9 +236,14 @@ export class FakeSession {
       case 'bundle_control':
         return this.#bundle(message, xid, refuse);
       case 'multipart_request': {
-        const parts = answerMultipart(message.body, fake.tables, fake.options.partSize ?? 100);
+        const parts = answerMultipart(message.body, fake.tables, fake.options.partSize ?? 100, fake.options.ports ?? new Map());
         return parts === undefined ? refuse(BAD_MULTIPART) : this.#multipart(parts, xid);
       }
+      case 'tlv_table_request':
+        return this.send({ kind: 'tlv_table_reply', max_option_space: 256, max_fields: 64, mappings: fake.mappings }, xid);
+      case 'tlv_table_mod':
+        if (message.command === 'add') fake.mappings = [...fake.mappings, ...message.mappings];
+        return;
       case 'packet_out':
       case 'set_config':
       case 'ct_flush_zone':
