@@ -188,6 +188,7 @@ function overlayOptions(vna: VnaConfig, mode: Config['overlay']['mode']): Overla
     bridge_mappings: vna.bridge_mappings ?? {},
     addresses: vna['overlay.address'],
     encaps: vna['overlay.encap'],
+    mac2mac: vna['overlay.mac2mac'],
     underlay: vna['overlay.underlay'],
     mtu: vna['overlay.underlay_mtu'],
     mode,

@@ -49,9 +49,11 @@ export function listOf(model: Model, kind: UserKind, { offset, limit, of }: List
   return { total_count: model.countOf(kind), offset, limit, items, revision };
 }
 
-/** Without `kind` and keys. */
+/** What is vnmgr's own. */
+const HIDDEN = /^(kind|mac_shared)$|_key$/;
+
 function shown(entity: { readonly uuid: string }): View {
-  return Object.fromEntries(Object.entries(entity).filter(([field]) => field !== 'kind' && !field.endsWith('_key'))) as View;
+  return Object.fromEntries(Object.entries(entity).filter(([field]) => !HIDDEN.test(field))) as View;
 }
 
 function macLeaseView(view: ModelView, lease: MacLease): View & { readonly ip_leases: readonly View[] } {

@@ -153,6 +153,13 @@ export const VNA_SETTINGS = {
     placeholder: 'geneve,vxlan,gre',
     help: 'encapsulations offered to other hypervisors, the preferred first; two hypervisors use what both offer and prefer most',
   },
+  'overlay.mac2mac': {
+    value: z.boolean(),
+    default: false,
+    text: 'boolean',
+    placeholder: 'true|false',
+    help: 'whether frames go without a tunnel to hypervisors of the same overlay.underlay that say so too; needs its bridge in bridge_mappings',
+  },
   'overlay.underlay': {
     value: z.string().min(1).max(255),
     default: 'underlay',

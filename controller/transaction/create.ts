@@ -68,7 +68,7 @@ const CREATORS: Creators = {
   },
 
   mac_lease(work, uuid, { interface_uuid, mac_address, segment_uuid }) {
-    work.put({ kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid, ...stamps(work) });
+    work.put({ kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid, mac_shared: false, ...stamps(work) });
   },
 
   ip_lease(work, uuid, params) {
@@ -250,6 +250,7 @@ function createLeasesOf(work: Workspace, interface_uuid: string, params: CreateI
     interface_uuid,
     mac_address: mac_address ?? work.newMac(),
     segment_uuid: segment_uuid ?? entityOf(work.draft, 'network', network_uuid ?? null)?.segment_uuid ?? null,
+    mac_shared: false,
     ...stamps(work),
   };
   work.put(macLease);

@@ -1,6 +1,6 @@
 /**
  * What follows from a transaction's changes: parts of routers, segments of new MACs, keys of L2 domains, policy classes, underlay endpoints,
- * routing domains.
+ * MACs in several L2 domains, routing domains.
  *
  * Assumes: all operations were applied. They may have left references to nothing, which the invariants refuse afterwards.
  */
@@ -10,6 +10,7 @@ import { classKey, groupSetKey } from '../../flows/model/indexes.js';
 import { assignRoutingDomains } from '../../flows/model/routing-domain.js';
 import { entityOf, ipLeasesOf, referrers } from '../../flows/model/view.js';
 import { assignEndpoints } from './endpoints.js';
+import { markSharedMacs } from './shared-macs.js';
 import type { KeyRing } from './keys.js';
 import { followRouters } from './routers.js';
 import type { Workspace } from './workspace.js';
@@ -21,6 +22,7 @@ export function derive(work: Workspace): void {
   assignSegmentKeys(draft, keys);
   assignPolicyClasses(draft, keys);
   assignEndpoints(draft);
+  markSharedMacs(draft);
   assignRoutingDomains(draft, () => keys.next('vrf_key'));
 }
 

@@ -221,7 +221,7 @@ class Assembly {
 
     const [oldMac] = macLeasesOf(draft, interface_uuid);
     const macLease = {
-      ...(oldMac ?? { kind: 'mac_lease' as const, uuid: work.newUuid('ml'), interface_uuid, ...this.stamps() }),
+      ...(oldMac ?? { kind: 'mac_lease' as const, uuid: work.newUuid('ml'), interface_uuid, mac_shared: false, ...this.stamps() }),
       mac_address,
       segment_uuid: network.segment_uuid,
     };

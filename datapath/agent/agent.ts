@@ -37,6 +37,7 @@ import { PortNumbers } from './port-numbers.js';
 import { Ports } from './ports.js';
 import { Punts, type PuntCounters } from './punts.js';
 import { Reconciler, type ReconcilerCounters } from './reconciler.js';
+import { Settling } from './settling.js';
 import { SliceFollower } from './slice-follower.js';
 import { unlessAborted } from './unless-aborted.js';
 
@@ -73,6 +74,8 @@ export interface AgentCounters {
 
 const PORT_NUMBER_POLL_MS = 200;
 const ZONE_RETRY_MS = 50;
+/** A hypervisor on the same L2 takes in frames without a tunnel as soon as it knows of us; it has this long to know. */
+const DIRECT_SETTLES_MS = 2_000;
 
 export class Agent {
   readonly #options: AgentOptions;
@@ -92,6 +95,7 @@ export class Agent {
   readonly #channel = new CurrentChannel();
   readonly #overlay: Overlay;
   readonly #peers: Peers;
+  readonly #settling: Settling;
   readonly #numbers = new PortNumbers<Vif>();
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
@@ -137,6 +141,7 @@ export class Agent {
       bridge: name,
       ovsdb: this.#ovsdb,
       devices: networkInterfaces,
+      settledPeers: () => (this.#peers.areKnown ? this.#settling.settled() : undefined),
       onChange: () => this.#onOverlay(),
       log,
     });
@@ -148,6 +153,13 @@ export class Agent {
       auditPeriodMs: options.auditPeriodMs,
       explain: (cookie) => this.#desired.provenance(cookie),
       onProgress: () => this.#report(),
+    });
+    this.#settling = new Settling({
+      ms: DIRECT_SETTLES_MS,
+      clock,
+      signal: this.#stop.signal,
+      before: () => this.#overlay.settledBefore(),
+      onSettled: () => this.#onSettled(),
     });
     this.#peers = new Peers(
       () => this.#overlay.side(),
@@ -358,8 +370,15 @@ export class Agent {
     this.#onPeers();
   }
 
+  /** To which hypervisors frames go without a tunnel differs now. */
+  #onSettled(): void {
+    this.#desired.updateOwn();
+    this.#overlay.settledPeersChanged();
+  }
+
   /** Ways to other hypervisors may differ now. */
   #onPeers(): void {
+    if (this.#peers.areKnown && this.#settling.update(this.#peers.direct())) this.#onSettled();
     this.#context.overlayChanged();
     this.#report();
   }

@@ -9,7 +9,7 @@ import type { NetworkInterfaceInfo } from 'node:os';
 import type { ChassisFacts } from '../../controller/messages/slice.js';
 import type { ChassisEndpoint, Encapsulation } from '../../flows/model/entities.js';
 import { formatIp, isLinkLocalIpv6, parseIp } from '../../flows/net/ip.js';
-import type { Tables } from '../ovsdb/schema.js';
+import type { Row, Tables } from '../ovsdb/schema.js';
 
 export interface OverlayOptions {
   /** Physical network → bridge. */
@@ -18,6 +18,8 @@ export interface OverlayOptions {
   readonly addresses: readonly string[] | null;
   /** Offered, preferred first. */
   readonly encaps: readonly Encapsulation[];
+  /** Whether frames may come and go without a tunnel on the physical network of the addresses. */
+  readonly mac2mac: boolean;
   /** Name of the physical network the addresses are on. */
   readonly underlay: string;
   /** Bytes; null: that of the underlay's bridge. */
@@ -30,6 +32,7 @@ export const NO_OVERLAY: OverlayOptions = {
   bridge_mappings: {},
   addresses: null,
   encaps: ['geneve'],
+  mac2mac: false,
   underlay: 'underlay',
   mtu: null,
   mode: 'auto',
@@ -39,15 +42,15 @@ const DEFAULT_MTU = 1500;
 
 /** @param devices as os.networkInterfaces gives them */
 export function chassisFacts(
-  { bridge_mappings, addresses, encaps, underlay, mtu }: OverlayOptions,
+  { bridge_mappings, addresses, encaps, mac2mac, underlay, mtu }: OverlayOptions,
   tables: Tables | undefined,
   devices: NodeJS.Dict<NetworkInterfaceInfo[]>,
 ): ChassisFacts {
   const bridge = bridge_mappings[underlay];
   const found = addresses?.map(canonical) ?? (bridge === undefined ? [] : addressesOf(devices[bridge] ?? []));
   if (found.length === 0) return { endpoints: [], encaps: [] };
-  const deviceMtu = bridge === undefined || tables === undefined ? null : mtuOf(tables, bridge);
-  const endpoint = { mac: null, underlay, mtu: mtu ?? deviceMtu ?? DEFAULT_MTU };
+  const device = bridge === undefined || tables === undefined ? undefined : localPort(tables, bridge);
+  const endpoint = { mac: mac2mac ? (device?.mac_in_use ?? null) : null, underlay, mtu: mtu ?? device?.mtu ?? DEFAULT_MTU };
   return { endpoints: found.map((address): ChassisEndpoint => ({ address, ...endpoint })), encaps: [...encaps] };
 }
 
@@ -67,8 +70,8 @@ function isLinkLocal(address: string): boolean {
   return ip.family === 'ipv6' && isLinkLocalIpv6(ip.value);
 }
 
-/** Of the LOCAL port of a bridge. */
-function mtuOf(tables: Tables, bridge: string): number | null {
-  for (const row of tables.Interface.values()) if (row.name === bridge && row.type === 'internal') return row.mtu;
-  return null;
+/** The device of a bridge itself. */
+function localPort(tables: Tables, bridge: string): Row<'Interface'> | undefined {
+  for (const row of tables.Interface.values()) if (row.name === bridge && row.type === 'internal') return row;
+  return undefined;
 }

@@ -22,6 +22,8 @@ export interface OverlayParts {
   readonly options: OverlayOptions;
   readonly bridge: string;
   readonly ovsdb: OvsdbClient;
+  /** Datapaths on the same L2 that have had the time to accept frames without a tunnel. */
+  readonly settledPeers: () => readonly string[] | undefined;
   /** As os.networkInterfaces. */
   readonly devices: () => NodeJS.Dict<NetworkInterfaceInfo[]>;
   /** `facts` or `records` may differ now. */
@@ -38,15 +40,35 @@ export class Overlay {
   readonly #numbers = new PortNumbers<TunnelState>();
   #optionTrouble: string | undefined;
   #datapath: string | undefined;
+  #signal: AbortSignal | undefined;
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
     const { bridge, ovsdb, log, onChange } = parts;
-    this.#tunnels = new TunnelManager(ovsdb, { bridge, log, onChange, wanted: () => this.facts().encaps });
+    const { mac2mac, bridge_mappings, underlay } = parts.options;
+    this.#tunnels = new TunnelManager(ovsdb, {
+      bridge,
+      log,
+      onChange,
+      wanted: () => this.facts().encaps,
+      underlay: mac2mac ? bridge_mappings[underlay] : undefined,
+      direct: parts.settledPeers,
+    });
   }
 
   run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     return this.#tunnels.run(signal);
+  }
+
+  /** What `settledPeers` gives differs now. */
+  settledPeersChanged(): void {
+    if (this.#signal !== undefined) this.#tunnels.look(this.#signal);
+  }
+
+  /** What `settledPeers` gave to the process before this one. */
+  settledBefore(): readonly string[] {
+    return this.#tunnels.patch?.direct ?? [];
   }
 
   facts(): ChassisFacts {
@@ -62,10 +84,13 @@ export class Overlay {
       datapath_uuid: datapathUuid,
       ...this.facts(),
       overlay_mode: this.#parts.options.mode,
+      settled_peers: this.#parts.settledPeers() ?? [],
     };
-    const ports = [...this.#numbers.correct(this.#tunnels.states)].flatMap(([encap, { ofport }]): LocalRecord[] =>
-      ofport === null ? [] : [{ kind: 'tunnel_port', uuid: tunnelUuid(encap), encap, ofport }],
-    );
+    const ports = [...this.#numbers.correct(this.#ports())].flatMap(([what, { ofport }]): LocalRecord[] => {
+      if (ofport === null) return [];
+      if (what === 'underlay') return [{ kind: 'underlay_port', uuid: 'underlay', ofport }];
+      return [{ kind: 'tunnel_port', uuid: tunnelUuid(what), encap: what, ofport }];
+    });
     return [here, ...ports];
   }
 
@@ -80,13 +105,23 @@ export class Overlay {
     if (this.#tunnels.error !== null) troubles.push(`tunnel ports cannot be made: ${this.#tunnels.error}`);
     for (const { port_name, error } of this.#tunnels.states.values())
       if (error !== null) troubles.push(`tunnel port ${port_name}: ${error}`);
+    const { mac2mac, underlay, bridge_mappings } = this.#parts.options;
+    if (mac2mac && this.facts().endpoints.every(({ mac }) => mac === null))
+      troubles.push(
+        `overlay.mac2mac: bridge_mappings names no bridge of ${underlay} that is there: ${bridge_mappings[underlay] ?? 'none'}`,
+      );
     if (this.#optionTrouble !== undefined) troubles.push(this.#optionTrouble);
     return troubles.map((message) => ({ code: 'no_tunnel_port', message, uuids: [] }));
   }
 
   /** @param told by name, the ports the switch has now */
   learnPorts(told: ReadonlyMap<string, number>): void {
-    this.#numbers.learn(this.#tunnels.states, told);
+    this.#numbers.learn(this.#ports(), told);
+  }
+
+  #ports(): Map<Encapsulation | 'underlay', TunnelState> {
+    const { states, patch } = this.#tunnels;
+    return new Map<Encapsulation | 'underlay', TunnelState>([...states, ...(patch === undefined ? [] : [['underlay', patch] as const])]);
   }
 
   get isNumberPending(): boolean {

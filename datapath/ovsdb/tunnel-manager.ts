@@ -6,14 +6,19 @@
  * Promises: level-triggered and idempotent; `onChange` is called when a state differs, and only then.
  */
 import type { Encapsulation } from '../../flows/model/entities.js';
+import type { BridgePlan } from './bridge-plan.js';
 import { asOvsdbError } from './ovsdb-error.js';
 import type { OvsdbClient, OvsdbLog } from './ovsdb-client.js';
-import { planTunnels, readTunnels, type TunnelState } from './tunnel-plan.js';
+import { planTunnels, readPatch, planNote, readTunnels, type PatchState, type TunnelState } from './tunnel-plan.js';
 
 export interface TunnelManagerOptions {
   readonly bridge: string;
   /** Encapsulations that should have a port now. */
   readonly wanted: () => readonly Encapsulation[];
+  /** The bridge to be joined by a patch, if any. */
+  readonly underlay?: string | undefined;
+  /** The datapaths that frames go to without a tunnel; undefined while that is not known. */
+  readonly direct: () => readonly string[] | undefined;
   readonly onChange: () => void;
   readonly log: OvsdbLog;
 }
@@ -25,6 +30,7 @@ export class TunnelManager {
   readonly #client: OvsdbClient;
   readonly #options: TunnelManagerOptions;
   #states: ReadonlyMap<Encapsulation, TunnelState> = new Map();
+  #patch: PatchState | undefined;
   #text = '';
   #error: string | null = null;
   #timer: NodeJS.Timeout | undefined;
@@ -38,6 +44,11 @@ export class TunnelManager {
   /** By encapsulation, the ports there are. */
   get states(): ReadonlyMap<Encapsulation, TunnelState> {
     return this.#states;
+  }
+
+  /** The port to the underlay's bridge; undefined while the two are not joined. */
+  get patch(): PatchState | undefined {
+    return this.#patch;
   }
 
   /** Why the last repair failed, until one succeeds. */
@@ -59,16 +70,17 @@ export class TunnelManager {
   /** What is wanted may have changed. */
   look(signal: AbortSignal): void {
     const { tables } = this.#client;
-    const { bridge, wanted, onChange } = this.#options;
+    const { bridge, underlay, onChange } = this.#options;
     if (tables === undefined || signal.aborted) return;
     this.#states = readTunnels(tables, bridge);
-    const text = JSON.stringify([...this.#states]);
+    this.#patch = underlay === undefined ? undefined : readPatch(tables, bridge, underlay);
+    const text = JSON.stringify([...this.#states, this.#patch]);
     if (text !== this.#text) {
       this.#text = text;
       onChange();
     }
     if (this.#timer !== undefined || !this.#client.isSynced) return;
-    if (planTunnels(tables, bridge, wanted()) === undefined) {
+    if (this.#plan() === undefined) {
       this.#pauseMs = 0;
       return;
     }
@@ -76,16 +88,26 @@ export class TunnelManager {
     this.#pauseMs = Math.min(MAX_PAUSE_MS, Math.max(FIRST_PAUSE_MS, this.#pauseMs * 2));
   }
 
-  async #repair(signal: AbortSignal): Promise<void> {
-    const { bridge, wanted, log, onChange } = this.#options;
+  #plan(): BridgePlan | undefined {
     const { tables } = this.#client;
+    const { bridge, wanted, underlay, direct } = this.#options;
+    if (tables === undefined) return undefined;
+    const plan = planTunnels(tables, bridge, wanted(), underlay);
+    const known = direct();
+    if (plan !== undefined || underlay === undefined || known === undefined) return plan;
+    const operations = planNote(tables, bridge, underlay, known);
+    return operations.length === 0 ? undefined : { operations, repairs: [] };
+  }
+
+  async #repair(signal: AbortSignal): Promise<void> {
+    const { bridge, log, onChange } = this.#options;
     // Planned again: during the pause the rows may have changed.
-    const plan = tables === undefined ? undefined : planTunnels(tables, bridge, wanted());
+    const plan = this.#plan();
     const before = this.#error;
     try {
       if (plan !== undefined) {
         await this.#client.transact(plan.operations, signal);
-        log.info({ bridge, tunnels: plan.repairs }, 'tunnel ports put right');
+        if (plan.repairs.length > 0) log.info({ bridge, tunnels: plan.repairs }, 'tunnel ports put right');
       }
       this.#error = null;
     } catch (error) {

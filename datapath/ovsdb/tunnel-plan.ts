@@ -7,10 +7,11 @@
 import { createHash } from 'node:crypto';
 import type { Encapsulation } from '../../flows/model/entities.js';
 import { findBridge, type BridgePlan } from './bridge-plan.js';
-import { byUuid, newRow, wireMap, wireSet, wireUuid, type Operation } from './operations.js';
+import { byUuid, newRow, setKeys, wireMap, wireSet, wireUuid, type Operation, type WireRow } from './operations.js';
 import type { Row, Tables } from './schema.js';
 
 const TUNNEL_KEY = 'hotori-tunnel';
+const DIRECT_KEY = 'hotori-direct';
 
 /**
  * Where to, from where and for which segment is for each flow to say. Geneve is summed: the outer UDP checksum covers the VNI and the option. VXLAN is sent without, as
@@ -22,7 +23,7 @@ const OPTIONS = {
   gre: { remote_ip: 'flow', key: 'flow' },
 } as const satisfies Record<Encapsulation, Readonly<Record<string, string>>>;
 
-/** The longest name of a port. */
+/** The longest name of a port that OpenFlow tells whole. */
 const MAX_NAME = 15;
 
 /** Always the same for a bridge, and unlike that of another bridge of the switch. */
@@ -30,6 +31,15 @@ export function tunnelPortName(encap: Encapsulation, bridge: string): string {
   const name = `${encap}-${bridge}`;
   if (name.length <= MAX_NAME) return name;
   return `${encap}-${createHash('sha256').update(bridge).digest('hex').slice(0, 8)}`;
+}
+
+/** The two ends of the cable between the integration bridge and the underlay's. */
+export function patchNames(bridge: string, underlay: string): readonly [here: string, there: string] {
+  const id = createHash('sha256')
+    .update(`${bridge}\0${underlay}`)
+    .digest('hex')
+    .slice(0, MAX_NAME - 'patch--i'.length);
+  return [`patch-${id}-i`, `patch-${id}-o`];
 }
 
 export interface TunnelState {
@@ -69,13 +79,71 @@ export function readTunnels(tables: Tables, bridgeName: string): ReadonlyMap<Enc
   return states;
 }
 
-/** undefined when nothing is to be done; also as long as there is no bridge. */
-export function planTunnels(tables: Tables, bridgeName: string, wanted: readonly Encapsulation[]): BridgePlan | undefined {
+export interface PatchState extends TunnelState {
+  /** What was noted with it: the datapaths that frames went to without a tunnel. */
+  readonly direct: readonly string[];
+}
+
+/** The port to the underlay's bridge; undefined while there is none that is open at both ends. */
+export function readPatch(tables: Tables, bridgeName: string, underlay: string): PatchState | undefined {
+  const [near, far] = patchNames(bridgeName, underlay);
+  const [one, other] = [findInterface(tables, bridgeName, near), findInterface(tables, underlay, far)];
+  if (one === undefined || other === undefined) return undefined;
+  const direct = (one.external_ids.get(DIRECT_KEY) ?? '').split(' ').filter(Boolean);
+  return { port_name: near, ofport: one.ofport !== null && one.ofport >= 1 ? one.ofport : null, error: one.error, direct };
+}
+
+function findInterface(tables: Tables, bridgeName: string, name: string): Row<'Interface'> | undefined {
+  for (const portUuid of findBridge(tables, bridgeName)?.ports ?? []) {
+    const port = tables.Port.get(portUuid);
+    if (port?.name !== name) continue;
+    const [interfaceUuid] = port.interfaces;
+    return interfaceUuid === undefined ? undefined : tables.Interface.get(interfaceUuid);
+  }
+  return undefined;
+}
+
+/** Nothing while there is no bridge at either end. */
+function planPatch(tables: Tables, bridgeName: string, underlay: string): Operation[] {
+  const ends = [findBridge(tables, bridgeName), findBridge(tables, underlay)] as const;
+  const [here, there] = ends;
+  if (here === undefined || there === undefined) return [];
+  const names = patchNames(bridgeName, underlay);
+  return ends.flatMap((bridge, at): Operation[] => {
+    const name = names[at]!;
+    const options = { peer: names[1 - at]! };
+    const iface = findInterface(tables, bridge!.name, name);
+    if (iface !== undefined) {
+      if (iface.type === 'patch' && sameOptions(iface.options, options)) return [];
+      return [
+        { op: 'update', table: 'Interface', where: byUuid(iface._uuid), row: { type: 'patch', options: wireMap(Object.entries(options)) } },
+      ];
+    }
+    return addPort(bridge!, `patch_${at}`, { name, type: 'patch', options: wireMap(Object.entries(options)) });
+  });
+}
+
+/** Notes the datapaths that frames go to without a tunnel, for the next process; nothing when that is noted already, or there is no patch. */
+export function planNote(tables: Tables, bridgeName: string, underlay: string, direct: readonly string[]): Operation[] {
+  const iface = findInterface(tables, bridgeName, patchNames(bridgeName, underlay)[0]);
+  const note = direct.join(' ');
+  if (iface === undefined || (iface.external_ids.get(DIRECT_KEY) ?? '') === note) return [];
+  const mutations = setKeys('external_ids', { [DIRECT_KEY]: note === '' ? null : note });
+  return [{ op: 'mutate', table: 'Interface', where: byUuid(iface._uuid), mutations }];
+}
+
+/** undefined when nothing is to be done; also as long as there is no bridge. @param underlay The bridge to be joined by a patch, if any. */
+export function planTunnels(
+  tables: Tables,
+  bridgeName: string,
+  wanted: readonly Encapsulation[],
+  underlay?: string,
+): BridgePlan | undefined {
   const bridge = findBridge(tables, bridgeName);
   if (bridge === undefined) return undefined;
   const found = findTunnels(tables, bridgeName);
-  const operations: Operation[] = [];
-  const repairs: string[] = [];
+  const operations: Operation[] = underlay === undefined ? [] : planPatch(tables, bridgeName, underlay);
+  const repairs: string[] = operations.length === 0 ? [] : [`joined to ${underlay!}`];
   for (const encap of wanted) {
     const have = found.get(encap);
     if (have === undefined) {
@@ -107,20 +175,16 @@ export function planTunnels(tables: Tables, bridgeName: string, wanted: readonly
 
 function creation(bridge: Row<'Bridge'>, encap: Encapsulation): Operation[] {
   const name = tunnelPortName(encap, bridge.name);
+  const row = { name, type: encap, options: wireMap(Object.entries(OPTIONS[encap])), external_ids: wireMap([[TUNNEL_KEY, encap]]) };
+  return addPort(bridge, encap, row);
+}
+
+/** @param id Names the new rows within the transaction. */
+function addPort(bridge: Row<'Bridge'>, id: string, iface: WireRow & { readonly name: string }): Operation[] {
   return [
-    {
-      op: 'insert',
-      table: 'Interface',
-      'uuid-name': `iface_${encap}`,
-      row: { name, type: encap, options: wireMap(Object.entries(OPTIONS[encap])), external_ids: wireMap([[TUNNEL_KEY, encap]]) },
-    },
-    { op: 'insert', table: 'Port', 'uuid-name': `port_${encap}`, row: { name, interfaces: newRow(`iface_${encap}`) } },
-    {
-      op: 'mutate',
-      table: 'Bridge',
-      where: byUuid(bridge._uuid),
-      mutations: [['ports', 'insert', wireSet([newRow(`port_${encap}`)])]],
-    },
+    { op: 'insert', table: 'Interface', 'uuid-name': `iface_${id}`, row: iface },
+    { op: 'insert', table: 'Port', 'uuid-name': `port_${id}`, row: { name: iface.name, interfaces: newRow(`iface_${id}`) } },
+    { op: 'mutate', table: 'Bridge', where: byUuid(bridge._uuid), mutations: [['ports', 'insert', wireSet([newRow(`port_${id}`)])]] },
   ];
 }
 

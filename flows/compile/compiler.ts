@@ -21,6 +21,7 @@ import {
   tunnelPortFlows,
   tunnelSegmentFlows,
 } from '../pipeline/stages/overlay.js';
+import { directFixedFlows, directInFlows, directOutFlows, underlayPortFlows } from '../pipeline/stages/direct.js';
 import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
 import { filterFlows, filterStateFlows } from '../pipeline/stages/filter.js';
 import { identityFlows } from '../pipeline/stages/identity.js';
@@ -66,6 +67,10 @@ const FLOW_RULES = [
   reachFlows,
   reachChunkFlows,
   remoteAddressFlows,
+  directFixedFlows,
+  underlayPortFlows,
+  directInFlows,
+  directOutFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */
@@ -112,6 +117,8 @@ class PipelineCompiler implements Compiler {
         case 'remote_nic':
         case 'peer':
         case 'peer_domain':
+        case 'direct_peer':
+        case 'shared_macs':
         case 'presence':
         case 'reach':
         case 'reach_chunk':

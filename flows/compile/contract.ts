@@ -7,7 +7,7 @@
 import type { Flow, Group, Meter } from '../openflow/flow.js';
 import type { InputRecord } from '../pipeline/rule.js';
 
-export type { Here, LocalPort, LocalRecord, TunnelPort } from '../pipeline/rule.js';
+export type { Here, LocalPort, LocalRecord, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
 export type CompileRecord = InputRecord;
 
 /** Flow identity (table, priority, match) as canonical text, from openflow/canonical.ts. */

@@ -100,6 +100,8 @@ export const macLeaseSchema = z.strictObject({
   /** Lower case, colons. */
   mac_address: z.string(),
   segment_uuid: uuid('seg').nullable(),
+  /** A NIC of another L2 domain has the same address; managed by vnmgr, not visible in REST. */
+  mac_shared: z.boolean().default(false),
   ...stamps,
 });
 

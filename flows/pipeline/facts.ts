@@ -53,6 +53,8 @@ export interface RemoteNic {
   /** 0 without security groups. */
   readonly policy_class_key: number;
   readonly mac: number;
+  /** The MAC is in another segment too. */
+  readonly mac_shared: boolean;
   readonly segment_key: number;
   readonly vrf_key: number;
   readonly domain_uuid: string;
@@ -68,6 +70,26 @@ export interface Peer {
   readonly datapath_uuid: string;
   /** What stands for it in a register. Means nothing elsewhere. */
   readonly peer_key: number;
+}
+
+/** A peer on the same physical L2, to which frames may go without a tunnel. */
+export interface DirectPeer {
+  readonly kind: 'direct_peer';
+  /** `direct-<datapath uuid>`. */
+  readonly uuid: string;
+  readonly datapath_uuid: string;
+  /** Bytes of the longest IP packet. */
+  readonly mtu: number;
+  /** It has had the time to accept such frames. */
+  readonly settled: boolean;
+}
+
+/** Some MAC of this segment is in another segment too: on a physical L2 the two could not be told apart. */
+export interface SharedMacs {
+  readonly kind: 'shared_macs';
+  /** `shared-<segment>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
 }
 
 /** A peer has an interface in a routing domain: it may send into segments of that domain. */
@@ -205,6 +227,8 @@ export type Fact =
   | NamedGroup
   | RemoteNic
   | Peer
+  | DirectPeer
+  | SharedMacs
   | PeerDomain
   | Presence
   | Reach

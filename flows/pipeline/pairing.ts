@@ -58,6 +58,16 @@ function commonAddresses(first: Side, second: Side): readonly [ChassisEndpoint, 
   return best?.ends;
 }
 
+/** Whether frames may go between two hypervisors as they are, and the longest IP packet in them: both have, and allow it on, one physical L2. */
+export function directMtu(own: Side, other: Side): number | undefined {
+  const onL2 = own.endpoints.flatMap((one) =>
+    other.endpoints.flatMap((end) =>
+      one.underlay === end.underlay && one.mac !== null && end.mac !== null ? [Math.min(one.mtu, end.mtu)] : [],
+    ),
+  );
+  return onL2.length === 0 ? undefined : Math.min(...onL2);
+}
+
 export function pairingOf(own: Side, other: Side): Pairing | Unpaired {
   const encap = commonEncapsulation(own, other);
   if (encap === undefined) return 'no_common_encapsulation';

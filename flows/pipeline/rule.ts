@@ -30,6 +30,8 @@ export interface Here extends Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'enc
   readonly uuid: 'here';
   /** `auto`: segments cross to every peer that has ports in their domain; `explicit`: only where both ends are named for them. */
   readonly overlay_mode: 'auto' | 'explicit';
+  /** uuids of the datapaths on the same L2 that have had the time to accept frames without a tunnel. */
+  readonly settled_peers: readonly string[];
 }
 
 /** The port of an encapsulation on this bridge, for tunnels to wherever a flow says. What vna sees itself. */
@@ -38,6 +40,13 @@ export interface TunnelPort {
   /** `tunnel-<encapsulation>`. */
   readonly uuid: string;
   readonly encap: Encapsulation;
+  readonly ofport: number;
+}
+
+/** The port to the bridge of the underlay. What vna sees itself. */
+export interface UnderlayPort {
+  readonly kind: 'underlay_port';
+  readonly uuid: 'underlay';
   readonly ofport: number;
 }
 
@@ -50,7 +59,7 @@ export interface Pipeline {
 }
 
 /** What vna knows by itself, and no slice has. */
-export type LocalRecord = LocalPort | Here | TunnelPort;
+export type LocalRecord = LocalPort | Here | TunnelPort | UnderlayPort;
 export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];

@@ -57,6 +57,7 @@ export const TABLES = {
   FLOOD_PEERS: { id: 112, does: 'peers with ports in the segment: their chunks' },
   PEER_CHUNK: { id: 113, does: 'one chunk of peers: a copy for each' },
   TUNNEL_OUT: { id: 114, does: 'peer → tunnel; packets too long for it are answered' },
+  DIRECT_IN: { id: 115, does: 'frames of the physical L2: source MAC → segment and sender' },
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;
@@ -101,6 +102,7 @@ export const DROP_REASONS = {
   foreign_segment: { code: 32, says: 'came through a tunnel from a hypervisor that has no part in that routing domain' },
   no_tunnel: { code: 33, says: 'the hypervisor of its destination cannot be reached: no address or encapsulation in common' },
   tunnel_to_tunnel: { code: 34, says: 'came through a tunnel and would leave through one' },
+  not_ours: { code: 36, says: 'came from the physical network and is of no interface on a hypervisor there' },
   too_big: { code: 35, says: 'is longer than the overlay carries, and no answer is due' },
   egress_filter: { code: 60, says: 'a filter of the sender does not let it out' },
   ingress_filter: { code: 61, says: 'a filter of the receiver does not let it in' },

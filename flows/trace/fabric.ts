@@ -22,6 +22,8 @@ export interface Site {
   readonly addresses: readonly string[];
   /** Port of each encapsulation. */
   readonly tunnels: ReadonlyMap<Encapsulation, number>;
+  /** Port to the bridge of the underlay, and which L2 that is: a frame that leaves there comes to all who are on it. */
+  readonly direct?: { readonly port: number; readonly l2: string } | undefined;
 }
 
 /** The packet at one datapath. */
@@ -55,6 +57,13 @@ export function traceFabric(sites: readonly Site[], start: string, packet: Field
     const trace = interpreter.trace(arriving, { ...options, ...(conntrack && { conntrack }) });
     const at = visits.push({ datapath_uuid, packet: arriving, trace, from }) - 1;
     for (const output of trace.outputs) {
+      if (site.direct?.port === output.port) {
+        for (const other of sites) {
+          if (other === site || other.direct?.l2 !== site.direct.l2) continue;
+          pending.push({ site: other, packet: arrivingAt(output.packet, other.direct.port, HEADERS_ONLY), from: at });
+        }
+        continue;
+      }
       const encap = [...site.tunnels].find(([, port]) => port === output.port)?.[0];
       if (encap === undefined) {
         delivered.push({ datapath_uuid, output });
@@ -64,7 +73,8 @@ export function traceFabric(sites: readonly Site[], start: string, packet: Field
       const far = sites.find(({ addresses }) => addresses.includes(destination));
       const port = far?.tunnels.get(encap);
       if (far === undefined || port === undefined) lost.push(destination);
-      else pending.push({ site: far, packet: decapsulated(output.packet, encap, port), from: at });
+      else
+        pending.push({ site: far, packet: arrivingAt(output.packet, port, encap === 'geneve' ? WITH_OPTIONS : WITHOUT_OPTIONS), from: at });
     }
   }
   return { visits, delivered, lost };
@@ -84,16 +94,13 @@ export function tunnelEnd(packet: Microflow, end: 'src' | 'dst'): string {
   return v6 === 0n ? '' : formatIpv6(v6);
 }
 
-/** Headers of the inner packet, and the tunnel it came by; registers, metadata and conntrack state are each datapath's own. */
-const STAYS_BEHIND = /^(reg|xreg|xxreg|metadata$|pkt_mark$|ct_|in_port$|actset_output$)/;
-/** Only Geneve carries options. */
-const OPTIONS = /^tun_metadata/;
+/** Registers, metadata and conntrack state are each datapath's own. Only Geneve carries options; a frame without a tunnel nothing but itself. */
+const WITH_OPTIONS = /^(reg|xreg|xxreg|metadata$|pkt_mark$|ct_|in_port$|actset_output$)/;
+const WITHOUT_OPTIONS = /^(reg|xreg|xxreg|metadata$|pkt_mark$|ct_|in_port$|actset_output$|tun_metadata)/;
+const HEADERS_ONLY = /^(reg|xreg|xxreg|metadata$|pkt_mark$|ct_|in_port$|actset_output$|tun_)/;
 
-function decapsulated(packet: Microflow, encap: Encapsulation, inPort: number): FieldRecord {
-  const fields: Partial<Record<FieldName, FieldValue>> = {};
-  for (const [field, value] of Object.entries(packet.toFields()) as [FieldName, FieldValue][]) {
-    if (STAYS_BEHIND.test(field) || (encap !== 'geneve' && OPTIONS.test(field))) continue;
-    fields[field] = value;
-  }
-  return { ...fields, in_port: inPort };
+/** @param staysBehind Fields that do not go along. */
+function arrivingAt(packet: Microflow, inPort: number, staysBehind: RegExp): FieldRecord {
+  const fields = (Object.entries(packet.toFields()) as [FieldName, FieldValue][]).filter(([field]) => !staysBehind.test(field));
+  return { ...Object.fromEntries(fields), in_port: inPort };
 }

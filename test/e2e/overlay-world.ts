@@ -201,7 +201,7 @@ function entries(underlay: Underlay, settings: (places: readonly Attachment[]) =
     ovsdb: ovs.ovsdbEndpoint,
     datapath_type: ovs.datapathType,
     node_id: name,
-    bridge_mappings: { underlay: UNDERLAY_BRIDGE },
+    bridge_mappings: { [(overlays[i] as { underlay?: string }).underlay ?? 'underlay']: UNDERLAY_BRIDGE },
     overlay: overlays[i],
   }));
 }

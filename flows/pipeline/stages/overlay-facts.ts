@@ -6,6 +6,7 @@
  * Promises: without knowing which hypervisor this is, nothing is anywhere else. In the explicit mode a segment crosses only where `mayCross` says so.
  */
 import { chassisWithHash, chunkOfPeer, floodClasses, peerHash, reachChunkUuid, reachUuid } from '../indexes.js';
+import { directMtu } from '../pairing.js';
 import { rule, type Rule } from '../rule.js';
 import { attachments, speaksIpv6 } from './attachments.js';
 import { mayCross } from './crossing.js';
@@ -29,12 +30,14 @@ export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit
       port_key: iface.port_key,
       policy_class_key: iface.policy_class_key,
       mac,
+      mac_shared: macLease.mac_shared,
       segment_key,
       vrf_key,
       domain_uuid,
       addresses,
       ipv6: speaksIpv6(addresses, networks),
     });
+    if (macLease.mac_shared) emit.fact({ kind: 'shared_macs', uuid: `shared-${segment_key}`, segment_key });
     emit.fact({ kind: 'peer_domain', uuid: `pd-${vrf_key}-${datapath_uuid}`, vrf_key, datapath_uuid });
     const chunk = chunkOfPeer(datapath_uuid);
     for (const policy_class_key of floodClasses({ policy_class_key: 0, filtered: false, addresses })) {
@@ -55,6 +58,19 @@ export const peerFacts = rule('peer', 'chassis', ({ datapath_uuid }, look, emit)
   emit.fact({ kind: 'peer', uuid: peerUuid(datapath_uuid), datapath_uuid, peer_key: hash * 16 + rank });
 });
 
+/** Both can send and receive on one physical L2. */
+export const directPeerFacts = rule('direct peer', 'chassis', (chassis, look, emit) => {
+  const here = look.get('here', 'here');
+  const { datapath_uuid } = chassis;
+  if (here === undefined || datapath_uuid === here.datapath_uuid) return;
+  const mtu = directMtu(here, chassis);
+  if (mtu === undefined || look.get('underlay_port', 'underlay') === undefined) return;
+  const settled = here.settled_peers.includes(datapath_uuid);
+  emit.fact({ kind: 'direct_peer', uuid: directUuid(datapath_uuid), datapath_uuid, mtu, settled });
+});
+
+export const directUuid = (datapathUuid: string) => `direct-${datapathUuid}`;
+
 export const peerUuid = (datapathUuid: string) => `peer-${datapathUuid}`;
 
-export const OVERLAY_FACT_RULES: readonly Rule[] = [remoteNicFacts, peerFacts] as unknown as readonly Rule[];
+export const OVERLAY_FACT_RULES: readonly Rule[] = [remoteNicFacts, peerFacts, directPeerFacts] as unknown as readonly Rule[];

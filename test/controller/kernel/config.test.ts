@@ -24,6 +24,7 @@ const NO_OVERLAY = {
   bridge_mappings: null,
   'overlay.address': null,
   'overlay.encap': ['geneve'],
+  'overlay.mac2mac': false,
   'overlay.underlay': 'underlay',
   'overlay.underlay_mtu': null,
 };

@@ -49,7 +49,7 @@ export function iface(uuid: string, port_key: number, fields: Partial<Interface>
 }
 
 export function macLease(uuid: string, interface_uuid: string, mac_address: string): MacLease {
-  return { kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid: null, ...stamps };
+  return { kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid: null, mac_shared: false, ...stamps };
 }
 
 /** Of the MAC lease, or of the interface alone when it begins with `if-`. */

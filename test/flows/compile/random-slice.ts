@@ -2,6 +2,7 @@
  * Random changes to a small slice: every kind of record comes, changes and goes, also in orders no controller would send.
  */
 import fc from 'fast-check';
+import type { Chassis } from '../../../flows/model/entities.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import {
   binding,
@@ -25,6 +26,7 @@ import {
   securityGroup,
   segment,
   tunnelPort,
+  underlayPort,
 } from './slice-builder.js';
 
 const mac = (n: number) => `0a:00:00:00:00:${n.toString(16).padStart(2, '0')}`;
@@ -48,8 +50,8 @@ const routers = fc
   .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing }));
 const macs = fc.oneof(
   fc
-    .tuple(small(VMS), fc.boolean(), small(9))
-    .map(([n, seg, m]) => macLease(`vm${n}`, mac(n * 10 + m), seg ? { segment_uuid: 'seg-s' } : {})),
+    .tuple(small(VMS), fc.boolean(), small(9), fc.boolean())
+    .map(([n, seg, m, mac_shared]) => macLease(`vm${n}`, mac(n * 10 + m), { mac_shared, ...(seg ? { segment_uuid: 'seg-s' } : {}) })),
   small(NETWORKS).map((n) => macLease(`gw${n}`, mac(200 + n))),
 );
 const ips = fc.oneof(
@@ -130,25 +132,36 @@ const services = small(NETWORKS).map((n) => dhcp(`d${n}`, `gw${n}`));
 const ports = fc.tuple(small(VMS), small(VMS)).map(([n, ofport]) => localPort(`vm${n}`, n * 10 + ofport));
 
 const bindings = fc.tuple(small(VMS), fc.constantFrom('a', 'b', 'c')).map(([n, datapath]) => binding(`vm${n}`, datapath));
+const onTheL2 = (record: Chassis): Chassis => ({
+  ...record,
+  endpoints: record.endpoints.map((end) => ({ ...end, mac: '02:00:00:00:00:99' })),
+});
 const endpoints = fc.subarray(['192.0.2.', '2001:db8::'], { minLength: 1 });
 const encaps = fc.shuffledSubarray(['geneve', 'vxlan', 'gre'] as const, { minLength: 1 });
-const peers = fc.tuple(fc.constantFrom('a', 'b', 'c'), endpoints, encaps).map(([name, prefixes, offered]) =>
-  chassis(
-    name,
-    prefixes.map((prefix) => `${prefix}${name.charCodeAt(0) - 96}`),
-    { encaps: offered },
-  ),
-);
-const selves = fc.tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'explicit' as const)).map(([prefixes, offered, overlay_mode]) =>
-  here(
+const peers = fc
+  .tuple(fc.constantFrom('a', 'b', 'c'), endpoints, encaps)
+  .map(([name, prefixes, offered]) =>
     chassis(
-      'a',
-      prefixes.map((prefix) => `${prefix}1`),
+      name,
+      prefixes.map((prefix) => `${prefix}${name.charCodeAt(0) - 96}`),
       { encaps: offered },
     ),
-    { overlay_mode },
-  ),
-);
+  )
+  .chain((record) => fc.boolean().map((onL2) => (onL2 ? onTheL2(record) : record)));
+const selves = fc
+  .tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'explicit' as const), fc.subarray(['dp-b', 'dp-c']))
+  .map(([prefixes, offered, overlay_mode, settled_peers]) =>
+    here(
+      onTheL2(
+        chassis(
+          'a',
+          prefixes.map((prefix) => `${prefix}1`),
+          { encaps: offered },
+        ),
+      ),
+      { overlay_mode, settled_peers },
+    ),
+  );
 const named = fc
   .tuple(fc.constantFrom('a', 'b', 'c'), small(NETWORKS), fc.boolean(), fc.constantFrom('192.0.2.1', '192.0.2.1', null))
   .map(([name, n, ofSegment, endpoint_address]) => ({
@@ -177,6 +190,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: selves },
   { weight: 2, arbitrary: tunnels },
   { weight: 2, arbitrary: named },
+  fc.constant(underlayPort(999)),
 );
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };

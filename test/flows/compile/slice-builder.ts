@@ -23,7 +23,7 @@ import type {
   SecurityGroupRule,
   Segment,
 } from '../../../flows/model/entities.js';
-import type { Here, LocalPort, TunnelPort } from '../../../flows/pipeline/rule.js';
+import type { Here, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
 
 const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
 
@@ -84,7 +84,16 @@ export function iface(name: string, key: number, over: Partial<Interface> = {}):
 }
 
 export function macLease(name: string, mac: string, over: Partial<MacLease> = {}): MacLease {
-  return { kind: 'mac_lease', uuid: `ml-${name}`, interface_uuid: `if-${name}`, mac_address: mac, segment_uuid: null, ...stamps, ...over };
+  return {
+    kind: 'mac_lease',
+    uuid: `ml-${name}`,
+    interface_uuid: `if-${name}`,
+    mac_address: mac,
+    segment_uuid: null,
+    mac_shared: false,
+    ...stamps,
+    ...over,
+  };
 }
 
 export function ipLease(name: string, networkName: string, address: string, over: Partial<IpLease> = {}): IpLease {
@@ -245,7 +254,7 @@ export function chassis(name: string, addresses: readonly string[], over: Partia
 
 /** The datapath that reports this chassis. */
 export function here({ datapath_uuid, endpoints, encaps }: Chassis, over: Partial<Here> = {}): Here {
-  return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, overlay_mode: 'auto', ...over };
+  return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, overlay_mode: 'auto', settled_peers: [], ...over };
 }
 
 /** The row that lets `nw-NAME` cross to and from `dp-DATAPATH` in the explicit mode. */
@@ -282,4 +291,8 @@ function throughHost(datapath: string) {
 
 export function tunnelPort(encap: Encapsulation, ofport: number): TunnelPort {
   return { kind: 'tunnel_port', uuid: `tunnel-${encap}`, encap, ofport };
+}
+
+export function underlayPort(ofport: number): UnderlayPort {
+  return { kind: 'underlay_port', uuid: 'underlay', ofport };
 }

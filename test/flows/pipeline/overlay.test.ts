@@ -27,6 +27,7 @@ import {
   securityGroup,
   segment,
   tunnelPort,
+  underlayPort,
 } from '../compile/slice-builder.js';
 
 const MAC: Record<string, string> = {
@@ -334,5 +335,84 @@ describe('overlay', () => {
       { to: [], crossings: 0, lost: [], dropped: [] },
       ['s2'],
     ]);
+  });
+
+  describe('on one physical L2', () => {
+    const UNDERLAY = 950;
+    const onL2 = (n: string): Chassis => {
+      const plain = chassis(n, [addressOf(n)]);
+      return {
+        ...plain,
+        endpoints: plain.endpoints.map((end) => ({ ...end, underlay: n === '3' ? 'far' : 'near', mac: `02:00:00:00:99:0${n}` })),
+      };
+    };
+
+    function direct(settled: boolean, shared: readonly string[] = []): Fabric {
+      const { compilers, sites } = fabric();
+      const all = ['1', '2', '3'].map(onL2);
+      const marked = shared.map((name) => macLease(name, MAC[name]!, { mac_shared: true }));
+      return {
+        compilers,
+        sites: sites.map((site, i) => {
+          const own = all[i]!;
+          const settled_peers = settled ? all.map(({ datapath_uuid }) => datapath_uuid) : [];
+          const compiler = compilers[String(i + 1)]!;
+          compiler.update([...all, ...marked, here(own, { settled_peers }), underlayPort(UNDERLAY)], []);
+          const l2 = own.endpoints[0]!.underlay;
+          return { ...site, interpreter: new Interpreter(compiler.tables), direct: { port: UNDERLAY, l2 } };
+        }),
+      };
+    }
+    const ways = (world: Fabric, from: string, to: string, destination: string) => {
+      const { delivered, visits } = send(world, from, udp(from, parseMac(MAC[to]!), '10.0.1.11', destination));
+      const outputs = visits[0]!.trace.outputs.map(({ port }) =>
+        port === UNDERLAY ? 'direct' : port === TUNNELS.geneve ? 'tunnel' : 'local',
+      );
+      return { outputs, to: delivered.map(({ output }) => [Object.keys(MAC)[output.port - 1], output.packet.number('reg1')]) };
+    };
+
+    it('unicast of a segment goes as it is, with its sender known, once the other end has had the time to accept it', () => {
+      expect([
+        ways(direct(false), 'a1', 'a2', '10.0.1.12'),
+        ways(direct(true), 'a1', 'a2', '10.0.1.12'),
+        ways(direct(true), 'a1', 'a3', '10.0.1.13'),
+      ]).toEqual([
+        { outputs: ['tunnel'], to: [['a2', 1]] },
+        { outputs: ['direct'], to: [['a2', 1]] },
+        { outputs: ['tunnel'], to: [['a3', 1]] },
+      ]);
+    });
+
+    it('a segment with a MAC that another segment has goes through the tunnel, and its other MACs are taken in both ways all the same', () => {
+      const senders = direct(true);
+      const receivers = direct(true, ['a3']);
+      const mixed: Fabric = { compilers: {}, sites: [senders.sites[0]!, receivers.sites[1]!, receivers.sites[2]!] };
+      expect([ways(receivers, 'a1', 'a2', '10.0.1.12'), ways(mixed, 'a1', 'a2', '10.0.1.12')]).toEqual([
+        { outputs: ['tunnel'], to: [['a2', 1]] },
+        { outputs: ['direct'], to: [['a2', 1]] },
+      ]);
+    });
+
+    it('refuses frames of the physical network that no NIC of a neighbour has sent, and all broadcasts', () => {
+      const world = direct(true);
+      const dropped = (over: FieldRecord) =>
+        outcome(
+          traceFabric(world.sites, 'dp-2', {
+            in_port: UNDERLAY,
+            eth_src: parseMac(MAC['a1']!),
+            eth_dst: parseMac(MAC['a2']!),
+            eth_type: 0x0800,
+            ...over,
+          }),
+        );
+      expect(
+        [{}, { eth_src: parseMac(MAC['a3']!) }, { eth_dst: 0xffff_ffff_ffff }, { eth_dst: parseMac(MAC['a3']!) }].map(dropped),
+      ).toEqual([
+        { to: ['a2'], crossings: 0, lost: [], dropped: [] },
+        { to: [], crossings: 0, lost: [], dropped: ['not_ours'] },
+        { to: [], crossings: 0, lost: [], dropped: ['not_ours'] },
+        { to: [], crossings: 0, lost: [], dropped: ['tunnel_to_tunnel'] },
+      ]);
+    });
   });
 });

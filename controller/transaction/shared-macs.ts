@@ -1,0 +1,48 @@
+/**
+ * MACs that NICs of several L2 domains have.
+ *
+ * Owns: `mac_shared` of every mac_lease: true where another L2 domain has the same MAC. Routers do not count: their frames go by their segment.
+ * Promises: after a transaction it is as if worked out anew; the cost follows what the transaction touched.
+ */
+import type { Draft } from '../../flows/model/draft.js';
+import type { Entity, MacLease } from '../../flows/model/entities.js';
+import { macKey } from '../../flows/model/indexes.js';
+import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
+
+export function markSharedMacs(draft: Draft): void {
+  const macs = new Set<string>();
+  for (const [uuid, before] of [...draft.touched()]) {
+    const after = draft.get(uuid);
+    touchedMacs(draft, before, macs);
+    touchedMacs(draft, after, macs);
+    if (after?.kind === 'network' && before?.kind === 'network' && before.segment_uuid !== after.segment_uuid)
+      for (const lease of referrers(draft, 'ip_lease', uuid)) addLease(draft, lease.mac_lease_uuid, macs);
+  }
+  for (const mac of macs) markOne(draft, mac);
+}
+
+function touchedMacs(draft: Draft, entity: Entity | undefined, macs: Set<string>): void {
+  if (entity?.kind === 'mac_lease') macs.add(entity.mac_address);
+  if (entity?.kind === 'ip_lease') addLease(draft, entity.mac_lease_uuid, macs);
+  if (entity?.kind === 'interface') for (const lease of referrers(draft, 'mac_lease', entity.uuid)) macs.add(lease.mac_address);
+}
+
+function addLease(draft: Draft, uuid: string | null, macs: Set<string>): void {
+  const lease = entityOf(draft, 'mac_lease', uuid);
+  if (lease !== undefined) macs.add(lease.mac_address);
+}
+
+function markOne(draft: Draft, mac: string): void {
+  const leases: { readonly lease: MacLease; readonly domain: string | undefined }[] = [];
+  for (const uuid of [...draft.lookup(macKey(mac))]) {
+    const lease = entityOf(draft, 'mac_lease', uuid);
+    if (lease === undefined) continue;
+    const isRouter = entityOf(draft, 'interface', lease.interface_uuid)?.mode === 'simulated';
+    leases.push({ lease, domain: isRouter ? undefined : macDomain(draft, lease) });
+  }
+  const domains = new Set(leases.flatMap(({ domain }) => domain ?? []));
+  for (const { lease, domain } of leases) {
+    const mac_shared = domain !== undefined && domains.size > 1;
+    if (mac_shared !== lease.mac_shared) draft.put({ ...lease, mac_shared });
+  }
+}
