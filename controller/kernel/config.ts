@@ -21,6 +21,9 @@ import {
 
 export interface Config {
   readonly api: HostPort;
+  /** null: nowhere. */
+  readonly vnmgr_listen: HostPort | null;
+  readonly vna_listen: HostPort | null;
   readonly state_dir: string;
   /** Holds secrets: redactRedisUrl before it is shown. */
   readonly redis: string | null;
@@ -103,9 +106,11 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
   if (reasons.length > 0) throw new ConfigError(reasons);
 
   const { redis, redis_tls_ca, redis_tls_cert, redis_tls_key, redis_prefix, durability } = top;
-  const { api, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } = top;
+  const { api, vnmgr_listen, vna_listen, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } = top;
   const config = {
     api,
+    vnmgr_listen,
+    vna_listen,
     state_dir,
     redis,
     redis_tls_ca,
@@ -182,7 +187,7 @@ function check(key: string, setting: Setting, placed: Placed | undefined, hostna
 function fromText(setting: Setting, text: string): unknown {
   if (setting.text === 'number') return /^-?\d+(\.\d+)?$/.test(text) ? Number(text) : text;
   if (setting.text === 'boolean') return text === 'true' ? true : text === 'false' ? false : text;
-  return text === '' && setting.default === null ? null : text;
+  return text === '' && setting.value.safeParse(null).success ? null : text;
 }
 
 function strayVariables(env: ConfigSources['env']): string[] {

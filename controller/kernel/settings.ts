@@ -70,6 +70,9 @@ const mappings = z
 
 const seconds = (min: number, max: number) => z.number().min(min).max(max);
 
+/** What a process can be. */
+export type RoleName = 'all' | 'webapi' | 'vnmgr' | 'vna';
+
 export interface Setting {
   readonly value: z.ZodType;
   /** As it would stand in the file. undefined: the host name. */
@@ -79,6 +82,8 @@ export interface Setting {
   /** Stands for the value in --help. */
   readonly placeholder: string;
   readonly help: string;
+  /** Roles that have it; all of them when absent. */
+  readonly roles?: readonly RoleName[];
   /** Takes secrets out of a value that is to be shown. */
   readonly redact?: (value: string) => string;
 }
@@ -183,13 +188,31 @@ export const SETTINGS = {
     text: 'string',
     placeholder: 'HOST:PORT',
     help: 'where the REST API listens; there is no authentication yet, so keep it on an address you trust',
+    roles: ['all', 'webapi'],
+  },
+  vnmgr_listen: {
+    value: hostPort.nullable(),
+    default: '127.0.0.1:9091',
+    text: 'string',
+    placeholder: 'HOST:PORT',
+    help: 'where vnmgr answers /livez, /readyz and /metrics; empty: nowhere',
+    roles: ['vnmgr'],
+  },
+  vna_listen: {
+    value: hostPort.nullable(),
+    default: '127.0.0.1:9092',
+    text: 'string',
+    placeholder: 'HOST:PORT',
+    help: 'where vna answers /livez, /readyz and /metrics; empty: nowhere',
+    roles: ['vna'],
   },
   state_dir: {
     value: z.string().min(1),
     default: '/var/lib/hotori',
     text: 'string',
     placeholder: 'DIR',
-    help: 'where the network model is kept; must be on a local file system',
+    help: 'where the network model is kept, or by vna the last slice of each bridge; must be on a local file system',
+    roles: ['all', 'vna'],
   },
   redis: {
     value: redisUrl.nullable(),

@@ -31,17 +31,18 @@ export const helloSchema = z.object({
   bridge: z.string().max(64),
   vifs,
   chassis: chassis.optional(),
+  instance: z.string().max(255),
 });
 
 const attach = z.object({
   attachment_id: z.string().min(1).max(128),
-  /** Of the process that ran before on the same host: it lives no more. */
-  previous_vna: z.string().max(255).nullable(),
   hello: helloSchema,
 });
 
 /** `pending`: the datapath is not defined yet; ask again. */
 export const attachedSchema = z.object({ pending: z.boolean(), datapath_uuid: z.string() });
+
+export const conditionSchema = z.object({ code: z.string(), message: z.string(), uuids: z.array(z.string()) });
 
 export const appliedSchema = z.object({
   datapath_uuid: z.string(),
@@ -51,6 +52,7 @@ export const appliedSchema = z.object({
   flow_mods: z.int(),
   drift_repairs: z.int().optional(),
   error: z.object({ seq: z.int(), message: z.string(), uuids: z.array(z.string()) }).nullable(),
+  conditions: z.array(conditionSchema).optional(),
 });
 
 const attachment_id = z.string();
@@ -79,7 +81,8 @@ const record = z.discriminatedUnion('kind', [
 ] as unknown as typeof entitySchema.options) as unknown as z.ZodType<SliceRecord>;
 const KINDS: ReadonlySet<string> = new Set([...entitySchema.options.map((option) => option.shape.kind.value), 'binding']);
 const isOfKnownKind = (value: unknown): boolean => KINDS.has((value as { kind?: string } | null)?.kind ?? '');
-const records = z.preprocess((value) => (Array.isArray(value) ? value.filter(isOfKnownKind) : value), z.array(record));
+/** Records of a slice. */
+export const recordsSchema = z.preprocess((value) => (Array.isArray(value) ? value.filter(isOfKnownKind) : value), z.array(record));
 
 const head = { schema_version: z.int(), datapath_uuid: z.string(), seq: z.int().min(0), revision };
 const snapshot = z.object({
@@ -87,9 +90,9 @@ const snapshot = z.object({
   /** A snapshot comes in parts, which follow one another. */
   part: z.int().min(0),
   parts: z.int().min(1),
-  entities: records,
+  entities: recordsSchema,
 });
-const delta = z.object({ ...head, puts: records, deletes: z.array(z.string()) });
+const delta = z.object({ ...head, puts: recordsSchema, deletes: z.array(z.string()) });
 /** The attachment has ended: nothing more comes. */
 const closed = z.object({});
 
@@ -118,6 +121,8 @@ export const claimSchema = z.object({
   attachment_id: z.string(),
   node_id: z.string(),
   bridge: z.string(),
+  /** What the vna is called over its restarts, and the process on the bus. */
+  instance: z.string(),
   vna: z.string(),
   vnmgr: z.string(),
 });

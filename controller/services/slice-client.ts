@@ -42,8 +42,8 @@ export interface SliceClientParts {
   readonly bus: Bus;
   readonly random: Random;
   readonly log: ServiceLog;
-  /** The vna that ran here before, whose datapaths may be taken over at once. */
-  readonly previousVna: string | null;
+  /** What this vna is called, also after a restart. */
+  readonly instance: string;
   /** Between two looks at whether vnmgr lives, milliseconds. */
   readonly checkMs?: number;
 }
@@ -78,13 +78,13 @@ export class SliceClient implements SliceSource {
   }
 
   async attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment> {
-    const { bus, log, previousVna, random } = this.parts;
+    const { bus, log, instance, random } = this.parts;
     let isSilent = false;
     for (;;) {
       signal.throwIfAborted();
       const attachment_id = `${bus.member}/${Buffer.from(random.bytes(8)).toString('hex')}`;
       try {
-        const body = { attachment_id, previous_vna: previousVna, hello };
+        const body = { attachment_id, hello: { ...hello, instance } };
         const { answer, server } = await ask(bus, SLICES, 'attach', body, attachedSchema, { timeoutMs: ATTACH_MS, signal });
         isSilent = false;
         if (answer.pending) continue;

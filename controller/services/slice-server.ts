@@ -40,6 +40,7 @@ const DEAD_MS = 15_000;
 const CLAIM_TTL_MS = 15_000;
 const TEND_MS = 3_000;
 const PING_MS = 2_000;
+const SUCCESSOR_PING_MS = 500;
 const FLOWS_MS = 10_000;
 const KEEP_MESSAGES = 5_000;
 const PART_RECORDS = 2_000;
@@ -121,14 +122,10 @@ export class SliceServer {
     return turn;
   }
 
-  private async attachNow(
-    { attachment_id, previous_vna, hello }: SliceRequest['attach'],
-    vna: string,
-    ending: AbortSignal,
-  ): Promise<unknown> {
+  private async attachNow({ attachment_id, hello }: SliceRequest['attach'], vna: string, ending: AbortSignal): Promise<unknown> {
     const { bus, source, log } = this.parts;
-    const { dpid, node_id, bridge } = hello;
-    await this.checkRival(dpid, node_id, vna, previous_vna);
+    const { dpid, node_id, bridge, instance } = hello;
+    await this.checkRival(hello, vna);
     for (const other of [...this.attachments.values()]) if (other.dpid === dpid) this.drop(other);
 
     const stop = new AbortController();
@@ -147,7 +144,7 @@ export class SliceServer {
     } finally {
       clearTimeout(patience);
     }
-    const claim: Claim = { attachment_id, node_id, bridge, vna, vnmgr: bus.member };
+    const claim: Claim = { attachment_id, node_id, bridge, instance, vna, vnmgr: bus.member };
     const attachment: Attachment = { claim, dpid, stop, slices, outgoing, lastSeen: performance.now() };
     this.attachments.set(attachment_id, attachment);
     slices.serveFlows(async (owner) => {
@@ -169,12 +166,14 @@ export class SliceServer {
   }
 
   /** Throws HotoriError `conflict` when another vna that lives serves the dpid. */
-  private async checkRival(dpid: string, node_id: string, vna: string, previous: string | null): Promise<void> {
+  private async checkRival({ dpid, node_id, instance }: SliceRequest['attach']['hello'], vna: string): Promise<void> {
     const { bus, log } = this.parts;
     const rival = this.claims.get(dpid);
-    if (rival === undefined || rival.vna === vna || rival.vna === previous) return;
+    if (rival === undefined || rival.vna === vna) return;
     try {
-      await ask(bus, vnaOf(rival.vna), 'ping', {}, knownSchema, { timeoutMs: PING_MS });
+      // Of the same vna there is one at a time: what ran before is gone, unless a host was copied.
+      const timeoutMs = rival.instance === instance ? SUCCESSOR_PING_MS : PING_MS;
+      await ask(bus, vnaOf(rival.vna), 'ping', {}, knownSchema, { timeoutMs });
     } catch (error) {
       if (isUnreachable(error)) return;
       throw error;

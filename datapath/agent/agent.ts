@@ -38,7 +38,10 @@ import { Ports } from './ports.js';
 import { Punts, type PuntCounters } from './punts.js';
 import { Reconciler, type ReconcilerCounters } from './reconciler.js';
 import { Settling } from './settling.js';
+import type { SliceFile } from './slice-file.js';
 import { SliceFollower } from './slice-follower.js';
+import type { SliceChange } from './slice-intake.js';
+import { SliceKeeper } from './slice-keeper.js';
 import { unlessAborted } from './unless-aborted.js';
 
 export interface AgentOptions {
@@ -54,6 +57,8 @@ export interface AgentOptions {
   readonly openflow: string | null;
   /** Default: there is no other hypervisor. */
   readonly overlay?: OverlayOptions;
+  /** Where the last slice is kept, for a start without vnmgr; default: nowhere. */
+  readonly sliceFile?: SliceFile;
   readonly auditPeriodMs: number;
   /** Bytes, for networks without an MTU of their own. */
   readonly default_mtu: number;
@@ -67,11 +72,24 @@ export interface AgentOptions {
   readonly random?: () => number;
 }
 
+/** How the agent is. */
+export interface AgentHealth {
+  readonly attached: boolean;
+  readonly openflow_connected: boolean;
+  /** Number of the revision wanted now; null before the first slice. */
+  readonly desired_revision: number | null;
+  readonly flow_count: number;
+  /** Why a slice is held back; null when none is. */
+  readonly held: string | null;
+}
+
 export interface AgentCounters {
   readonly flows: ReconcilerCounters;
   readonly punts: PuntCounters;
 }
 
+/** How long vnmgr is waited for before the slice kept on disk is used. */
+const RESTORE_AFTER_MS = 3_000;
 const PORT_NUMBER_POLL_MS = 200;
 const ZONE_RETRY_MS = 50;
 /** A hypervisor on the same L2 takes in frames without a tunnel as soon as it knows of us; it has this long to know. */
@@ -83,9 +101,10 @@ export class Agent {
   readonly #random: () => number;
   readonly #dpid: string;
   readonly #ovsdb: OvsdbClient;
-  readonly #bridge: BridgeManager;
+  readonly #manager: BridgeManager;
   readonly #watcher: VifWatcher;
   readonly #follower: SliceFollower;
+  readonly #keeper: SliceKeeper;
   readonly #reconciler: Reconciler;
   readonly #punts: Punts;
   readonly #context: SliceContext;
@@ -109,6 +128,9 @@ export class Agent {
   #reported = '';
   #reportedVifs = '';
   #reportedChassis = '';
+  /** Whether what is wanted is what was kept, since vnmgr has not been heard. */
+  #isRestored = false;
+  #isHeard = false;
 
   /** @throws OvsdbError `bad_endpoint` */
   constructor(options: AgentOptions) {
@@ -124,7 +146,7 @@ export class Agent {
     this.#vifsKnown = new Promise((resolve) => (this.#sawVifs = resolve));
     this.#bridgeKnown = new Promise((resolve) => (this.#sawBridge = resolve));
     this.#ovsdb = new OvsdbClient({ endpoint, random, log });
-    this.#bridge = new BridgeManager(this.#ovsdb, {
+    this.#manager = new BridgeManager(this.#ovsdb, {
       name,
       datapath_id,
       datapath_type,
@@ -216,6 +238,7 @@ export class Agent {
       onFailure: () => void this.#follower.startOver(this.#stop.signal),
       log,
     });
+    this.#keeper = new SliceKeeper({ file: options.sliceFile, dpid: this.#dpid, clock, log });
     this.#follower = new SliceFollower({
       source: options.sliceSource,
       hello: () => this.#hello(),
@@ -223,7 +246,11 @@ export class Agent {
       onAttached: (attachment) => this.#onAttached(attachment),
       onDetached: () => (this.#attachment = undefined),
       onChange: (change) => {
-        if (this.#desired.take(change)) this.#follower.succeeded();
+        this.#isHeard = true;
+        this.#isRestored = false;
+        const admitted = this.#keeper.admit(change);
+        if (admitted === undefined) this.#desired.refuse(change.seq, this.#keeper.held!);
+        else this.#use(admitted);
         this.#report();
       },
       onUnsupported: ({ seq, schema_version }) => {
@@ -252,12 +279,13 @@ export class Agent {
     try {
       await Promise.all([
         part(this.#ovsdb.run(stop.signal)),
-        part(this.#bridge.run(stop.signal)),
+        part(this.#manager.run(stop.signal)),
         part(this.#watcher.run(stop.signal)),
         part(this.#overlay.run(stop.signal)),
         part(this.#hold('flows', (channel, over) => this.#program(channel, over))),
         part(this.#hold('punts', (channel, over) => this.#attendPunts(channel, over))),
         part(this.#follow()),
+        this.#keeper.run(stop.signal),
         part(this.#advertiser.run(stop.signal)),
       ]);
     } finally {
@@ -265,8 +293,36 @@ export class Agent {
     }
   }
 
+  get bridge(): string {
+    return this.#options.bridge;
+  }
+
+  health(): AgentHealth {
+    return {
+      attached: this.#attachment !== undefined,
+      openflow_connected: this.#channel.isUp,
+      desired_revision: this.#desired.isCurrent ? this.#desired.revision : null,
+      flow_count: this.#reconciler.status().flow_count,
+      held: this.#keeper.held,
+    };
+  }
+
   counters(): AgentCounters {
     return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+  }
+
+  /** An operator says that the slice that is held back is right. @returns false when none is. */
+  acceptSlice(): boolean {
+    const change = this.#keeper.accept();
+    if (change !== undefined) this.#use(change);
+    this.#report();
+    return change !== undefined;
+  }
+
+  #use(change: SliceChange): void {
+    if (!this.#desired.take(change)) return;
+    this.#keeper.keep(change);
+    this.#follower.succeeded();
   }
 
   #attendPunts(channel: OpenFlowChannel, signal: AbortSignal): Promise<void> {
@@ -277,7 +333,22 @@ export class Agent {
   async #follow(): Promise<void> {
     const { signal } = this.#stop;
     await unlessAborted(this.#vifsKnown, signal);
-    await this.#follower.run(signal);
+    await Promise.all([this.#follower.run(signal), this.#restoreInNeed(signal)]);
+  }
+
+  /** With no vnmgr to be heard, the bridge works from the slice it had last. */
+  async #restoreInNeed(signal: AbortSignal): Promise<void> {
+    if (this.#options.sliceFile === undefined) return;
+    await this.#clock.sleep(RESTORE_AFTER_MS, signal);
+    if (signal.aborted || this.#isHeard) return;
+    const change = this.#keeper.restored(this.#observations());
+    if (change === undefined) return;
+    this.#isRestored = this.#desired.take(change);
+    const { revision, datapath_uuid: datapath } = change;
+    this.#options.log.warn(
+      { datapath, revision: revision.number, records: change.puts.length },
+      'vnmgr is not heard; working from the slice kept on disk',
+    );
   }
 
   #hold(purpose: string, attend: (channel: OpenFlowChannel, signal: AbortSignal) => Promise<void>): Promise<void> {
@@ -297,7 +368,7 @@ export class Agent {
   async #connect(signal: AbortSignal): Promise<OpenFlowChannel> {
     await unlessAborted(this.#bridgeKnown, signal);
     signal.throwIfAborted();
-    const target = this.#bridge.status.openflow_target;
+    const target = this.#manager.status.openflow_target;
     const channel = await connectChannel(target, {}, signal);
     const { datapath_id } = channel.features;
     if (datapath_id === BigInt(this.#dpid)) return channel;
@@ -355,7 +426,9 @@ export class Agent {
       if (text !== this.#reportedVifs) this.#attachment.reportVifs(vifs);
       this.#reportedVifs = text;
     }
-    this.#desired.updatePorts();
+    const restored = this.#isRestored && areNew ? this.#keeper.restored(this.#observations()) : undefined;
+    if (restored === undefined) this.#desired.updatePorts();
+    else this.#desired.take(restored);
   }
 
   /** Where tunnels end, or by which ports they leave, may differ now. */

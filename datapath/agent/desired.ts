@@ -53,6 +53,11 @@ export class Desired {
     return this.#compiler;
   }
 
+  /** Whether anything is wanted yet. */
+  get isCurrent(): boolean {
+    return this.#isCurrent;
+  }
+
   /** Number of the revision wanted now. */
   get revision(): number {
     return this.#revision;
@@ -77,8 +82,8 @@ export class Desired {
 
   /** A slice message that cannot be used. */
   refuse(seq: number, message: string): void {
+    if (message !== this.#error?.message) this.#options.log.error({ seq, reason: message }, 'a slice message cannot be used');
     this.#error = { seq, message, uuids: [] };
-    this.#options.log.error({ seq, reason: message }, 'a slice message cannot be used');
   }
 
   /** @returns false when it could not be used, or is no use before the next snapshot */

@@ -35,7 +35,7 @@ export async function startApi(options: Partial<AppOptions> = {}): Promise<TestA
     controller,
     logger: pino({ level: 'debug' }, sink),
     newRequestId: () => `req-${++requests}`,
-    isReady: () => !stopping.signal.aborted,
+    missing: () => (stopping.signal.aborted ? ['stopping'] : []),
     signal: stopping.signal,
     ...options,
   });

@@ -20,7 +20,12 @@ export function stateOf(response: Response): RequestState {
   return response.locals as RequestState;
 }
 
-export function accessLog(logger: Logger, newRequestId: () => string) {
+/** Notes how long a request took, by method, route and status code. */
+export type NoteRequest = (labels: Readonly<Record<string, string>>, seconds: number) => void;
+
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE']);
+
+export function accessLog(logger: Logger, newRequestId: () => string, note?: NoteRequest) {
   return (request: Request, response: Response, next: NextFunction): void => {
     const started = performance.now();
     const given = request.headers['x-request-id'];
@@ -29,6 +34,8 @@ export function accessLog(logger: Logger, newRequestId: () => string) {
     state.format = 'json';
     response.setHeader('X-Request-Id', state.request_id);
     response.once('close', () => {
+      const method = METHODS.has(request.method) ? request.method : 'other';
+      note?.({ method, route: state.route ?? 'none', code: String(response.statusCode) }, (performance.now() - started) / 1000);
       const entry = {
         request_id: state.request_id,
         method: request.method,

@@ -7,8 +7,9 @@
 import express, { type Express, type NextFunction, type Request, type RequestHandler, type Response } from 'express';
 import type { Logger } from 'pino';
 import type { Controller } from '../../controller/contract.js';
+import type { Metrics } from '../../controller/kernel/metrics.js';
 import { HotoriError } from '../../flows/model/errors.js';
-import { accessLog, answerForm, sameOrigin, stateOf } from './access.js';
+import { accessLog, answerForm, sameOrigin, stateOf, type NoteRequest } from './access.js';
 import { readBody } from './body.js';
 import type { Answer, Call, Endpoint, StreamAnswer } from './endpoint.js';
 import { callSignals } from './call-signals.js';
@@ -20,14 +21,18 @@ import { asHotoriError, PROBLEM_MEDIA_TYPE, problemOf } from './problem.js';
 import type { WatchLimits } from './watch.js';
 import { REVISION_HEADER } from './write.js';
 
+/** Seconds until it is worth asking again. */
+const RETRY_AFTER_S = 2;
 const BODY_LIMIT = 1024 * 1024;
 
 export interface AppOptions {
   readonly controller: Controller;
   readonly logger: Logger;
   readonly newRequestId: () => string;
-  /** Whether requests can be served: false until the store is loaded, and while stopping. */
-  readonly isReady: () => boolean;
+  /** What keeps requests from being served, in words; empty when nothing does. */
+  readonly missing: () => readonly string[];
+  /** What the process measures; without it there is no /metrics. */
+  readonly metrics?: Metrics;
   /** Aborts what waits when the server stops. */
   readonly signal: AbortSignal;
   readonly watchLimits?: WatchLimits;
@@ -36,7 +41,7 @@ export interface AppOptions {
 const WATCH_LIMITS: WatchLimits = { heartbeatMs: 15_000, stallMs: 30_000, maxClients: 256 };
 
 export function createApp(options: AppOptions): Express {
-  const { controller, logger, newRequestId, isReady } = options;
+  const { controller, logger, newRequestId, missing, metrics } = options;
   const app = express();
   app.disable('x-powered-by');
   app.disable('etag');
@@ -44,8 +49,13 @@ export function createApp(options: AppOptions): Express {
   app.set('query parser', false);
 
   app.get('/livez', (_request, response) => sendPlain(response, 200, 'ok\n'));
-  app.get('/readyz', (_request, response) => (isReady() ? sendPlain(response, 200, 'ok\n') : sendPlain(response, 503, 'not ready\n')));
-  app.use(accessLog(logger, newRequestId), answerForm, sameOrigin);
+  app.get('/readyz', (_request, response) => {
+    const lines = missing();
+    if (lines.length === 0) sendPlain(response, 200, 'ok\n');
+    else sendPlain(response, 503, lines.map((line) => `${line}\n`).join(''));
+  });
+  if (metrics) app.get('/metrics', async (_request, response) => send(response, 200, metrics.contentType, await metrics.text()));
+  app.use(accessLog(logger, newRequestId, metrics && requestDurations(metrics)), answerForm, sameOrigin);
   const router = routerOf(endpointsFor(controller, options.watchLimits ?? WATCH_LIMITS), callSignals(options.signal));
   for (const base of BASES) app.use(base, router);
   app.use((request: Request) => {
@@ -55,6 +65,12 @@ export function createApp(options: AppOptions): Express {
     answerError(thrown, logger, request, response, next),
   );
   return app;
+}
+
+function requestDurations(metrics: Metrics): NoteRequest {
+  const labels = ['method', 'route', 'code'];
+  const name = 'hotori_http_request_duration_seconds';
+  return metrics.durations({ name, help: 'Time to answer a request of the API.', labels }, [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]);
 }
 
 function routerOf(endpoints: readonly Endpoint[], signalOf: (response: Response) => AbortSignal): express.Router {
@@ -135,6 +151,7 @@ function answerError(thrown: unknown, logger: Logger, request: Request, response
   if (error.code === 'internal')
     logger.error({ request_id, method: request.method, route: route ?? null, err: error.cause ?? error }, 'request failed');
   if (response.headersSent) return next(thrown);
+  if (error.code === 'unavailable') response.setHeader('Retry-After', RETRY_AFTER_S);
   const revision = error.details['revision'];
   if (error.details['committed'] === true) response.setHeader(REVISION_HEADER, String(revision));
   // The rest of a body that was not read would be taken for the next request.

@@ -4,13 +4,15 @@
  * Owns: listening, limits of the protocol, stopping without cutting off who is being served.
  * Promises: after `stop` nothing of ours keeps the process alive.
  */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { listen } from '../../controller/kernel/listen.js';
 import type { HostPort } from '../../controller/kernel/settings.js';
 import { createApp, type AppOptions } from './app.js';
 
-export interface WebServerOptions extends Omit<AppOptions, 'signal' | 'isReady'> {
+export interface WebServerOptions extends Omit<AppOptions, 'signal' | 'missing'> {
+  /** What keeps the API from being of use, in words. */
+  readonly missing?: () => readonly string[];
   readonly listen: HostPort;
 }
 
@@ -23,21 +25,16 @@ export interface WebServer {
 
 const SWEEP_MS = 50;
 
-/** Thrown when the address cannot be listened on; the message is for an operator. */
-export class ListenError extends Error {
-  override readonly name = 'ListenError';
-}
-
 export async function startWebServer(options: WebServerOptions): Promise<WebServer> {
   const stopping = new AbortController();
-  const app = createApp({ ...options, signal: stopping.signal, isReady: () => !stopping.signal.aborted });
+  const missing = () => (stopping.signal.aborted ? ['stopping'] : (options.missing?.() ?? []));
+  const app = createApp({ ...options, signal: stopping.signal, missing });
   const server = createServer({ maxHeaderSize: 16 * 1024, requestTimeout: 300_000, headersTimeout: 30_000, keepAliveTimeout: 15_000 }, app);
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => answerBroken(error.code, socket));
-  await listen(server, options.listen);
-  const { address, port } = server.address() as AddressInfo;
+  const address = await listen(server, options.listen);
 
   return {
-    address: { host: address, port },
+    address,
     stop: async (drainMs) => {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       stopping.abort();
@@ -49,23 +46,6 @@ export async function startWebServer(options: WebServerOptions): Promise<WebServ
       clearTimeout(end);
     },
   };
-}
-
-function listen(server: Server, { host, port }: HostPort): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(new ListenError(`cannot listen on ${host}:${port}: ${reasonOf(error)}`, { cause: error })),
-    );
-    server.listen(port, host, resolve);
-  });
-}
-
-function reasonOf(error: NodeJS.ErrnoException): string {
-  if (error.code === 'EADDRINUSE') return 'another process listens there';
-  if (error.code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  if (error.code === 'EACCES') return 'not permitted';
-  if (error.code === 'ENOTFOUND') return 'there is no such host';
-  return error.message;
 }
 
 /** What is not HTTP never becomes a request; it still gets an answer before the connection ends. */

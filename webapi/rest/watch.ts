@@ -76,7 +76,9 @@ class Watcher {
   start(): void {
     this.#subscribe();
     this.#writeHead();
-    const heartbeat = setInterval(() => this.#stalled === undefined && this.#response.write(': heartbeat\n\n'), this.#limits.heartbeatMs);
+    const heartbeat = setInterval(() => {
+      if (this.#stalled === undefined && !this.#response.writableEnded) this.#response.write(': heartbeat\n\n');
+    }, this.#limits.heartbeatMs);
     this.#response.once('close', () => {
       clearInterval(heartbeat);
       clearTimeout(this.#stalled);
@@ -111,6 +113,7 @@ class Watcher {
   }
 
   #send({ revision, changes }: WatchEvent): void {
+    if (this.#response.writableEnded) return;
     this.#writeHead();
     const data = JSON.stringify({ revision: revision.number, incarnation: revision.incarnation, changes });
     this.#response.write(`event: change\nid: ${revisionText(revision)}\ndata: ${data}\n\n`);
@@ -118,6 +121,7 @@ class Watcher {
   }
 
   #endCompacted(detail: string): void {
+    if (this.#response.writableEnded) return;
     this.#writeHead();
     this.#response.end(`event: compacted\ndata: ${JSON.stringify({ detail })}\n\n`);
   }

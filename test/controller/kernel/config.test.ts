@@ -43,6 +43,8 @@ describe('configuration', () => {
     expect(load()).toEqual({
       config: {
         api: { host: '127.0.0.1', port: 9090 },
+        vnmgr_listen: { host: '127.0.0.1', port: 9091 },
+        vna_listen: { host: '127.0.0.1', port: 9092 },
         state_dir: '/var/lib/hotori',
         redis: null,
         redis_tls_ca: null,

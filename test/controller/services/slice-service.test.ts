@@ -11,8 +11,8 @@ import { eventually } from '../../lab/eventually.js';
 import { create, vif, World } from '../world.js';
 
 const DPID = '0x00000000000000aa';
-const hello = (node_id: string, nics: readonly string[] = []) => ({
-  node_id,
+const hello = (nics: readonly string[] = []) => ({
+  node_id: 'hv1',
   dpid: DPID,
   bridge: 'br-int',
   vifs: nics.map((name) => vif(name, `if-${name}`)),
@@ -72,21 +72,21 @@ interface Seen {
   readonly bus: Bus;
 }
 
-async function startVna(member: string, nics: readonly string[] = [], previousVna: string | null = null): Promise<Seen> {
+async function startVna(member: string, nics: readonly string[] = [], instance = `instance of ${member}`): Promise<Seen> {
   const bus = broker.join(member);
   let seed = member.length;
   const random = { bytes: (count: number) => Uint8Array.from({ length: count }, () => (seed = (seed * 31 + 7) & 255)) };
-  const client = new SliceClient({ bus, random, log, previousVna, checkMs: 50 });
+  const client = new SliceClient({ bus, random, log, instance, checkMs: 50 });
   closing.push(async () => {
     await client.close();
     await bus.close();
   });
   const seen = { slice: new Map(), kinds: [] as string[], stop: new AbortController(), client, bus } as unknown as Seen;
-  seen.attachment = await attach(seen, member, nics);
+  seen.attachment = await attach(seen, nics);
   return seen;
 }
 
-function attach(seen: Seen, node: string, nics: readonly string[]): Promise<SliceAttachment> {
+function attach(seen: Seen, nics: readonly string[]): Promise<SliceAttachment> {
   let seq = 0;
   const take = (message: SliceMessage): void => {
     seen.kinds.push(message.kind);
@@ -96,7 +96,7 @@ function attach(seen: Seen, node: string, nics: readonly string[]): Promise<Slic
     for (const record of message.kind === 'snapshot' ? message.entities : message.puts) seen.slice.set(record.uuid, record);
     seq = message.seq;
   };
-  return seen.client.attach(hello(node, nics), take, seen.stop.signal);
+  return seen.client.attach(hello(nics), take, seen.stop.signal);
 }
 
 const has = (seen: Seen, uuid: string): Promise<boolean> => eventually(`${uuid} in the slice`, () => seen.slice.has(uuid));
@@ -156,7 +156,7 @@ describe('slices over the bus', () => {
     const [first] = await served();
     broker.cut(first!);
     await vna.attachment.closed;
-    vna.attachment = await attach(vna, 'vna', ['a']);
+    vna.attachment = await attach(vna, ['a']);
     await has(vna, 'if-a');
     expect(await served()).toEqual(['v1', 'v2']);
     const other = first === 'v1' ? 'v2' : 'v1';
@@ -231,9 +231,9 @@ describe('slices over the bus', () => {
 
   it('go to a restarted vna at once, and to another when the first is lost', async () => {
     await startVnmgr('v1', ['a']);
-    await startVna('host1', ['a']);
+    await startVna('host1', ['a'], 'one');
     broker.cut('host1');
-    const restarted = await startVna('host1-again', ['a'], 'host1');
+    const restarted = await startVna('host1-again', ['a'], 'one');
     await has(restarted, 'if-a');
     broker.cut('host1-again');
     await sleep(broker.graceMs * 2);
@@ -249,7 +249,7 @@ describe('slices over the bus', () => {
     await stopV1();
     await vna.attachment.closed;
     expect(world.vnmgr).toBeDefined();
-    vna.attachment = await attach(vna, 'vna', ['a']);
+    vna.attachment = await attach(vna, ['a']);
     await has(vna, 'if-a');
   });
 

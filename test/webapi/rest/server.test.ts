@@ -5,7 +5,8 @@ import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import type { Controller } from '../../../controller/contract.js';
-import { ListenError, startWebServer, type WebServer } from '../../../webapi/rest/server.js';
+import { ListenError } from '../../../controller/kernel/listen.js';
+import { startWebServer, type WebServer } from '../../../webapi/rest/server.js';
 import type { WatchLimits } from '../../../webapi/rest/watch.js';
 import { startController } from '../support.js';
 

@@ -1,0 +1,139 @@
+/**
+ * vnmgr as a webapi in another process sees it.
+ *
+ * Owns: asking whichever vnmgr answers, and another when that one is lost; asking the vna itself for its flows.
+ * Promises: a change is carried out once however often it had to be asked for, since all attempts bear one id.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { HotoriError } from '../../flows/model/errors.js';
+import { BusError, type Bus } from '../bus/contract.js';
+import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from '../contract.js';
+import type { Random } from '../kernel/ambient.js';
+import { CONTROL, executedSchema, installedSchema, statusSchema } from '../messages/control-service.js';
+import { MessageError } from '../messages/envelope.js';
+import { flowEntriesSchema, flowsOf } from '../messages/slice-service.js';
+import type { FlowEntry } from '../messages/slice.js';
+import type { Replica } from '../replica.js';
+import { ask, isUnreachable } from './exchange.js';
+import type { ServiceLog } from './log.js';
+import type { z } from 'zod';
+
+export interface ControlClientParts {
+  readonly bus: Bus;
+  /** Where datapaths are looked up. */
+  readonly replica: Pick<Replica, 'get'>;
+  readonly random: Random;
+  readonly log: ServiceLog;
+}
+
+/** One attempt. */
+const ATTEMPT_MS = 10_000;
+/** All attempts at a change, and at reading. */
+const EXECUTE_MS = 30_000;
+const READ_MS = 10_000;
+/** How long to look for a vnmgr when there is none. */
+const NOBODY_MS = 5_000;
+/** How long to look whether the store comes back. */
+const AWAY_MS = 8_000;
+const PAUSE_MS = 200;
+
+export class ControlClient implements VnmgrCalls {
+  private readonly parts: ControlClientParts;
+
+  constructor(parts: ControlClientParts) {
+    this.parts = parts;
+  }
+
+  execute(operations: readonly Operation[], { request_id }: ExecuteOptions = {}): Promise<ExecuteResult> {
+    const id = request_id ?? Buffer.from(this.parts.random.bytes(16)).toString('hex');
+    return this.ask('execute', { request_id: id, operations }, executedSchema, EXECUTE_MS);
+  }
+
+  status(): Promise<Status> {
+    return this.ask('status', {}, statusSchema, READ_MS);
+  }
+
+  async waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult> {
+    const until = performance.now() + timeoutMs;
+    const body = () => ({ revision, timeout_ms: Math.max(0, until - performance.now()) });
+    return this.ask('wait_installed', body, installedSchema, timeoutMs + READ_MS, timeoutMs + READ_MS, signal);
+  }
+
+  async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
+    const { bus, replica } = this.parts;
+    if (replica.get('datapath', datapath_uuid) === undefined)
+      throw new HotoriError('unknown_uuid', `there is no datapath ${datapath_uuid}`);
+    try {
+      const { answer } = await ask(bus, flowsOf(datapath_uuid), 'flows', { owner }, flowEntriesSchema, { timeoutMs: READ_MS });
+      return answer;
+    } catch (error) {
+      if (isUnreachable(error)) throw new HotoriError('unavailable', `the vna of ${datapath_uuid} does not answer`, { cause: error });
+      throw error;
+    }
+  }
+
+  /** Asks one vnmgr after another until one answers. */
+  private async ask<T>(
+    kind: string,
+    body: object | (() => object),
+    schema: z.ZodType<T>,
+    totalMs: number,
+    attemptMs = ATTEMPT_MS,
+    signal?: AbortSignal,
+  ): Promise<T> {
+    const until = performance.now() + totalMs;
+    let nobodySince: number | undefined;
+    let awaySince: number | undefined;
+    let mayHaveActed = false;
+    let lost: string | undefined;
+    for (;;) {
+      const left = until - performance.now();
+      const options = {
+        timeoutMs: Math.max(1, Math.min(attemptMs, left)),
+        ...(signal === undefined ? {} : { signal }),
+        ...(lost === undefined ? {} : { except: [lost] }),
+      };
+      try {
+        const asked = await ask(this.parts.bus, CONTROL, kind, typeof body === 'function' ? body() : body, schema, options);
+        return asked.answer;
+      } catch (error) {
+        if (error instanceof MessageError || (error instanceof BusError && error.code === 'failed')) throw this.misunderstood(error);
+        const now = performance.now();
+        if (error instanceof HotoriError && error.code === 'unavailable') {
+          // vnmgr is stopping, or the store is away; asking again with the same id finds out what became of it.
+          if (error.details['unknown'] === true) mayHaveActed = true;
+          awaySince ??= now;
+          if (now - awaySince > AWAY_MS || now >= until) throw error;
+          await sleep(PAUSE_MS);
+          signal?.throwIfAborted();
+          continue;
+        }
+        if (!isUnreachable(error)) throw error;
+        const isNobody = error.code === 'no_server';
+        if (!isNobody && error.code !== 'overloaded') mayHaveActed = true;
+        // With nobody else there, the one that was lost may be back.
+        lost = isNobody ? undefined : error.server;
+        nobodySince = isNobody ? (nobodySince ?? now) : undefined;
+        const isHopeless = nobodySince !== undefined && now - nobodySince > NOBODY_MS;
+        if (isHopeless || now >= until) throw unanswered(kind, error, mayHaveActed);
+        if (isNobody || error.code === 'unavailable') await sleep(PAUSE_MS);
+        signal?.throwIfAborted();
+      }
+    }
+  }
+
+  private misunderstood(error: Error): HotoriError {
+    this.parts.log.error({ reason: error.message }, 'vnmgr and this webapi do not understand each other');
+    return new HotoriError('unavailable', 'vnmgr and this webapi do not understand each other; the log says more', { cause: error });
+  }
+}
+
+function unanswered(kind: string, error: BusError, mayHaveActed: boolean): HotoriError {
+  if (kind !== 'execute') return new HotoriError('unavailable', 'no vnmgr answers', { cause: error });
+  return mayHaveActed
+    ? new HotoriError('unavailable', 'no vnmgr answers; it is not known whether the change was made', {
+        details: { unknown: true },
+        cause: error,
+      })
+    : new HotoriError('unavailable', 'no vnmgr answers; nothing was changed', { cause: error });
+}

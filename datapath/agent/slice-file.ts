@@ -1,0 +1,84 @@
+/**
+ * The last slice of a bridge, on disk.
+ *
+ * Owns: one file: a line that says what it is and its checksum, then CBOR.
+ * Promises: a file is replaced whole or not at all. One that is damaged, of another version or another datapath's is as good as none, and said to be so.
+ */
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { open, rename } from 'node:fs/promises';
+import path from 'node:path';
+import { Encoder } from 'cbor-x';
+import { z } from 'zod';
+import { SLICE_SCHEMA_VERSION, type Revision, type SliceRecord } from '../../controller/messages/slice.js';
+import { recordsSchema } from '../../controller/messages/slice-service.js';
+
+export interface KeptSlice {
+  readonly datapath_uuid: string;
+  readonly dpid: string;
+  readonly revision: Revision;
+  readonly records: readonly SliceRecord[];
+}
+
+const FORM = `hotori-slice/${SLICE_SCHEMA_VERSION}`;
+const codec = new Encoder({ useRecords: false, mapsAsObjects: true });
+const schema = z.object({
+  datapath_uuid: z.string(),
+  dpid: z.string(),
+  revision: z.object({ incarnation: z.string(), number: z.int() }),
+  records: recordsSchema,
+});
+
+/** Why there is nothing to read; `undefined` when there is no file. */
+export type Unreadable = { readonly reason: string | undefined };
+
+export class SliceFile {
+  readonly path: string;
+
+  constructor(file: string) {
+    this.path = file;
+  }
+
+  read(): KeptSlice | Unreadable {
+    let bytes: Buffer;
+    try {
+      bytes = readFileSync(this.path);
+    } catch (error) {
+      return { reason: (error as NodeJS.ErrnoException).code === 'ENOENT' ? undefined : String(error) };
+    }
+    const end = bytes.indexOf('\n');
+    const [form, checksum] = bytes.subarray(0, Math.max(end, 0)).toString('latin1').split(' ');
+    if (form !== FORM) return { reason: `it is not of the form ${FORM}` };
+    const body = bytes.subarray(end + 1);
+    if (checksum !== digestOf(body)) return { reason: 'its checksum is wrong' };
+    try {
+      return schema.parse(codec.decode(body));
+    } catch (error) {
+      return { reason: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  /** Throws the system's error. */
+  async write(slice: KeptSlice): Promise<void> {
+    const body = codec.encode(slice);
+    const fresh = `${this.path}.new`;
+    const file = await open(fresh, 'w', 0o600);
+    try {
+      await file.writeFile(Buffer.concat([Buffer.from(`${FORM} ${digestOf(body)}\n`), body]));
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    await rename(fresh, this.path);
+    const dir = await open(path.dirname(this.path), 'r');
+    try {
+      await dir.sync();
+    } finally {
+      await dir.close();
+    }
+  }
+}
+
+function digestOf(body: Uint8Array): string {
+  return createHash('sha256').update(body).digest('hex');
+}
