@@ -90,6 +90,15 @@ describe('waiting until a revision is installed', () => {
     expect(await wait(revision)).toEqual({ installed: true, datapaths: ['dp-a', 'dp-b'] });
   });
 
+  it('counts datapaths whose vna has not come back since the start', async () => {
+    world = await world.restart();
+    const revision = await rename('nw-a');
+    const error = await wait(revision, 10).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'wait_timeout', details: { datapaths: ['dp-a'], revision } });
+    (await world.attach('a', [vif('tap1', 'if-a')])).confirm();
+    expect(await wait(revision)).toEqual({ installed: true, datapaths: ['dp-a'] });
+  });
+
   it('ends with its signal, and refuses the future', async () => {
     const revision = await rename('nw-a');
     const stop = new AbortController();

@@ -81,11 +81,40 @@ it.each([
     const late = [...moved].map(([name, result]) => [name, result.lostAfter(up)] as const);
     expect(late.filter(([, lost]) => lost > MOST_LOST)).toEqual([]);
     expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
-    console.log(
-      late,
-      [...moved].map(([name, { lost }]) => [name, lost]),
-    );
     await world.commonCheck();
   },
   60_000,
 );
+
+it('a VM that leaves takes its connections out of the switch, and no others', async () => {
+  const [mover, neighbour] = [world.vm(1), world.vm(2)];
+  const [old, next] = [world.lab.hypervisors[0]!, world.lab.hypervisors[1]!];
+  await world.hotori.post('/security_groups?wait=installed', {
+    uuid: 'sg-open',
+    rules: [{ direction: 'ingress', protocol: 'any', remote: { any: true } }],
+  });
+  const setGroups = async (security_group_uuids: readonly string[]) => {
+    for (const n of [1, 2]) await world.hotori.put(`/interfaces/if-v${n}?wait=installed`, { security_group_uuids });
+  };
+  await setGroups(['sg-open']);
+  const zoneOf = async (port: string) =>
+    Number((await old.ovs.vsctl('get', 'Interface', port, 'external_ids:hotori-ct-zone')).replaceAll('"', ''));
+  const zones = [await zoneOf(mover.portName), await zoneOf(neighbour.portName)];
+  const connections = async () => {
+    const dump = await old.ovs.appctl('dpctl/dump-conntrack');
+    return zones.map((zone) => dump.split('\n').filter((line) => new RegExp(`zone=${zone}(,|$)`).test(line)).length > 0);
+  };
+  const streams = await Traffic.start([streamOf([3, 1]), streamOf([3, 2])]);
+  expect(await connections()).toEqual([true, true]);
+
+  await mover.moveTo(next, 'if-v1');
+  await eventually('the connections of the mover being gone', async () => !(await connections())[0]);
+  expect(await connections()).toEqual([false, true]);
+  const results = await streams.stop();
+  expect(results.get('vm3>vm2')!.lost).toBe(0);
+
+  await old.ovs.vsctl('del-port', 'br-int', mover.portName);
+  await setGroups([]);
+  await world.hotori.delete('/security_groups/sg-open');
+  expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
+}, 60_000);
