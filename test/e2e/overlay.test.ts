@@ -140,8 +140,8 @@ describe('networks over three hypervisors', () => {
       geneve6: 'fd00:101::11 1442',
       vxlan4: '10.101.0.12 1430',
       gre6: 'fd00:101::12 1438',
-      routed4: '10.1.0.1 1430',
-      routed6: 'fd00:1::1 1430',
+      routed4: '10.3.0.2 1430',
+      routed6: 'fd00:3::2 1430',
       fits: 1,
     });
   }, 60_000);
