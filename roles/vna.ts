@@ -79,6 +79,7 @@ function overlayOptions(vna: VnaConfig, mode: Config['overlay']['mode']): Overla
     encaps: vna['overlay.encap'],
     underlay: vna['overlay.underlay'],
     mtu: vna['overlay.underlay_mtu'],
+    mac2mac: vna['overlay.mac2mac'],
     mode,
   };
 }

@@ -9,7 +9,7 @@ import { addressOf, AUDIT_MS, BRIDGE, hostDir, nodeOf } from './plan.js';
 
 const { plan, from, to } = partOfThisProcess();
 const { bus } = joinBus(plan.redis, `vna-${from}`);
-const sliceSource = new SliceClient({ bus, random: systemRandom, log: consoleLog, previousVna: null });
+const sliceSource = new SliceClient({ bus, random: systemRandom, log: consoleLog, instance: `bench-${from}` });
 for (let d = from; d < to; d++) {
   const agent = new Agent({
     sliceSource,
