@@ -15,7 +15,8 @@ E2E := $(JEST) --selectProjects e2e --runInBand --forceExit
 # COMMAND:PACKAGE
 DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
 	nc:netcat-openbsd ip:iproute2 ethtool:ethtool sysctl:procps
-TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump arping:iputils-arping rdisc6:ndisc6
+TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump arping:iputils-arping rdisc6:ndisc6 redis-server:redis-server \
+	redis-cli:redis-tools openssl:openssl
 
 .PHONY: demo run test lint bench soak clean build node demo-tools test-tools
 

@@ -85,7 +85,8 @@ if meta[1] ~= ARGV[1] or revision ~= expected then return {'conflict', meta[1] o
 if ARGV[10] ~= '' and redis.call('HGET', KEYS[5], ARGV[10]) ~= ARGV[11] then return {'fenced'} end
 if ARGV[9] == '1' then
   local attached = false
-  for state, lag in string.gmatch(replication, 'state=(%w+),offset=%d+,lag=(%d+)') do
+  -- Two clocks are behind the lag: it is -1 now and then.
+  for state, lag in string.gmatch(replication, 'state=(%w+),offset=%d+,lag=(%-?%d+)') do
     if state == 'online' and tonumber(lag) <= 10 then attached = true end
   end
   if not attached then return {'alone'} end

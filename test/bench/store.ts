@@ -14,6 +14,7 @@ import { RedisConnections } from '../../controller/redis/connections.js';
 import type { Store, StoredChange } from '../../controller/store/contract.js';
 import { openEmbeddedStore } from '../../controller/store/embedded.js';
 import { openRedisStore } from '../../controller/store/redis.js';
+import { eventually } from '../lab/eventually.js';
 import { RedisServer, type RedisConfig } from '../lab/redis.js';
 import { percentile, type BenchResult } from './result.js';
 
@@ -123,8 +124,7 @@ async function openReplicated(dir: string): Promise<Opened> {
   const config = { appendonly: 'yes', appendfsync: 'everysec', 'repl-diskless-sync-delay': 0 };
   const server = await RedisServer.start(join(dir, 'master'), config);
   const replica = await RedisServer.start(join(dir, 'replica'), { ...config, replicaof: `127.0.0.1 ${server.port}` });
-  while (!(await replica.cli('info', 'replication')).includes('master_link_status:up'))
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  await eventually('the replica to have all', async () => (await server.cli('info', 'replication')).includes('state=online'));
   return connect(server, 'replicated', async () => {
     await replica.stop();
     await server.stop();

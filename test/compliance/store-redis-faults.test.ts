@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import type { Store, StoredChange } from '../../controller/store/contract.js';
 import { eventually } from '../lab/eventually.js';
-import type { RedisServer } from '../lab/redis.js';
+import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
 import { FaultyProxy } from './faulty-proxy.js';
 import { errorOf, withRedis, withStores } from './redis-world.js';
 import { refusal } from './store.js';
@@ -220,6 +220,24 @@ describe('Redis store', () => {
       expect(await ended).toMatchObject(expected);
     });
   });
+
+  it('commits while a replica keeps up, and waits for it', async () => {
+    await withRedis(async (server, open) => {
+      const replica = await RedisServer.start(join(server.dir, 'replica'), { ...APPEND_ALWAYS, replicaof: `127.0.0.1 ${server.port}` });
+      try {
+        await eventually('the replica to have all', async () => (await server.cli('info', 'replication')).includes('state=online'));
+        const store = await open({ durability: 'replicated' });
+        let { revision } = await store.load();
+        // For longer than a second: what Redis tells of the replica changes at its turn.
+        for (const until = performance.now() + 1_500; performance.now() < until; revision = { ...revision, number: revision.number + 1 })
+          await store.commit([needle(revision.number + 1)], revision);
+        expect(Number(await replica.cli('xlen', '{hotori}:log'))).toBe(revision.number);
+        await store.settle(revision);
+      } finally {
+        await replica.stop();
+      }
+    });
+  }, 20_000);
 
   it('refuses a Redis that throws keys away, and warns of one that forgets', async () => {
     await withRedis(
