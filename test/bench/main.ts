@@ -8,6 +8,7 @@ import { resultLine, type Bench } from './result.js';
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   channel: async () => (await import('./channel.js')).benchChannel,
   codec: async () => (await import('./codec.js')).benchCodec,
+  sg: async () => (await import('./sg.js')).benchSg,
   restart: async () => (await import('./restart.js')).benchRestart,
   scale: async () => (await import('./scale.js')).benchScale,
   w: async () => (await import('./w.js')).benchW,

@@ -14,6 +14,8 @@ const setting: Operation[] = [
   create('network', { uuid: 'nw-slaac', ipv6_network: 'fd00:5::', ipv6_slaac: true }),
   create('security_group', { uuid: 'sg-1', rules: [{ uuid: 'sgr-1', direction: 'ingress', protocol: 'tcp', remote: { any: true } }] }),
   create('security_group', { uuid: 'sg-2', rules: [{ direction: 'ingress', protocol: 'any', remote: { security_group_uuid: 'sg-1' } }] }),
+  create('address_set', { uuid: 'as-1', addresses: ['10.9.0.0/16'] }),
+  create('security_group', { uuid: 'sg-3', rules: [{ direction: 'ingress', protocol: 'any', remote: { address_set_uuid: 'as-1' } }] }),
   create('interface', {
     uuid: 'if-1',
     mode: 'vif',
@@ -282,6 +284,66 @@ describe('a transaction is refused', () => {
       'for ICMP from an IPv6 prefix',
       sg({ protocol: 'icmp', remote: { cidr: '::/0' } }),
       ['invariant_violated /rules/0/remote: ::/0 is ipv6, icmp is ipv4'],
+    ],
+    ['for port 0', sg({ ports: ['0'] }), ['invalid_argument /rules/0/ports/0: "0": ports begin at 1']],
+    ['for a range from port 0', sg({ ports: ['22', '0-10'] }), ['invalid_argument /rules/0/ports/1: "0-10": ports begin at 1']],
+    ['for port 65536', sg({ ports: ['65536'] }), ['invalid_argument /rules/0/ports/0: "65536": 65536 is more than 65535']],
+    ['for a reversed range', sg({ ports: ['90-80'] }), ['invalid_argument /rules/0/ports/0: "90-80": 90 is more than 80']],
+    [
+      'for a drop without state',
+      sg({ action: 'drop', stateful: false }),
+      ['invariant_violated /rules/0/stateful: only with action allow; drop judges every packet'],
+    ],
+    [
+      'for connections that outlive a rejection',
+      sg({ action: 'reject', persist_established: true }),
+      ['invariant_violated /rules/0/persist_established: only with action allow and stateful'],
+    ],
+    ['for a priority of 1000', sg({ priority: 1000 }), ['invalid_argument /rules/0/priority: must be at most 999']],
+    [
+      'for an address set that is not there',
+      sg({ remote: { address_set_uuid: 'as-none' } }),
+      ['invalid_reference /rules/0/remote/address_set_uuid: there is no address_set as-none'],
+    ],
+    ['for an address set that rules refer to', remove('address_set', 'as-1'), ['still_referenced : still referred to by sg-3']],
+    [
+      'for a prefix with host bits in an address set',
+      create('address_set', { addresses: ['10.0.0.0/8', '10.0.0.1/8'] }),
+      ['invalid_argument /addresses/1: "10.0.0.1/8": 10.0.0.1 has host bits set; the network is 10.0.0.0/8'],
+    ],
+    [
+      'for ports in a row of a filter without any',
+      create('filter', { interface_uuid: 'if-1', mode: 'static', statics: [{ protocol: 'icmp', action: 'pass', dst_port: 7 }] }),
+      ['invariant_violated /statics/0/dst_port: icmp has no ports; tcp and udp have'],
+    ],
+    [
+      'for two rows of a filter that match the same',
+      create('filter', {
+        interface_uuid: 'if-1',
+        mode: 'static',
+        statics: [
+          { protocol: 'tcp', action: 'pass', src_address: '10.0.0.0/8' },
+          { protocol: 'tcp', action: 'drop', src_address: '10.0.0.0/8', dst_port: 0 },
+        ],
+      }),
+      ['conflict /statics/1: matches what row 0 matches'],
+    ],
+    [
+      'for a filter of a router port',
+      create('filter', { interface_uuid: 'if-r1', mode: 'static' }),
+      ['invariant_violated /interface_uuid: if-r1 is simulated: nothing passes through it that could be filtered'],
+    ],
+    [
+      'for 10,001 rules at once',
+      create('security_group', {
+        rules: Array.from({ length: 10_001 }, (_, n) => ({
+          direction: 'ingress',
+          protocol: 'tcp',
+          ports: [String(n + 1)],
+          remote: { any: true },
+        })),
+      }),
+      ['invalid_argument /rules: must have at most 10000 items'],
     ],
     ['for a rule uuid of another group', sg({ uuid: 'sgr-1' }), ['conflict /rules/0/uuid: sgr-1 is a rule of sg-1']],
 

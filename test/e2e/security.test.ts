@@ -29,7 +29,7 @@ async function define(world: World, { groups, addressSets, membership }: Policy)
   const operations = [
     ...Object.entries(addressSets).map(([uuid, addresses]) => put(`address_sets/${uuid}`, { addresses })),
     ...groups.map(({ uuid, default: rest, tier, rules }) =>
-      put(`security_groups/${uuid}`, { default: rest, tier, rules: rules.map(({ rule_key: _key, ...rule }) => rule) }),
+      put(`security_groups/${uuid}`, { default: rest, tier, rules: rules.map((rule) => ({ ...rule, rule_key: undefined })) }),
     ),
     ...membership.map((security_group_uuids, n) => put(`interfaces/if-${plans[n]!.name}`, { security_group_uuids })),
   ];

@@ -91,6 +91,14 @@ export class HotoriSide implements Side {
     await this.#ask('PUT', `/security_groups/sg-0?${WAIT}`, { rules: rulesOf(0, GROUP_TCP_PORTS) });
   }
 
+  async leave({ name }: Port): Promise<void> {
+    await this.#ask('PUT', `/interfaces/${interfaceUuid(name)}?${WAIT}`, { security_group_uuids: [] });
+  }
+
+  async join({ name, group }: Port): Promise<void> {
+    await this.#ask('PUT', `/interfaces/${interfaceUuid(name)}?${WAIT}`, { security_group_uuids: [`sg-${group}`] });
+  }
+
   /** Up to date, and no revision comes any more. */
   async settle(): Promise<void> {
     let last = -1;

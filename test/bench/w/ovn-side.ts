@@ -137,6 +137,20 @@ export class OvnSide implements Side {
     await this.#change([{ op: 'mutate', table: 'Port_Group', where: [['name', '==', 'sg0']], mutations }]);
   }
 
+  leave(port: Port): Promise<void> {
+    return this.#changeMember(port, 'delete');
+  }
+
+  join(port: Port): Promise<void> {
+    return this.#changeMember(port, 'insert');
+  }
+
+  async #changeMember({ name, group }: Port, how: 'insert' | 'delete'): Promise<void> {
+    const [row] = await this.#nb.select('Logical_Switch_Port', ['_uuid'], [['name', '==', name]]);
+    const where = [['name', '==', `sg${group}`]];
+    await this.#change([{ op: 'mutate', table: 'Port_Group', where, mutations: [['ports', how, row?.['_uuid']]] }]);
+  }
+
   async settle(): Promise<void> {
     await this.#change([]);
   }

@@ -21,6 +21,9 @@ export interface Side {
   addRule(tcpPort: number): Promise<void>;
   /** Without that rule again. */
   removeRule(): Promise<void>;
+  /** Takes a port out of its group, and in again. Resolves when every hypervisor has it. */
+  leave(port: Port): Promise<void>;
+  join(port: Port): Promise<void>;
   /** Resolves when there is nothing left to do. */
   settle(): Promise<void>;
   /** Ends what programs the first hypervisor and starts it again, flows left in place. Resolves when it is known to be up to date. */

@@ -1,0 +1,161 @@
+/**
+ * Security groups: a rule more in a group of 1,000 members on four hypervisors, a member more, and connections through the policy tables.
+ *
+ * Owns: the command line, what is reported. The workload and both sides are those of the benchmark `w`.
+ * Assumes: root; Open vSwitch with the dummy datapath for changes, the userspace datapath for connections.
+ */
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import { Lab } from '../lab/lab.js';
+import { Prober } from '../lab/probes.js';
+import { run } from '../lab/run.js';
+import { post, World } from '../e2e/world.js';
+import { percentile, type BenchResult } from './result.js';
+import { HotoriSide } from './w/hotori-side.js';
+import { isOvnInstalled } from './w/ovn-daemons.js';
+import { OvnSide } from './w/ovn-side.js';
+import type { Side } from './w/side.js';
+import { laterPort, makeWorkload, type Workload } from './w/workload.js';
+
+const HYPERVISORS = 4;
+const NETWORKS = 10;
+
+interface Figures {
+  readonly ruleMs: readonly number[];
+  readonly joinMs: readonly number[];
+  /** On the hypervisor with the most. */
+  readonly flows: number;
+  /** Modifications sent to all switches, for one rule and for one member; where that can be asked. */
+  readonly ruleMods: number | undefined;
+  readonly joinMods: number | undefined;
+}
+
+export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchResult> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      members: { type: 'string', default: '1000' },
+      reps: { type: 'string', default: '30' },
+      'peer-reps': { type: 'string', default: '5' },
+      connections: { type: 'string', default: '3000' },
+      /** ovn, or none. */
+      peer: { type: 'string', default: 'ovn' },
+    },
+  });
+  const workload = makeWorkload(HYPERVISORS, NETWORKS, Math.round(Number(values.members) / NETWORKS));
+  const own = await alone((lab) => HotoriSide.start(lab, workload, []), workload, Number(values.reps));
+  const isBeside = values.peer === 'ovn' && isOvnInstalled();
+  let peer: { readonly name: string; readonly figures: Figures } | undefined;
+  if (isBeside) {
+    const version = /(\d+\.\d+\.\d+)/.exec(await run(['ovn-northd', '--version']))?.[1] ?? '?';
+    const figures = await alone((lab) => OvnSide.start(lab, workload, version), workload, Number(values['peer-reps']));
+    peer = { name: `OVN ${version}`, figures };
+  }
+  const note = isBeside ? {} : { note: values.peer === 'ovn' ? 'OVN is not installed' : 'without a peer' };
+  const beside = (name: string, metric: string, unit: string, n: number, pick: (figures: Figures) => number): BenchResult => {
+    const base = { bench: 'sg', case: name, metric, value: pick(own), unit, n, ...note };
+    return peer === undefined
+      ? base
+      : { ...base, peer: { name: peer.name, value: pick(peer.figures) }, ratio: pick(own) / pick(peer.figures) };
+  };
+  const spread = (samples: readonly number[]) => ({ p50: percentile(samples, 0.5), p99: percentile(samples, 0.99) });
+  yield { ...beside('rule_added', 'p50', 'ms', own.ruleMs.length, ({ ruleMs }) => percentile(ruleMs, 0.5)), ...spread(own.ruleMs) };
+  yield { ...beside('member_joins', 'p50', 'ms', own.joinMs.length, ({ joinMs }) => percentile(joinMs, 0.5)), ...spread(own.joinMs) };
+  for (const [name, mods] of [
+    ['rule_added', own.ruleMods],
+    ['member_joins', own.joinMods],
+  ] as const)
+    if (mods !== undefined)
+      yield { bench: 'sg', case: name, metric: 'flow_mods', value: mods, unit: `flow-mods on ${HYPERVISORS} hypervisors`, n: 1 };
+  yield beside('flows_per_hypervisor', 'flows', 'flows', HYPERVISORS, ({ flows }) => flows);
+  yield* connections(Number(values.connections));
+}
+
+async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, reps: number): Promise<Figures> {
+  const lab = await Lab.create();
+  try {
+    const side = await start(lab);
+    try {
+      return await measure(side, workload, reps);
+    } finally {
+      await side.stop();
+    }
+  } finally {
+    await lab.destroy();
+  }
+}
+
+async function measure(side: Side, workload: Workload, reps: number): Promise<Figures> {
+  const joining = laterPort(workload, 0);
+  await side.plug([...workload.ports, joining]);
+  await side.load();
+  await side.addPort(joining);
+  await side.settle();
+  const flows = Math.max(...(await Promise.all(side.switches.map((one) => one.flowCount()))));
+  const timed = async (work: () => Promise<void>): Promise<number> => {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  };
+  const modsOf = async (work: () => Promise<unknown>): Promise<number | undefined> => {
+    const before = await side.flowMods?.();
+    await work();
+    await side.settle();
+    const after = await side.flowMods?.();
+    return before === undefined || after === undefined ? undefined : after - before;
+  };
+  const ruleMs: number[] = [];
+  const joinMs: number[] = [];
+  const ruleMods = await modsOf(() => side.addRule(7999));
+  await side.removeRule();
+  await side.leave(joining);
+  const joinMods = await modsOf(() => side.join(joining));
+  for (let i = 0; i < reps; i++) {
+    ruleMs.push(await timed(() => side.addRule(8000 + i)));
+    await side.removeRule();
+    await side.leave(joining);
+    joinMs.push(await timed(() => side.join(joining)));
+  }
+  return { ruleMs, joinMs, flows, ruleMods, joinMods };
+}
+
+/** TCP connections opened and closed by a program in a VM, towards a VM whose group admits them, and past all tables with NORMAL. */
+async function* connections(count: number): AsyncGenerator<BenchResult> {
+  const world = await World.start();
+  try {
+    await world.defineNetworks();
+    const rules = Array.from({ length: 20 }, (_, i) => ({
+      direction: 'ingress',
+      protocol: 'tcp',
+      ports: [String(80 + i)],
+      remote: { any: true },
+    }));
+    await world.hotori.post('/batch', { operations: [post('security_groups', { uuid: 'sg-bench', rules })] });
+    const [client, server] = await world.addVms(
+      { name: 'client', network: 'a', host: 10 },
+      { name: 'server', network: 'a', host: 11, groups: ['sg-bench'] },
+    );
+    const [prober] = [await Prober.start(client!, world.lab.dir, []), await Prober.start(server!, world.lab.dir, [80])];
+    const rate = async (): Promise<number> => {
+      const started = performance.now();
+      for (let done = 0; done < count; done += 100) {
+        const outcomes = await prober.probe(
+          Array.from({ length: 100 }, () => ({ protocol: 'tcp' as const, dst: '10.1.0.11', port: 80 })),
+          10_000,
+        );
+        if (outcomes.some((outcome) => outcome !== 'allow')) throw new Error('a connection was not admitted');
+      }
+      return count / ((performance.now() - started) / 1000);
+    };
+    await rate();
+    const policy = await rate();
+    await world.hypervisor.ovs.ofctl(['add-flow', 'br-int', 'table=0,priority=65535,cookie=0x1,actions=NORMAL']);
+    await rate();
+    const normal = await rate();
+    const figure = { bench: 'sg', case: 'connections', metric: 'rate', unit: 'TCP connections/s', n: count };
+    const note = 'opened by a node program in a VM, userspace datapath; the program bounds both';
+    yield { ...figure, value: policy, peer: { name: 'NORMAL on the same bridge', value: normal }, ratio: policy / normal, note };
+  } finally {
+    await world.destroy({ commonCheck: false });
+  }
+}
