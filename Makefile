@@ -42,7 +42,7 @@ bench: build
 # The end-to-end tests over and over, in another order each time and with every fault on every hypervisor, until one fails or ROUNDS are done.
 soak: export SOAK := 1
 soak: test-tools build
-	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; $(E2E) --randomize; done
+	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; SECURITY_POLICIES=40 SECURITY_SEED=$$round $(E2E) --randomize; done
 
 clean:
 	rm -rf dist node_modules/.cache

@@ -40,10 +40,12 @@ export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchRes
       connections: { type: 'string', default: '3000' },
       /** ovn, or none. */
       peer: { type: 'string', default: 'ovn' },
+      'node-args': { type: 'string', default: '' },
     },
   });
   const workload = makeWorkload(HYPERVISORS, NETWORKS, Math.round(Number(values.members) / NETWORKS));
-  const own = await alone((lab) => HotoriSide.start(lab, workload, []), workload, Number(values.reps));
+  const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
+  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, Number(values.reps));
   const isBeside = values.peer === 'ovn' && isOvnInstalled();
   let peer: { readonly name: string; readonly figures: Figures } | undefined;
   if (isBeside) {
@@ -68,7 +70,7 @@ export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchRes
     if (mods !== undefined)
       yield { bench: 'sg', case: name, metric: 'flow_mods', value: mods, unit: `flow-mods on ${HYPERVISORS} hypervisors`, n: 1 };
   yield beside('flows_per_hypervisor', 'flows', 'flows', HYPERVISORS, ({ flows }) => flows);
-  yield* connections(Number(values.connections));
+  if (Number(values.connections) > 0) yield* connections(Number(values.connections));
 }
 
 async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, reps: number): Promise<Figures> {

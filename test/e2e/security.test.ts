@@ -70,6 +70,21 @@ function matrixOf(outcomes: readonly (readonly { readonly to: number; readonly o
   return [`   ${plans.map(({ name }) => name.padEnd(8)).join(' ')}`.trimEnd(), ...rows].join('\n');
 }
 
+function describe9({ groups, membership }: Policy): string {
+  const rules = groups.flatMap((group) =>
+    group.rules.map((rule) => {
+      const what = [rule.protocol, rule.ports.join(), rule.icmp_type === null ? '' : `type ${rule.icmp_type}`]
+        .filter((part) => part !== '')
+        .join(' ');
+      const where = [rule.tier ?? group.tier, rule.priority, rule.direction, rule.action].join(' ');
+      return `${group.uuid} (${group.default}): ${where} ${what} ${Object.values(rule.remote).join()}`;
+    }),
+  );
+  return [...rules, ...membership.map((uuids, n) => `${plans[n]!.name} ${Object.values(places[n]!).join(' ')}: ${uuids.join(' ')}`)].join(
+    '\n',
+  );
+}
+
 describe('security groups between nine endpoints', () => {
   let world: World;
   let vms: Vm[];
@@ -108,6 +123,7 @@ describe('security groups between nine endpoints', () => {
         const model = modelOf(policy);
         const expected = plans.map((_, from) => probesFrom(from).map((probe) => ({ to: probe.to, outcome: judgeBoth(model, probe) })));
         const observed = await Promise.all(plans.map((_, from) => observe(from)));
+        if (process.env['SECURITY_PRINT'] !== undefined) console.info(`${describe9(policy)}\n${matrixOf(observed)}`);
         // In one comparison both matrices show in full, with what differs.
         expect(matrixOf(observed)).toBe(matrixOf(expected));
         expect((await world.compareSampled(40, SEED)).differences).toEqual([]);

@@ -214,7 +214,6 @@ export const policyDropFlows = rule('drop counters', 'local_port', (port, look, 
   count('spoof', 'source_port');
   const { stances } = stancesOf(iface.policy_class_key, look);
   const stateful = needsState(stances);
-  const judges = stances.some((one) => one.closes_ingress || one.closes_egress || one.refuses_ingress || one.refuses_egress);
   for (const { direction, port: side } of [
     { direction: 'egress', port: 'source_port' },
     { direction: 'ingress', port: 'destination_port' },
@@ -222,8 +221,7 @@ export const policyDropFlows = rule('drop counters', 'local_port', (port, look, 
     const closes = stances.some((one) => one[`closes_${direction}`]);
     const refuses = stances.some((one) => one[`refuses_${direction}`]);
     if (stateful) count(reason(direction, 'invalid'), side);
-    // Replies of a connection that the other direction has revoked stop here.
-    if (stateful && judges) count(reason(direction, 'revoked'), side);
+    if (stateful && (closes || refuses)) count(reason(direction, 'revoked'), side);
     if (closes) count(reason(direction, 'policy'), side);
     if (refuses) count(reason(direction, 'rule'), side);
   }

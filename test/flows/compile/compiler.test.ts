@@ -137,7 +137,7 @@ describe('compiler', () => {
       [80, 1],
       [96, 2],
       [108, 1],
-      [250, 6],
+      [250, 5],
     ]);
     expect(compiler.runs - runs).toBeLessThanOrEqual(10);
   });
