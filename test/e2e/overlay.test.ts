@@ -57,6 +57,35 @@ describe('networks over three hypervisors', () => {
     expect({ outside, seen }).toEqual({ outside: [6, 3, 3], seen: [3, 0, 3] });
   }, 30_000);
 
+  it('groups are enforced where the receiver is, by members wherever they are, and rejections come back', async () => {
+    const ingress = { direction: 'ingress', protocol: 'tcp', ports: ['7'] };
+    await world.hotori.post('/batch?wait=installed', {
+      operations: [
+        post('security_groups', { uuid: 'sg-friends' }),
+        post('security_groups', {
+          uuid: 'sg-guarded',
+          rules: [
+            { ...ingress, remote: { security_group_uuid: 'sg-friends' } },
+            { ...ingress, remote: { any: true }, action: 'reject', priority: 100 },
+          ],
+        }),
+        { method: 'PUT', path: '/interfaces/if-vm1', body: { security_group_uuids: ['sg-friends'] } },
+        { method: 'PUT', path: '/interfaces/if-vm3', body: { security_group_uuids: ['sg-guarded'] } },
+      ],
+    });
+    const ask = async (from: number, to: string) => {
+      const { code, stderr } = await world.vm(from).exec(['nc', '-v', '-z', '-w', '3', to, '7']);
+      return code === 0 ? 'admitted' : /refused/.test(stderr) ? 'rejected' : 'silence';
+    };
+    const seen = [await ask(1, '10.101.0.11'), await ask(5, '10.101.0.11'), await ask(1, 'fd00:101::11'), await ask(5, 'fd00:101::11')];
+    await world.hotori.put('/interfaces/if-vm5?wait=installed', { security_group_uuids: ['sg-friends'] });
+    const joined = await ask(5, '10.101.0.11');
+    await world.hotori.post('/batch?wait=installed', {
+      operations: [1, 3, 5].map((n) => ({ method: 'PUT', path: `/interfaces/if-vm${n}`, body: { security_group_uuids: [] } })),
+    });
+    expect({ seen, joined }).toEqual({ seen: ['admitted', 'rejected', 'admitted', 'rejected'], joined: 'admitted' });
+  }, 30_000);
+
   it('what comes from an address that is no hypervisor is refused and counted', async () => {
     const [one] = world.underlay.attachments;
     const { code } = DROP_REASONS.unknown_peer;

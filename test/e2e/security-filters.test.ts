@@ -101,7 +101,10 @@ describe('filters', () => {
   }, 30_000);
 
   it('are switched on and off at run time, with their rows and passthroughs', async () => {
-    const set = (path: string) => world.hotori.put(`${path}${path.includes('?') ? '&' : '?'}wait=installed`, undefined);
+    const set = async (path: string) => {
+      await world.hotori.put(`${path}${path.includes('?') ? '&' : '?'}wait=installed`, undefined);
+      await world.revalidated();
+    };
     await set('/interfaces/if-vm2?enable_filtering=false');
     const off = [await reach('vm6', 'vm2'), await reach('vm2', 'vm6')];
     await set('/interfaces/if-vm2?enable_filtering=true');
@@ -109,8 +112,10 @@ describe('filters', () => {
     await set('/filters/fil-vm2?ingress_passthrough=true&egress_passthrough=true');
     const through = [await reach('vm6', 'vm2'), await reach('vm2', 'vm6')];
     await world.hotori.post('/filters/fil-vm2/static?wait=installed&protocol=tcp&action=drop&dst_port=22', undefined);
+    await world.revalidated();
     const dropping = [await reach('vm6', 'vm2'), await reach('vm2', 'vm6')];
     await world.hotori.request('DELETE', '/filters/fil-vm2/static?wait=installed&protocol=tcp&dst_port=22');
+    await world.revalidated();
     const again = await reach('vm6', 'vm2');
     const missing = await world.hotori.request('DELETE', '/filters/fil-vm2/static?protocol=tcp&dst_port=22');
     expect({ off, on, through, dropping, again, missing: missing.status }).toEqual({
@@ -148,6 +153,7 @@ describe('filters', () => {
       ],
     });
     await world.hotori.put('/interfaces/if-vm5?wait=installed', { security_group_uuids: ['sg-udp'] });
+    await world.revalidated();
     const agreed = [await reach('vm5', 'vm6'), await reach('vm6', 'vm5')];
     const statistics = await world.hotori.get('/security_groups/sg-udp/statistics');
     const drops = (await world.hotori.get('/interfaces/if-vm5/statistics')).drops as { reason: string; packets: number }[];

@@ -34,6 +34,7 @@ async function define(world: World, { groups, addressSets, membership }: Policy)
     ...membership.map((security_group_uuids, n) => put(`interfaces/if-${plans[n]!.name}`, { security_group_uuids })),
   ];
   await world.hotori.post('/batch?wait=installed', { operations });
+  await world.revalidated();
 }
 
 /** The probes that every endpoint makes of every other. */

@@ -100,6 +100,11 @@ export class World {
     }
   }
 
+  /** Resolves when the switch has looked at all its cached flows again: what was installed before is in force for every packet. */
+  async revalidated(): Promise<void> {
+    await this.hypervisor.ovs.appctl('revalidator/wait');
+  }
+
   async destroy(options: { readonly allowedWarnings?: readonly RegExp[]; readonly commonCheck?: boolean } = {}): Promise<void> {
     try {
       if (options.commonCheck !== false) await this.commonCheck(options.allowedWarnings);
