@@ -41,6 +41,11 @@ export class StoreCodec {
     return this.check(entitySchema, this.decode(stored, what), what);
   }
 
+  /** An entity as it came out of a migration. */
+  upgraded(uuid: string, value: unknown): Entity {
+    return this.check(entitySchema, value, uuid);
+  }
+
   change(revision: number, stored: Buffer): StoredChange {
     const what = `revision ${revision} of the log`;
     return { revision, ...this.check(changeSchema, this.decode(stored, what), what) };

@@ -12,7 +12,8 @@ import type { RedisArg, RedisReply } from '../redis/connection.js';
 import { RedisError } from '../redis/errors.js';
 import type { RedisLink } from '../redis/link.js';
 import type { StoreCodec } from './codec.js';
-import { STORE_SCHEMA_VERSION, StoreError, type Counters, type Lease, type StoredChange } from './contract.js';
+import { StoreError, type Counters, type Lease, type StoredChange } from './contract.js';
+import type { StoreSchema } from './migrations.js';
 import { worthAnotherTry } from './redis-errors.js';
 import type { RedisHead } from './redis-head.js';
 import { list, type Positions } from './redis-log.js';
@@ -32,11 +33,19 @@ export interface RedisCommitterOptions {
   readonly where: string;
   readonly codec: StoreCodec;
   readonly head: RedisHead;
+  readonly schema: StoreSchema;
   readonly positions: Positions;
   readonly random: Random;
   readonly durability: 'local' | 'replicated';
   readonly logRevisions?: number;
   readonly commitMs?: number;
+}
+
+/** What is special about the commit of a migration. */
+export interface MigrationCommit {
+  /** The schema before. */
+  readonly schema: number;
+  readonly logRevisions: number;
 }
 
 /** What became of one attempt: the script's answer, and how many replicas have it. */
@@ -53,7 +62,12 @@ export class RedisCommitter {
   }
 
   /** @returns the floor of the log. Throws StoreError as Store.commit does; RedisError, when nothing was written. */
-  async commit(changes: readonly StoredChange[], expected: Revision, lease: Lease | undefined): Promise<number | undefined> {
+  async commit(
+    changes: readonly StoredChange[],
+    expected: Revision,
+    lease: Lease | undefined,
+    migration?: MigrationCommit,
+  ): Promise<number | undefined> {
     if (!changes.every((change, index) => change.revision === expected.number + 1 + index))
       throw new StoreError('conflict', `the changes do not follow revision ${expected.number}`);
     if (changes.length === 0) return undefined;
@@ -62,7 +76,7 @@ export class RedisCommitter {
     const until = this.deadline();
     const at = { ...expected, id: positions.idOf(expected) };
     const first = [expected.incarnation, expected.number, at.id ?? '', id];
-    const rest = this.argumentsOf(changes, lease);
+    const rest = this.argumentsOf(changes, lease, migration);
     /** Whether an attempt may have been executed, or may yet be. */
     let inDoubt = false;
     let last: RedisError | undefined;
@@ -90,7 +104,7 @@ export class RedisCommitter {
             throw new StoreError('failed', `${where} has no replica that keeps up, which durability: replicated needs`);
           // `restarted`, `regressed`, `schema`
           default:
-            await head.look(link, at, { timeoutMs }).catch((error: unknown) => {
+            await head.look(link, at, { timeoutMs }, migration?.schema).catch((error: unknown) => {
               if (!(error instanceof RedisError) || error.code !== 'unavailable') throw error;
             });
         }
@@ -133,8 +147,13 @@ export class RedisCommitter {
   }
 
   /** The script's arguments but for those that differ between attempts. */
-  private argumentsOf(changes: readonly StoredChange[], lease: Lease | undefined): readonly RedisArg[] {
-    const { codec, durability, logRevisions } = this.options;
+  private argumentsOf(
+    changes: readonly StoredChange[],
+    lease: Lease | undefined,
+    migration: MigrationCommit | undefined,
+  ): readonly RedisArg[] {
+    const { codec, durability, schema } = this.options;
+    const logRevisions = migration?.logRevisions ?? this.options.logRevisions;
     const values = new Map<string, Entity | undefined>();
     let counters: Counters = {};
     for (const change of changes) {
@@ -146,7 +165,7 @@ export class RedisCommitter {
     const deletes = [...values].flatMap(([uuid, entity]) => (entity === undefined ? [uuid] : []));
     const moved = Object.entries(counters).flat();
     return [
-      STORE_SCHEMA_VERSION,
+      migration?.schema ?? schema.version,
       logRevisions ?? LOG_REVISIONS,
       LOG_BYTES,
       durability === 'replicated' ? 1 : '',
@@ -156,6 +175,7 @@ export class RedisCommitter {
       puts.length / 2,
       deletes.length,
       moved.length / 2,
+      schema.version,
       ...changes.map((change) => codec.encodeChange(change)),
       ...puts,
       ...deletes,

@@ -9,7 +9,8 @@ import type { RedisArg, RedisReply } from '../redis/connection.js';
 import { RedisError } from '../redis/errors.js';
 import type { CallOptions, RedisLink } from '../redis/link.js';
 import type { Revision } from '../messages/slice.js';
-import { STORE_SCHEMA_VERSION, StoreError, type Counters } from './contract.js';
+import { StoreError, type Counters } from './contract.js';
+import type { StoreSchema } from './migrations.js';
 import { list, type LogPosition } from './redis-log.js';
 import { HEAD, RENEW, STORE_KEYS } from './redis-scripts.js';
 
@@ -26,6 +27,7 @@ export interface RedisHeadOptions {
   /** Names the store in errors. */
   readonly where: string;
   readonly random: Random;
+  readonly schema: StoreSchema;
   /** Told what an operator should know. */
   readonly onNotice: (message: string) => void;
 }
@@ -42,8 +44,14 @@ export class RedisHead {
   /**
    * Looks. Begins a store where there is none, and a new incarnation where the server was restarted or promoted, or lacks what the caller has seen.
    * Throws StoreError `newer_schema`, `corrupt`; RedisError.
+   * @param schema what the store has to have, if not this version's
    */
-  async look(link: RedisLink, at?: LogPosition & { readonly incarnation: string }, options: CallOptions = {}): Promise<Head> {
+  async look(
+    link: RedisLink,
+    at?: LogPosition & { readonly incarnation: string },
+    options: CallOptions = {},
+    schema = this.options.schema.version,
+  ): Promise<Head> {
     for (;;) {
       const reply = list(await link.call(this.script(HEAD, at?.incarnation ?? '', at?.number ?? 0, at?.id ?? ''), options));
       const state = String(reply[0]);
@@ -53,8 +61,8 @@ export class RedisHead {
         await this.renew(link, '', options);
         continue;
       }
-      const [, schema, incarnation, number, id, floor] = reply.map(String);
-      this.checkSchema(Number(schema));
+      const [, stored, incarnation, number, id, floor] = reply.map(String);
+      this.checkSchema(Number(stored), schema);
       if (state === 'ok') {
         const revision = { incarnation: incarnation!, number: Number(number) };
         return { revision, id: id!, floor: Number(floor), counters: countersOf(reply[6]!) };
@@ -63,6 +71,12 @@ export class RedisHead {
       const why = state === 'restarted' ? 'its server was restarted or replaced' : 'it lacks a revision that was there';
       this.options.onNotice(`${this.options.where} begins a new incarnation at revision ${number}: ${why}`);
     }
+  }
+
+  /** The schema of what is stored; undefined where there is nothing yet. */
+  async storedSchema(link: RedisLink): Promise<number | undefined> {
+    const reply = list(await link.call(this.script(HEAD, '', 0, '')));
+    return reply.length < 2 ? undefined : Number(reply[1]);
   }
 
   script(source: string, ...args: readonly RedisArg[]): readonly RedisArg[] {
@@ -75,19 +89,16 @@ export class RedisHead {
     return new RedisError('unavailable', `${this.options.where} is a replica; the master is wanted`);
   }
 
-  private checkSchema(version: number): void {
+  private checkSchema(version: number, expected: number): void {
     const { where } = this.options;
-    if (version > STORE_SCHEMA_VERSION)
-      throw new StoreError(
-        'newer_schema',
-        `${where} was written by a newer version (schema ${version}; this one knows ${STORE_SCHEMA_VERSION})`,
-      );
-    if (version !== STORE_SCHEMA_VERSION) throw new StoreError('corrupt', `${where} has schema ${version}, which never was`);
+    if (version > expected)
+      throw new StoreError('newer_schema', `${where} was written by a newer version (schema ${version}; this one knows ${expected})`);
+    if (version !== expected) throw new StoreError('corrupt', `${where} has schema ${version}, not ${expected}`);
   }
 
   private async renew(link: RedisLink, ended: string, options: CallOptions): Promise<void> {
     const incarnation = Buffer.from(this.options.random.bytes(8)).toString('hex');
-    await link.call(this.script(RENEW, ended, incarnation, STORE_SCHEMA_VERSION), options);
+    await link.call(this.script(RENEW, ended, incarnation, this.options.schema.version), options);
   }
 }
 

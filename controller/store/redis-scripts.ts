@@ -59,7 +59,7 @@ return {'ok'}
 /**
  * Compare and set. ARGV: expected incarnation, revision and id of its change (as HEAD); id of this commit; '1' when it is tried again;
  * schema; how many revisions and bytes the log keeps; '1' when a replica has to be there; lease name and token, or ''; number of changes, puts,
- * deletes and counters; then the changes, the puts (uuid, value), the deletes, the counters (name, value).
+ * deletes and counters; the schema afterwards; then the changes, the puts (uuid, value), the deletes, the counters (name, value).
  * Answers [`ok`, floor], [`conflict`, incarnation, revision], or one of `restarted`, `regressed`, `replica`, `forgotten`, `schema`, `fenced`, `alone`.
  */
 export const COMMIT = `#!lua
@@ -95,7 +95,7 @@ end
 redis.call('HLEN', KEYS[2])
 redis.call('HLEN', KEYS[3])
 
-local next = 15
+local next = 16
 local previous = meta[3]
 for i = 1, changes do
   local own = ARGV[4] .. ':' .. i
@@ -125,7 +125,7 @@ while revision - floor > tonumber(ARGV[7]) or (bytes > tonumber(ARGV[8]) and flo
   if oldest then bytes = bytes - #field(oldest, 'change') end
 end
 if floor > kept then redis.call('XTRIM', KEYS[4], 'MINID', id(floor + 1)) end
-redis.call('HSET', KEYS[1], 'revision', string.format('%.0f', revision), 'commit', previous, 'floor', string.format('%.0f', floor), 'log_bytes', string.format('%.0f', bytes))
+redis.call('HSET', KEYS[1], 'schema', ARGV[16], 'revision', string.format('%.0f', revision), 'commit', previous, 'floor', string.format('%.0f', floor), 'log_bytes', string.format('%.0f', bytes))
 return {'ok', string.format('%.0f', floor)}
 `;
 

@@ -15,10 +15,12 @@ import type { RedisLink } from '../redis/link.js';
 import { RedisError } from '../redis/errors.js';
 import { StoreCodec } from './codec.js';
 import { StoreError, type Lease, type Store, type StoredChange, type StoreSnapshot, type StoreWatch } from './contract.js';
+import { STORE_SCHEMA, type StoreSchema } from './migrations.js';
 import { RedisCommitter } from './redis-commit.js';
 import { storeErrorOf } from './redis-errors.js';
 import { RedisHead, type Head } from './redis-head.js';
 import { list, nextEntry, Positions, type LogPosition } from './redis-log.js';
+import { migrateRedis } from './redis-migrate.js';
 import { DROP_LEASE, KEEP_LEASE, TAKE_LEASE } from './redis-scripts.js';
 import { RedisWatch } from './redis-watch.js';
 
@@ -37,6 +39,8 @@ export interface RedisStoreOptions {
   readonly logRevisions?: number;
   /** How long a commit may take, in ms, whatever happens. */
   readonly commitMs?: number;
+  /** What is written; STORE_SCHEMA when absent. */
+  readonly schema?: StoreSchema;
   /** How long a lease outlives its holder, in ms. */
   readonly leaseMs?: number;
   /** Told what an operator should know: a new incarnation, a Redis that forgets. */
@@ -58,6 +62,7 @@ export async function openRedisStore(options: RedisStoreOptions): Promise<Store>
 class RedisStore implements Store {
   private readonly options: RedisStoreOptions;
   private readonly where: string;
+  private readonly schema: StoreSchema;
   private readonly codec: StoreCodec;
   private readonly head: RedisHead;
   private readonly committer: RedisCommitter;
@@ -72,15 +77,18 @@ class RedisStore implements Store {
     const { connections, random } = options;
     this.options = options;
     this.where = `the store in ${connections.text}`;
+    this.schema = options.schema ?? STORE_SCHEMA;
     this.codec = new StoreCodec(this.where);
     this.head = new RedisHead({
       keyPrefix: connections.keyPrefix,
       where: this.where,
       random,
+      schema: this.schema,
       onNotice: (text) => options.onNotice?.(text),
     });
     this.committer = new RedisCommitter({
       ...options,
+      schema: this.schema,
       link: this.link('store-commit'),
       settledKey: this.key('settled'),
       where: this.where,
@@ -100,6 +108,7 @@ class RedisStore implements Store {
 
   async open(): Promise<void> {
     await this.attempt('cannot open', async () => {
+      await this.migrate();
       this.noteHead(await this.head.look(this.link('store')));
       const info = String(await this.link('store').call(['INFO']));
       const field = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
@@ -114,7 +123,8 @@ class RedisStore implements Store {
     return this.read('cannot load', async () => {
       for (let attempt = 0; attempt < LOAD_ATTEMPTS; attempt++) {
         const before = await this.look();
-        const entities = await this.scan();
+        const entities = new Map<string, Entity>();
+        await this.scan((uuid, value) => entities.set(uuid, this.codec.entity(value, uuid)));
         let id = before.id;
         let { number } = before.revision;
         let { counters } = before;
@@ -265,21 +275,30 @@ class RedisStore implements Store {
     return head;
   }
 
-  private async scan(): Promise<Map<string, Entity>> {
-    const entities = new Map<string, Entity>();
+  private migrate(): Promise<void> {
+    return migrateRedis({
+      head: this.head,
+      link: this.link('store'),
+      committer: this.committer,
+      codec: this.codec,
+      schema: this.schema,
+      scan: (visit) => this.scan(visit),
+      lease: (name, signal) => this.leases.lease(name, signal),
+    });
+  }
+
+  private async scan(visit: (uuid: string, value: Buffer) => void): Promise<void> {
     const breath = new Breath();
     let cursor: string | Buffer = '0';
     do {
       const [next, found] = list(await this.link('store').call(['HSCAN', this.key('entities'), cursor, 'COUNT', SCAN_COUNT]));
       const all = list(found!);
       for (let i = 0; i + 1 < all.length; i += 2) {
-        const uuid = String(all[i]);
-        entities.set(uuid, this.codec.entity(all[i + 1] as Buffer, uuid));
+        visit(String(all[i]), all[i + 1] as Buffer);
         await breath.takeIfDue();
       }
       cursor = next as Buffer;
     } while (String(cursor) !== '0');
-    return entities;
   }
 
   /** Calls `visit` for each change after that one. Throws StoreError `compacted` at a hole. */

@@ -221,6 +221,29 @@ describe('Redis store', () => {
     });
   });
 
+  it('migrates what an older version wrote, once, and stops that version', async () => {
+    await withRedis(async (server, open) => {
+      const older = await open();
+      const { revision } = await older.load();
+      await older.commit([change(1, [segment('seg-a', 'a'), segment('seg-b', 'b')], [], { vrf_key: 7 })], revision);
+      const at1 = { ...revision, number: 1 };
+      const { ended } = await older.watch(at1, () => {}, new AbortController().signal);
+      const step = (entity: unknown) => ({ ...(entity as object), display_name: `${(entity as { display_name: string }).display_name}+` });
+      const schema = { version: 2, steps: [step] };
+      const newer = await Promise.all([open({ schema }), open({ schema }), open({ schema })]);
+      for (const store of newer) {
+        const { entities, ...rest } = await store.load();
+        expect(rest).toEqual({ revision: { ...revision, number: 2 }, counters: { vrf_key: 7 } });
+        expect(new Set(entities)).toEqual(new Set([segment('seg-a', 'a+'), segment('seg-b', 'b+')]));
+      }
+      expect(await refusal(newer[0].changesSince(revision))).toBe('compacted');
+      expect(await server.cli('hget', '{hotori}:meta', 'schema')).toBe('2\n');
+      expect(await refusal(older.commit([needle(2)], at1))).toBe('newer_schema');
+      expect(await ended).toMatchObject({ code: expect.stringMatching(/newer_schema/) });
+      await newer[0].commit([needle(3)], { ...revision, number: 2 });
+    });
+  });
+
   it('commits while a replica keeps up, and waits for it', async () => {
     await withRedis(async (server, open) => {
       const replica = await RedisServer.start(join(server.dir, 'replica'), { ...APPEND_ALWAYS, replicaof: `127.0.0.1 ${server.port}` });
