@@ -9,6 +9,7 @@ import path from 'node:path';
 import { parseIpv4 } from '../../flows/net/ip.js';
 import { parseMac } from '../../flows/net/mac.js';
 import { eventually } from '../lab/eventually.js';
+import { Fleet } from '../lab/fleet.js';
 import { Hotori } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
 import type { Ovs } from '../lab/ovs.js';
@@ -79,12 +80,17 @@ export class OpenvnetWorld {
     return this.#hotori;
   }
 
+  get fleet(): Fleet {
+    if (!(this.#hotori instanceof Fleet)) throw new Error('it is one process');
+    return this.#hotori;
+  }
+
   vm(n: number): Vm {
     return this.vms[n - 1]!;
   }
 
-  /** Ends what was and says a new model. */
-  async begin(order: Order, requests: readonly VnctlRequest[]): Promise<void> {
+  /** Ends what was and says a new model. @param redisPort of a Redis; then every role is a process of its own. */
+  async begin(order: Order, requests: readonly VnctlRequest[], redisPort?: number): Promise<void> {
     await this.end();
     this.#scenarios += 1;
     this.#format = this.#scenarios % 2 === 0 ? 'json' : 'yml';
@@ -102,7 +108,7 @@ export class OpenvnetWorld {
       for (const request of said) await this.say(request);
       await alone.stop();
     }
-    this.#hotori = new Hotori({
+    const options = {
       dir,
       ovs: this.#idle,
       vna: this.underlay.attachments.map(({ hypervisor: { ovs }, ipv4 }, i) => ({
@@ -114,7 +120,8 @@ export class OpenvnetWorld {
         bridge_mappings: { underlay: UNDERLAY_BRIDGE },
       })),
       args: ['--auto-register', 'false', '--overlay-mode', 'explicit'],
-    });
+    };
+    this.#hotori = redisPort === undefined ? new Hotori(options) : await Fleet.make({ ...options, redisPort });
     await this.hotori.start();
     if (order === 'before') for (const request of said) await this.say(request);
     await this.hotori.untilInstalled();
@@ -223,7 +230,7 @@ export class OpenvnetWorld {
 
   async destroy(): Promise<void> {
     try {
-      await this.#hotori?.stop();
+      await (this.#hotori instanceof Fleet ? this.#hotori.close() : this.#hotori?.stop());
     } finally {
       await this.lab.destroy();
     }
