@@ -40,6 +40,8 @@ export class Overlay {
   readonly #numbers = new PortNumbers<TunnelState>();
   #optionTrouble: string | undefined;
   #datapath: string | undefined;
+  /** As last told; asking the system for its devices at every report would cost more than the report. */
+  #facts: ChassisFacts | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(parts: OverlayParts) {
@@ -73,7 +75,7 @@ export class Overlay {
 
   facts(): ChassisFacts {
     const { options, ovsdb, devices } = this.#parts;
-    return chassisFacts(options, ovsdb.tables, devices());
+    return (this.#facts = chassisFacts(options, ovsdb.tables, devices()));
   }
 
   records(datapathUuid: string): LocalRecord[] {
@@ -96,7 +98,7 @@ export class Overlay {
 
   /** This end of every pair; undefined until the datapath is known. */
   side(): Side | undefined {
-    return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...this.facts() };
+    return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...(this.#facts ?? this.facts()) };
   }
 
   /** What of this hypervisor keeps tunnels from working. */

@@ -3,7 +3,7 @@
  *
  * Owns: joining the NICs that OVSDB shows with the bindings of the slice; the conntrack zone of each port; telling the compiler of a port only
  * when its zone is claimed and empty, and emptying the zone after a port's flows are gone. A NIC that names an interface nobody has defined yet gets
- * its zone at once, so that this write to OVSDB, which makes the switch look at all its ports, is not waited for later.
+ * its zone at once, and has it emptied, so that neither the write to OVSDB, which makes the switch look at all its ports, nor the switch is waited for later.
  * Assumes: the pipeline drops what comes from a port it does not know, so that a NIC that is not yet a local port reaches nobody.
  * Promises: a port that was live before a restart of this process is live again at once and keeps its zone and its connections. A NIC that
  * comes back, or serves another interface, starts with an empty zone. Failures are tried again until they succeed or the NIC is gone.
@@ -72,8 +72,8 @@ export class Ports {
   readonly #busy = new Map<string, Job>();
   /** Those of them that are done and wait to be looked at, all together. */
   #done: string[] = [];
-  /** Zones being claimed ahead, by row. */
-  readonly #ahead = new Map<string, Promise<void>>();
+  /** Zones being claimed ahead, by row; what they come to is the zone, once it is empty. */
+  readonly #ahead = new Map<string, Promise<number | undefined>>();
   #vifs: ReadonlyMap<string, Vif> = new Map();
   #plugs: ReadonlyMap<string, Plug> = new Map();
 
@@ -210,13 +210,18 @@ export class Ports {
     for (const row of this.#ahead.keys()) if (!waiting.has(row)) this.#ahead.delete(row);
   }
 
-  async #claimAhead(vif: Vif, interfaceUuid: string): Promise<void> {
+  async #claimAhead(vif: Vif, interfaceUuid: string): Promise<number | undefined> {
+    const { store, flushZone, signal } = this.#options;
     const zone = this.#zones.pick();
-    if (zone === undefined) return;
+    if (zone === undefined) return undefined;
     try {
-      await this.#options.store.claimZone(vif.port_name, zone, interfaceUuid, this.#options.signal);
+      await store.claimZone(vif.port_name, zone, interfaceUuid, signal);
+      // Nothing of a port without flows gets into its zone: empty now is empty until it is live.
+      await flushZone(zone, signal);
+      return this.#zones.isShared(zone, vif.row_uuid) ? undefined : zone;
     } catch {
       // Said when it matters, by the claim that follows the binding.
+      return undefined;
     } finally {
       this.#zones.release(zone);
     }
@@ -224,18 +229,19 @@ export class Ports {
 
   async #claim({ interface_uuid, vif: seen }: Plug): Promise<void> {
     const { flushZone, signal } = this.#options;
-    await this.#ahead.get(seen.row_uuid);
+    const empty = await this.#ahead.get(seen.row_uuid);
     const now = this.#vifs.get(seen.port_name);
     const vif = now?.row_uuid === seen.row_uuid ? now : seen;
     // Whoever waits for the NIC must not take what was installed for another interface, or before an interruption, for this.
     if (vif.installed_revision !== null) await this.#mark(new Map([[vif.port_name, null]]));
     const zone = await this.#claimZone(interface_uuid, vif);
     try {
-      await flushZone(zone, signal);
+      if (zone !== empty) await flushZone(zone, signal);
     } catch (error) {
       this.#zones.release(zone);
       throw error;
     }
+    this.#ahead.delete(seen.row_uuid);
     this.#ports.set(interface_uuid, { row_uuid: vif.row_uuid, port_name: vif.port_name, zone, local: undefined });
   }
 
