@@ -67,6 +67,15 @@ export function regMatch(name: RegisterName, value: number): OxmField {
   return place(name, value);
 }
 
+/** Matches two registers that share a field, which a match can name only once. */
+export function regMatchBoth(a: RegisterName, valueOfA: number, b: RegisterName, valueOfB: number): OxmField {
+  const [{ field }, { bits, offset }] = [REGISTERS[a], REGISTERS[b]];
+  const of = (name: RegisterName) => ((2 ** REGISTERS[name].bits - 1) * 2 ** REGISTERS[name].offset) >>> 0;
+  const value = (valueOfA * 2 ** REGISTERS[a].offset + valueOfB * 2 ** offset) >>> 0;
+  const mask = (of(a) | of(b)) >>> 0;
+  return bits + REGISTERS[a].bits === 32 ? { field, value } : { field, value, mask };
+}
+
 /** Writes a register's bits and leaves the rest of the field alone. */
 export function regLoad(name: RegisterName, value: number): Action {
   const { field, value: placed, mask } = place(name, value);

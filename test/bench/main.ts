@@ -13,6 +13,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   scale: async () => (await import('./scale.js')).benchScale,
   w: async () => (await import('./w.js')).benchW,
   store: async () => (await import('./store.js')).benchStore,
+  routing: async () => (await import('./routing.js')).benchRouting,
   install: async () => (await import('./install.js')).benchInstall,
 };
 

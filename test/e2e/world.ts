@@ -21,6 +21,9 @@ import type { Vm } from '../lab/vm.js';
 /** How many packets the common check tries. */
 const SAMPLED_PACKETS = 60;
 
+/** Who is in the sampled packets. */
+export type Cast = ConstructorParameters<typeof PacketMaker>[0];
+
 export interface VmPlan {
   readonly name: string;
   readonly network: 'a' | 'b';
@@ -105,15 +108,18 @@ export class World {
     await this.hypervisor.ovs.appctl('revalidator/wait');
   }
 
-  async destroy(options: { readonly allowedWarnings?: readonly RegExp[]; readonly commonCheck?: boolean } = {}): Promise<void> {
+  async destroy(
+    options: { readonly allowedWarnings?: readonly RegExp[]; readonly commonCheck?: boolean; readonly cast?: Cast } = {},
+  ): Promise<void> {
     try {
-      if (options.commonCheck !== false) await this.commonCheck(options.allowedWarnings);
+      if (options.commonCheck !== false) await this.commonCheck(options.allowedWarnings, options.cast);
     } finally {
       await this.lab.destroy();
     }
   }
 
-  async commonCheck(allowed: readonly RegExp[] = []): Promise<void> {
+  /** @param cast who sends and is sent to in the sampled packets: the VMs of addVms and the routers between them, unless told. */
+  async commonCheck(allowed: readonly RegExp[] = [], cast?: Cast): Promise<void> {
     await this.hotori.untilInstalled();
     const built = await this.hypervisor.ovs.flows();
     await this.hotori.kill9();
@@ -121,15 +127,21 @@ export class World {
     await this.hotori.untilInstalled();
     const mods = await this.flowMods();
     expect({ flow_mods: mods, flows: await this.hypervisor.ovs.flows() }).toEqual({ flow_mods: 0, flows: built });
-    expect((await this.compareSampled(SAMPLED_PACKETS, built.length)).differences).toEqual([]);
+    expect((await this.compareSampled(SAMPLED_PACKETS, built.length, cast)).differences).toEqual([]);
     expect([...this.hotori.unexpectedWarnings(allowed), ...(await this.hypervisor.ovs.unexpectedWarnings(allowed))]).toEqual([]);
   }
 
   /** Sends random packets of the VMs through the interpreter, over the flows read back from the switch, and through the switch's own trace. */
-  async compareSampled(count: number, seed: number): Promise<Comparison> {
+  async compareSampled(count: number, seed: number, cast?: Cast): Promise<Comparison> {
     const { ovs } = this.hypervisor;
     const client = await OpenflowClient.connect(ovs.openflowSocket(this.hotori.bridge));
     const tables = await client.dump().finally(() => client.close());
+    const maker = new PacketMaker(cast ?? (await this.#cast()), new Random(seed));
+    const packets = Array.from({ length: count }, () => maker.packet());
+    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: this.hotori.bridge } });
+  }
+
+  async #cast(): Promise<Cast> {
     const local = await Promise.all(this.#plans.map((plan) => this.#endpoint(plan)));
     const routers = [1, 2].map((n) => ({
       mac: parseMac(`02:00:00:00:0${n}:01`),
@@ -137,9 +149,7 @@ export class World {
       ipv6: [parseIpv6(`fd00:${n}::1`)],
     }));
     const stranger = { mac: 0x02de_ad00_0001, ipv4: [parseIpv4('10.1.0.99'), parseIpv4('192.0.2.1')], ipv6: [parseIpv6('2001:db8::1')] };
-    const maker = new PacketMaker({ local, others: [...routers, stranger], services: [22, 53, 67, 80, 81, 33434] }, new Random(seed));
-    const packets = Array.from({ length: count }, () => maker.packet());
-    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: this.hotori.bridge } });
+    return { local, others: [...routers, stranger], services: [22, 53, 67, 80, 81, 33434] };
   }
 
   async #endpoint(plan: VmPlan & { readonly mac: string }): Promise<LocalEndpoint> {

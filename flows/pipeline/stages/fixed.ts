@@ -3,23 +3,7 @@
  *
  * Promises: every table has an explicit priority-0 flow; a packet that nothing claims ends in DROP with a reason.
  */
-import {
-  apply,
-  copy,
-  drop,
-  goto,
-  is,
-  isArp,
-  isIpv4,
-  isIpv6,
-  isMulticastFrame,
-  isNd,
-  isUdp,
-  ND,
-  PROTO,
-  set,
-  toInPort,
-} from '../build.js';
+import { apply, copy, drop, goto, is, isArp, isIpv4, isIpv6, isMulticastFrame, isNd, isUdp, ND, PROTO, set, toInPort } from '../build.js';
 import type { Action } from '../../openflow/action.js';
 import { regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
@@ -84,7 +68,6 @@ function ndReply(emit: Emit): void {
   }
   emit.flow('ND_REPLY', 0, [], drop('nd_spoof'));
 }
-
 
 function delivery(emit: Emit): void {
   emit.flow('L2_LOOKUP', 50, [isMulticastFrame], [goto('FLOOD')]);

@@ -16,7 +16,7 @@ import type { FieldName } from '../../openflow/fields.js';
 import type { OxmField } from '../../openflow/match.js';
 import { apply, drop, FAMILIES, fromAddress, goto, is, isFamily, PROTO, resubmit, set, toAddress, type Family } from '../build.js';
 import { hopAt, pathsOf, policyOutcome, type Hop, type NextHop, type Outcome } from '../paths.js';
-import { enterSegment, regLoad, regMatch } from '../registers.js';
+import { enterSegment, regLoad, regMatch, regMatchBoth } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
 import { hashFlow, memberOfSlot, SLOTS } from '../spread.js';
 import { crossed, refuse } from './icmp.js';
@@ -123,7 +123,7 @@ function spread(outcome: Outcome, routerKey: number, pathKey: number, family: Fa
   const { members } = outcome;
   for (let slot = 0; slot < SLOTS; slot++) {
     const next = members.get(memberOfSlot(slot, members.keys()))!;
-    const match = [regMatch('router', routerKey), regMatch('next_hop', slot), regMatch('path', pathKey), isFamily(family)];
+    const match = [regMatchBoth('router', routerKey, 'next_hop', slot), regMatch('path', pathKey), isFamily(family)];
     emit.flow('NEXT_HOPS', 100, match, leave(next, 1, [regLoad('next_hop', 0)]));
   }
 }

@@ -1,0 +1,159 @@
+/**
+ * What virtual routers cost: a stream over chains of 1, 3 and 8 of them, seen hop by hop and collapsed; rows and time to compile.
+ *
+ * Owns: a real switch (userspace datapath), a `hotori all`, two VMs with iperf3 at the ends of the chain. The modes take turns, so that what else the machine
+ * does falls on both.
+ */
+import { createCompiler } from '../../flows/compile/compiler.js';
+import { TABLES } from '../../flows/pipeline/tables.js';
+import { inTransit, lan, records, type Plan } from '../flows/compile/routing-world.js';
+import { eventually } from '../lab/eventually.js';
+import type { Hotori } from '../lab/hotori.js';
+import type { Hypervisor } from '../lab/hypervisor.js';
+import { Lab } from '../lab/lab.js';
+import type { Vm } from '../lab/vm.js';
+import { percentile, type BenchResult } from './result.js';
+
+const bench = 'routing';
+const CHAINS = [1, 3, 8];
+const MODES = ['collapsed', 'virtual-hops'] as const;
+type Mode = (typeof MODES)[number];
+const ROUNDS = 3;
+const SECONDS = 2;
+const COMPILES = 15;
+
+export async function* benchRouting(): AsyncGenerator<BenchResult> {
+  for (const count of CHAINS) {
+    yield* compiling(count);
+    yield* streaming(count);
+  }
+}
+
+/** A compiler that has never seen the chain, and one that learns of a route in its middle. */
+function* compiling(count: number): Generator<BenchResult> {
+  const all = records(chainPlan(count));
+  const at = `chain of ${count}`;
+  const times: number[] = [];
+  for (let i = 0; i < COMPILES; i++) {
+    const compiler = createCompiler();
+    const start = performance.now();
+    compiler.update(all, []);
+    times.push(performance.now() - start);
+  }
+  const compiler = createCompiler();
+  compiler.update(all, []);
+  const flows = [...compiler.tables.flows.values()];
+  const rows = flows.filter(({ table }) => table === TABLES.FIB.id || table === TABLES.HOPS.id).length;
+  yield { bench, case: at, metric: 'path_rows', value: rows, unit: 'flows', n: 1 };
+  yield { bench, case: at, metric: 'flows', value: flows.length, unit: 'flows', n: 1 };
+  const p50 = percentile(times, 0.5);
+  yield { bench, case: at, metric: 'compile', value: p50, unit: 'ms', n: COMPILES, p50, p99: percentile(times, 0.99) };
+}
+
+function chainPlan(count: number): Plan {
+  const routers = Array.from({ length: count }, (_, i) => i + 1);
+  const route = (router: number, prefix: string, via: string) => ({ router, prefix, type: 'forward' as const, via: [via] });
+  return {
+    modes: routers.map(() => 'virtual-hops'),
+    transits: routers.slice(1).map((n) => [n - 1, n]),
+    routes: [
+      ...routers.slice(0, -1).map((n) => route(n, '0.0.0.0/0', inTransit(n, n + 1))),
+      ...routers.slice(1).map((n) => route(n, lan(1), inTransit(n - 1, n - 1))),
+    ],
+    policies: [],
+  };
+}
+
+async function* streaming(count: number): AsyncGenerator<BenchResult> {
+  const lab = await Lab.create();
+  try {
+    const hypervisor = await lab.addHypervisor();
+    const hotori = await lab.startHotori({ ovs: hypervisor.ovs });
+    await hotori.untilInstalled(20_000);
+    const { from, to } = await define(lab, hypervisor, hotori, count);
+    to.spawn(['iperf3', '-s']);
+    const rates: Record<Mode, number[]> = { collapsed: [], 'virtual-hops': [] };
+    const megaflows: Record<Mode, number[]> = { collapsed: [], 'virtual-hops': [] };
+    await eventually('iperf3 answering', () => from.run(['iperf3', '-c', `10.60.${count}.10`, '-t', '1', '-J']), { timeoutMs: 15_000 });
+    for (let round = 0; round < ROUNDS; round++)
+      for (const mode of MODES) {
+        await setMode(hotori, count, mode);
+        const { rate, flows } = await stream(hypervisor, from, `10.60.${count}.10`);
+        rates[mode].push(rate);
+        megaflows[mode].push(flows);
+      }
+    for (const mode of MODES) {
+      const at = `chain of ${count}, ${mode}`;
+      const rate = percentile(rates[mode], 0.5);
+      const base = percentile(rates.collapsed, 0.5);
+      const peer = mode === 'collapsed' ? {} : { peer: { name: 'collapsed', value: base }, ratio: rate / base };
+      yield { bench, case: at, metric: 'throughput', value: rate, unit: 'Mbit/s', n: ROUNDS, p50: rate, ...peer };
+      const flows = percentile(megaflows[mode], 0.5);
+      const other = percentile(megaflows.collapsed, 0.5);
+      const flowPeer = mode === 'collapsed' ? {} : { peer: { name: 'collapsed', value: other }, ratio: flows / other };
+      yield { bench, case: at, metric: 'megaflows', value: flows, unit: 'flows', n: ROUNDS, ...flowPeer };
+    }
+  } finally {
+    await lab.destroy();
+  }
+}
+
+/** One TCP stream; the datapath flows are counted in its middle. */
+async function stream(hypervisor: Hypervisor, from: Vm, to: string): Promise<{ rate: number; flows: number }> {
+  const running = from.run(['iperf3', '-c', to, '-t', String(SECONDS), '-J'], { timeoutMs: 30_000 });
+  await new Promise((resolve) => setTimeout(resolve, (SECONDS * 1000) / 2));
+  const dump = await hypervisor.ovs.appctl('dpctl/dump-flows');
+  const flows = dump.split('\n').filter((line) => line.includes('ipv4(') && line.includes('proto=6')).length;
+  const { end } = JSON.parse(await running) as { end: { sum_received: { bits_per_second: number } } };
+  return { rate: end.sum_received.bits_per_second / 1e6, flows };
+}
+
+const near = (i: number) => `10.60.${i - 1}.1`;
+const back = (i: number) => `10.60.${i}.2`;
+
+async function define(lab: Lab, hypervisor: Hypervisor, hotori: Hotori, count: number): Promise<{ from: Vm; to: Vm }> {
+  const numbers = Array.from({ length: count }, (_, i) => i + 1);
+  const post = (path: string, body: object) => ({ method: 'POST', path, body });
+  const ends = [
+    { name: 'from', n: 0, gateway: near(1) },
+    { name: 'to', n: count, gateway: back(count) },
+  ];
+  await hotori.post('/batch?wait=installed', {
+    operations: [
+      ...[0, ...numbers].map((i) => post('/networks', { uuid: `nw-${i}`, ipv4_network: `10.60.${i}.0` })),
+      ...numbers.map((i) =>
+        post('/routers', {
+          uuid: `rt-${i}`,
+          networks: [
+            { network_uuid: `nw-${i - 1}`, ip_address: near(i) },
+            { network_uuid: `nw-${i}`, ip_address: back(i) },
+          ],
+          routes: [
+            ...(i < count ? [{ destination: '0.0.0.0/0', via: near(i + 1) }] : []),
+            ...(i > 1 ? [{ destination: '10.60.0.0/24', via: back(i - 1) }] : []),
+          ],
+        }),
+      ),
+      ...ends.map(({ name, n }) =>
+        post('/interfaces', { uuid: `if-${name}`, mode: 'vif', network_uuid: `nw-${n}`, ipv4_address: `10.60.${n}.10` }),
+      ),
+    ],
+  });
+  const [from, to] = await Promise.all(
+    ends.map(async ({ name, n, gateway }) => {
+      const { mac_address } = await hotori.get(`/interfaces/if-${name}`);
+      const vm = await lab.addVm(hypervisor, { name, iface_id: `if-${name}`, mac: mac_address });
+      await vm.configure(`10.60.${n}.10/24`, gateway);
+      return vm;
+    }),
+  );
+  await eventually('the VMs reaching each other', async () => (await from!.ping(`10.60.${count}.10`, { count: 1 })).received === 1, {
+    timeoutMs: 15_000,
+  });
+  return { from: from!, to: to! };
+}
+
+async function setMode(hotori: Hotori, count: number, traceroute: Mode): Promise<void> {
+  const operations = Array.from({ length: count }, (_, i) => ({ method: 'PUT', path: `/routers/rt-${i + 1}`, body: { traceroute } }));
+  await hotori.post('/batch?wait=installed', { operations });
+}

@@ -1,0 +1,264 @@
+/** Virtual routers as the tools in a VM see them: chains, modes of traceroute, errors, several next hops, floods. */
+import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
+import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
+import { run, type Argv } from '../lab/run.js';
+import type { Vm } from '../lab/vm.js';
+import { eventually } from '../lab/eventually.js';
+import { post, World } from './world.js';
+
+const ROUTERS = 8;
+const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+/** Router i is .1 in network i-1 and .2 in network i; the networks are in a row. */
+const near = (i: number, v6 = false) => (v6 ? `fd50:${i + 9}::1` : `10.50.${i - 1}.1`);
+const back = (i: number, v6 = false) => (v6 ? `fd50:${i + 10}::2` : `10.50.${i}.2`);
+const END = '10.50.8.10';
+const END6 = 'fd50:18::10';
+
+function definitions(): { method: string; path: string; body: object }[] {
+  const any = { direction: 'ingress', protocol: 'any', remote: { any: true } };
+  return [
+    ...numbers(0, ROUTERS).map((i) =>
+      post('networks', { uuid: `nw-c${i}`, ipv4_network: `10.50.${i}.0`, ipv6_network: `fd50:${i + 10}::` }),
+    ),
+    ...numbers(1, ROUTERS).map((i) =>
+      post('routers', {
+        uuid: `rt-${i}`,
+        networks: [
+          { network_uuid: `nw-c${i - 1}`, ip_addresses: [near(i), near(i, true)], mac_address: `02:00:00:00:51:0${i}` },
+          { network_uuid: `nw-c${i}`, ip_addresses: [back(i), back(i, true)], mac_address: `02:00:00:00:52:0${i}` },
+        ],
+        routes: [
+          ...(i < ROUTERS
+            ? [
+                { destination: '0.0.0.0/0', via: near(i + 1) },
+                { destination: '::/0', via: near(i + 1, true) },
+              ]
+            : [
+                { destination: '203.0.113.0/24', type: 'prohibit' },
+                { destination: '192.0.2.0/24', type: 'blackhole' },
+              ]),
+          ...(i === 1 ? [{ destination: '198.51.101.0/24', via: [near(2), '10.50.0.11'].sort() }] : []),
+          ...(i > 1
+            ? [
+                { destination: '10.50.0.0/24', via: back(i - 1) },
+                { destination: 'fd50:10::/64', via: back(i - 1, true) },
+              ]
+            : []),
+        ],
+        ...(i === 4
+          ? { policy_routes: [{ priority: 1, source: '10.50.0.0/24', protocol: 'tcp', ports: ['7000-7999'], type: 'prohibit' }] }
+          : {}),
+      }),
+    ),
+    post('network_services', { uuid: 'ns-c0', mode: 'dhcp', interface_uuid: 'if-1-c0' }),
+    // Nothing comes in but answers.
+    post('security_groups', { uuid: 'sg-shut', rules: [{ direction: 'egress', protocol: 'any', remote: { any: true } }] }),
+    post('security_groups', { uuid: 'sg-open', rules: [any] }),
+    ...vm('start', 'c0', 0, 10, ['sg-shut']),
+    ...vm('other', 'c0', 0, 11, []),
+    ...vm('end', 'c8', 8, 10, ['sg-open']),
+  ];
+}
+
+function vm(name: string, net: string, n: number, host: number, groups: readonly string[]) {
+  const address = { network_uuid: `nw-${net}`, ipv4_address: `10.50.${n}.${host}`, ipv6_address: `fd50:${n + 10}::${host}` };
+  return [post('interfaces', { uuid: `if-${name}`, mode: 'vif', ...address, security_group_uuids: groups })];
+}
+
+describe('a chain of eight virtual routers', () => {
+  let world: World;
+  let start: Vm;
+  let other: Vm;
+  let end: Vm;
+
+  beforeAll(async () => {
+    world = await World.start();
+    await world.hotori.post('/batch?wait=installed', { operations: definitions() });
+    const plug = async (name: string, n: number, host: number, gateway: (v6: boolean) => string) => {
+      const { mac_address } = await world.hotori.get(`/interfaces/if-${name}`);
+      const plugged = await world.lab.addVm(world.hypervisor, { name, iface_id: `if-${name}`, mac: mac_address });
+      await plugged.configure(`10.50.${n}.${host}/24`, gateway(false));
+      await plugged.configure(`fd50:${n + 10}::${host}/64`, gateway(true));
+      return plugged;
+    };
+    start = await plug('start', 0, 10, (v6) => near(1, v6));
+    other = await plug('other', 0, 11, (v6) => near(1, v6));
+    end = await plug('end', 8, 10, (v6) => back(8, v6));
+    await world.untilPlugged('start', 'other', 'end');
+  }, 60_000);
+  afterAll(async () => {
+    const local = await Promise.all(
+      [start, other, end].map(async ({ name, mac }) => {
+        const { ipv4_address, ipv6_address } = await world.hotori.get(`/interfaces/if-${name}`);
+        const port = Number(await world.hypervisor.ovs.vsctl('get', 'Interface', name, 'ofport'));
+        return {
+          mac: parseMac(mac),
+          port,
+          ipv4: [parseIpv4(ipv4_address)],
+          ipv6: [parseIpv6(ipv6_address), eui64LinkLocal(parseMac(mac))],
+        };
+      }),
+    );
+    const routers = numbers(1, ROUTERS).flatMap((i) => [
+      { mac: parseMac(`02:00:00:00:51:0${i}`), ipv4: [parseIpv4(near(i)), parseIpv4(`198.51.101.${i}`)], ipv6: [parseIpv6(near(i, true))] },
+      { mac: parseMac(`02:00:00:00:52:0${i}`), ipv4: [parseIpv4(back(i)), parseIpv4('203.0.113.1')], ipv6: [parseIpv6('2001:db8::1')] },
+    ]);
+    await world.destroy({ cast: { local, others: routers, services: [22, 53, 7000, 7123, 33434] } });
+  }, 60_000);
+
+  /** What each line of hops names; `*` where nobody answered. */
+  async function hops(from: Vm, ...argv: Argv): Promise<string[]> {
+    const { stdout } = await from.exec(argv, { timeoutMs: 40_000 });
+    return stdout.split('\n').flatMap((line) => /^\s*\d+(?:[:?.|-]*\s+|\s)\s*(\*|[0-9a-f.:]{3,})/.exec(line)?.[1] ?? []);
+  }
+  const traceroute = (from: Vm, ...more: string[]) => hops(from, 'traceroute', '-n', '-q', '1', '-w', '1', '-m', '12', ...more);
+  const chain = (v6 = false) => [...numbers(1, ROUTERS).map((i) => near(i, v6)), v6 ? END6 : END];
+  const mode = (i: number, traceroute: string | null) => ({ method: 'PUT', path: `/routers/rt-${i}`, body: { traceroute } });
+  const setModes = (modes: Readonly<Record<number, string | null>>) =>
+    world.hotori.post('/batch?wait=installed', { operations: Object.entries(modes).map(([i, one]) => mode(Number(i), one)) });
+
+  it('is listed hop by hop by every stock tool, under groups that let nothing in', async () => {
+    const found = {
+      udp: await traceroute(start, END),
+      icmp: await traceroute(start, '-I', END),
+      tcp: await traceroute(start, '-T', '-p', '22', END),
+      udp6: await hops(start, 'traceroute6', '-n', '-q', '1', '-w', '1', '-m', '12', END6),
+      icmp6: await traceroute(start, '-6', '-I', END6),
+      mtr: await hops(start, 'mtr', '-n', '-r', '-c', '1', '-i', '0.2', '-G', '1', END),
+      tracepath: [...new Set(await hops(start, 'tracepath', '-n', '-m', '12', END))],
+      back: await traceroute(end, '10.50.0.11'),
+    };
+    const backwards = [
+      ...numbers(1, ROUTERS)
+        .map((i) => back(i))
+        .reverse(),
+      '10.50.0.11',
+    ];
+    const v4 = chain();
+    expect(found).toEqual({ udp: v4, icmp: v4, tcp: v4, udp6: chain(true), icmp6: chain(true), mtr: v4, tracepath: v4, back: backwards });
+  }, 60_000);
+
+  it('answers echo at every address of every router, with a TTL that tells how far it is', async () => {
+    const pings = numbers(1, ROUTERS).flatMap((i) => [near(i), back(i), near(i, true), back(i, true)]);
+    const answers = await Promise.all(
+      pings.map(async (address) => [address, /ttl=(\d+)/.exec((await start.ping(address, { count: 1 })).output)?.[1]] as const),
+    );
+    const away = (i: number) => String(255 - (i - 1));
+    expect(answers).toEqual(
+      numbers(1, ROUTERS).flatMap((i) => [near(i), back(i), near(i, true), back(i, true)].map((address) => [address, away(i)])),
+    );
+  }, 30_000);
+
+  it('shows itself in each mode, mixed along the path, switched while others keep talking', async () => {
+    const talk = other.spawn(['ping', '-n', '-i', '0.05', END]);
+    const flowsOf = async (table: number) => (await world.hypervisor.ovs.flows()).filter((flow) => flow.includes(`table=${table},`));
+    const seen: Record<string, string[]> = {};
+    const collapsed = Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, 'collapsed']));
+    await setModes(collapsed);
+    seen['collapsed'] = await traceroute(start, END);
+    seen['collapsed6'] = await traceroute(start, '-6', END6);
+    await setModes(Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, 'off'])));
+    seen['off'] = await traceroute(start, '-I', END);
+    await setModes({ ...Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, null])) });
+    const before = await flowsOf(40);
+    await setModes({ 2: 'off', 4: 'collapsed', 5: 'collapsed', 6: 'collapsed' });
+    seen['mixed'] = await traceroute(start, END);
+    const unchanged = (await flowsOf(40)).length === before.length;
+    await setModes({ 2: null, 4: null, 5: null, 6: null });
+    await talk.stop('SIGINT');
+    const [, sent, received] = /(\d+) packets transmitted, (\d+) received/.exec(talk.output()) ?? [];
+    expect({ seen, unchanged, lost: Number(sent) - Number(received) <= 1 }).toEqual({
+      seen: {
+        // The fourth has a policy: a router that decides by more than the destination is never in the middle of a run.
+        collapsed: [near(1), near(4), END],
+        collapsed6: [near(1, true), near(4, true), END6],
+        off: [...numbers(1, ROUTERS).map(() => '*'), END],
+        mixed: [near(1), '*', near(3), near(4), near(7), near(8), END],
+      },
+      unchanged: true,
+      lost: true,
+    });
+  }, 60_000);
+
+  it('says why it does not deliver, from the router that knows', async () => {
+    const told = async (from: Vm, to: string) => {
+      const { output } = await from.ping(to, { count: 1 });
+      return /From (\S+)[^\n]*icmp_seq=1 ([^\n]*)/.exec(output)?.slice(1, 3).join(' ') ?? 'silence';
+    };
+    expect({
+      net: await told(start, '198.51.100.1'),
+      net6: await told(start, '2001:db8::1'),
+      host: await told(start, '10.50.8.99'),
+      host6: await told(start, 'fd50:18::99'),
+      prohibited: await told(start, '203.0.113.1'),
+      blackhole: await told(start, '192.0.2.1'),
+    }).toEqual({
+      net: `${near(8)} Destination Net Unreachable`,
+      net6: `${near(8, true)} Destination unreachable: No route`,
+      host: `${near(8)} Destination Host Unreachable`,
+      host6: `${near(8, true)} Destination unreachable: Address unreachable`,
+      prohibited: `${near(8)} Packet filtered`,
+      blackhole: 'silence',
+    });
+  }, 30_000);
+
+  it('refuses connections to a router, and those a policy prohibits, at once', async () => {
+    const connect = async (port: number, to: string) => {
+      const script = `const s = require('node:net').connect(${port}, '${to}'); s.on('error', (e) => console.log(e.code)); s.on('connect', () => process.exit());`;
+      return (await start.exec([process.execPath, '-e', script])).stdout.trim();
+    };
+    expect([await connect(22, near(5)), await connect(7123, END), await connect(8000, END)]).toEqual([
+      'ECONNREFUSED',
+      'EHOSTUNREACH',
+      'ECONNREFUSED',
+    ]);
+  }, 15_000);
+
+  it('spreads flows over several next hops, each flow by one', async () => {
+    const dump = other.spawn(['tcpdump', '-n', '-l', '-i', 'eth0', '-Q', 'in', 'udp and dst net 198.51.101.0/24']);
+    await eventually('tcpdump listening', () => Promise.resolve(dump.output().includes('listening')));
+    const script = `const s = require('node:dgram').createSocket('udp4'); let left = 120;
+      s.on('error', () => {});
+      for (let i = 0; i < 40; i++) for (let n = 0; n < 3; n++) s.send('x', 9000 + i, '198.51.101.9', () => --left || s.close());`;
+    await start.run([process.execPath, '-e', script]);
+    await eventually('packets', () => Promise.resolve(dump.output().includes('198.51.101.9')));
+    await dump.stop('SIGINT');
+    const counts = new Map<string, number>();
+    for (const [, port] of dump.output().matchAll(/198\.51\.101\.9\.(\d+):/g)) counts.set(port!, (counts.get(port!) ?? 0) + 1);
+    expect([[...counts.values()].every((count) => count === 3), counts.size > 8, counts.size < 32]).toEqual([true, true, true]);
+  }, 30_000);
+
+  it('has an answer for others while one VM sends 10,000 packets a second that expire', async () => {
+    const flood = start.spawn([
+      process.execPath,
+      '-e',
+      `const s = require('node:dgram').createSocket('udp4'); let sent = 0;
+       s.bind(() => { s.setTTL(1);
+         const timer = setInterval(() => { for (let i = 0; i < 100; i++) { s.send('x', 9, '${END}'); sent++; } if (sent >= 60000) { clearInterval(timer); console.log('sent ' + sent); setTimeout(() => s.close(), 500); } }, 10); });
+       s.on('error', () => {});`,
+    ]);
+    const during: string[][] = [];
+    for (let i = 0; i < 3; i++) during.push(await traceroute(other, '-I', END));
+    const pings = await other.ping(near(1), { count: 3 });
+    await run(['ip', '-n', other.netns.name, 'neigh', 'flush', 'all']);
+    const arp = await other.ping(near(1), { count: 1 });
+    const leased = await other.dhclient.start();
+    await flood.exited;
+    const told = Number(
+      (await start.run(['cat', '/proc/net/snmp']))
+        .split('\n')
+        .filter((line) => line.startsWith('Icmp:'))[1]!
+        .split(' ')[5],
+    );
+    expect({ during, pings: pings.received, arp: arp.received, leased: leased.ip_address, sent: flood.output().trim() }).toEqual({
+      during: [chain(), chain(), chain()],
+      pings: 3,
+      arp: 1,
+      leased: '10.50.0.11',
+      sent: 'sent 60000',
+    });
+    // At most what the responder gives one port: a burst of 200, then 100 a second, over the traceroutes before.
+    expect(told).toBeLessThan(4000);
+    expect(told).toBeGreaterThan(100);
+  }, 60_000);
+});
