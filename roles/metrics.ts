@@ -8,6 +8,7 @@ import type { Revision } from '../controller/messages/slice.js';
 import type { SliceClient } from '../controller/services/slice-client.js';
 import type { SliceServer } from '../controller/services/slice-server.js';
 import type { Agent } from '../datapath/agent/agent.js';
+import type { FlowCount } from '../datapath/agent/flow-counters.js';
 
 const one = (value: number): Reading[] => [{ value }];
 
@@ -100,6 +101,21 @@ export function measureVna(metrics: Metrics, agents: readonly Agent[], source?: 
   );
   metrics.counter({ name: 'hotori_vna_packet_in_dropped_total', help: 'Of those, dropped since there were too many.', labels }, () =>
     agents.map((agent) => ({ labels: { bridge: agent.bridge }, value: agent.counters().punts.overflowed })),
+  );
+  const drops = (pick: (count: FlowCount) => number) => async () => {
+    const readings = agents.map(async (agent) =>
+      [...(await agent.drops())].map(([reason, count]) => ({ labels: { bridge: agent.bridge, reason }, value: pick(count) })),
+    );
+    return (await Promise.all(readings)).flat();
+  };
+  const byReason = ['bridge', 'reason'];
+  metrics.counter(
+    { name: 'hotori_vna_dropped_packets_total', help: 'Packets the switch has dropped, by reason (docs/pipeline.md).', labels: byReason },
+    drops(({ packets }) => packets),
+  );
+  metrics.counter(
+    { name: 'hotori_vna_dropped_bytes_total', help: 'Bytes of the packets the switch has dropped.', labels: byReason },
+    drops(({ bytes }) => bytes),
   );
   if (source === undefined) return;
   metrics.counter({ name: 'hotori_bus_gap_total', help: 'Times that slice messages were missing.' }, () => one(source.counters.gaps));

@@ -48,15 +48,16 @@ export class Metrics {
   }
 
   /** A value that only grows; `read` gives all of its series. */
-  counter({ name, help, labels = [] }: MetricText, read: () => Iterable<Reading>): void {
+  counter({ name, help, labels = [] }: MetricText, read: () => Iterable<Reading> | Promise<Iterable<Reading>>): void {
     new Counter({
       name,
       help,
       labelNames: [...labels],
       registers: [this.registry],
-      collect() {
+      async collect() {
+        const readings = await read();
         this.reset();
-        for (const { labels: of = {}, value } of read()) this.inc(of, value);
+        for (const { labels: of = {}, value } of readings) this.inc(of, value);
       },
     });
   }

@@ -12,6 +12,7 @@ import { networkInterfaces } from 'node:os';
 import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
 import type { TracerouteMode } from '../../flows/model/entities.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
+import type { DropReason } from '../../flows/pipeline/tables.js';
 import { connectChannel } from '../channel/connect.js';
 import { ChannelError } from '../channel/errors.js';
 import type { OpenFlowChannel } from '../channel/openflow-channel.js';
@@ -28,6 +29,7 @@ import { systemClock, type Clock } from './clock.js';
 import { CurrentChannel } from './current-channel.js';
 import { Desired } from './desired.js';
 import { NO_OVERLAY, type OverlayOptions } from './endpoints.js';
+import { readDrops, type FlowCount } from './flow-counters.js';
 import { holdConnection } from './hold-connection.js';
 import { listFlows } from './inspect.js';
 import type { AgentLog } from './log.js';
@@ -309,6 +311,18 @@ export class Agent {
 
   counters(): AgentCounters {
     return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+  }
+
+  /** Packets the switch has dropped so far, by reason; nothing while it cannot be asked. */
+  async drops(): Promise<ReadonlyMap<DropReason, FlowCount>> {
+    const channel = this.#channel.current;
+    if (channel === undefined) return new Map();
+    try {
+      return await readDrops(channel);
+    } catch (error) {
+      if (error instanceof ChannelError) return new Map();
+      throw error;
+    }
   }
 
   /** An operator says that the slice that is held back is right. @returns false when none is. */

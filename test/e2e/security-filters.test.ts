@@ -163,6 +163,7 @@ describe('filters', () => {
       .split('\n')
       .filter((line) => line.includes('sgr-ssh'))
       .map((line) => JSON.parse(line) as Record<string, unknown>);
+    const metrics = await (await fetch(new URL('/metrics', world.hotori.url))).text();
     const byRule = Object.fromEntries(
       (statistics.rules as { uuid: string; packets: number; connections: number }[]).map((rule) => [rule.uuid, rule]),
     );
@@ -171,6 +172,7 @@ describe('filters', () => {
       ssh: (byRule['sgr-ssh']?.packets ?? 0) > 0,
       connections: Object.values(byRule).map(({ connections }) => connections > 0),
       dropped: [dropped('egress_rule'), dropped('egress_policy'), dropped('ingress_filter')],
+      metric: /^hotori_vna_dropped_packets_total\{bridge="br-int",reason="ingress_filter"\} [1-9]/m.test(metrics),
       line: lines[0],
     }).toEqual({
       agreed: ['.+.', '...'],
@@ -178,6 +180,7 @@ describe('filters', () => {
       // Nothing came in past the filter; ssh is dropped.
       connections: [true, true, false],
       dropped: [true, true, true],
+      metric: true,
       line: expect.objectContaining({
         verdict: 'dropped',
         direction: 'egress',
