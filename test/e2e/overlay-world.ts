@@ -9,7 +9,13 @@
 import path from 'node:path';
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
-import { compareWithSwitch, type Comparison } from '../oracle/compare.js';
+import type { Tables } from '../../flows/compile/contract.js';
+import { encapsulation, type Encapsulation } from '../../flows/model/entities.js';
+import { FixedAnswers } from '../../flows/trace/conntrack.js';
+import { traceFabric, type Site } from '../../flows/trace/fabric.js';
+import { Interpreter } from '../../flows/trace/interpreter.js';
+import { tunnelPortName } from '../../datapath/ovsdb/tunnel-plan.js';
+import { compareWithSwitch, type Difference } from '../oracle/compare.js';
 import { OpenflowClient } from '../oracle/openflow-client.js';
 import { PacketMaker, type Endpoint, type LocalEndpoint } from '../oracle/packets.js';
 import { Random } from '../oracle/random.js';
@@ -164,16 +170,18 @@ export class OverlayWorld {
     const { datapaths } = await this.hotori.get('/status');
     const mods = datapaths.map((datapath: Json) => datapath.flow_mods as number);
     expect({ mods, flows: await flows() }).toEqual({ mods: hypervisors.map(() => 0), flows: built });
-    for (const n of [1, 2, 3]) expect((await this.compareSampled(n, SAMPLED_PACKETS, built.length)).differences).toEqual([]);
+    for (const n of [1, 2, 3]) expect(await this.compareSampled(n, SAMPLED_PACKETS, built.flat().length)).toEqual([]);
     const warnings = await Promise.all(hypervisors.map(({ ovs }) => ovs.unexpectedWarnings(allowed)));
     expect([...this.hotori.unexpectedWarnings(allowed), ...warnings.flat()]).toEqual([]);
   }
 
-  /** Sends random packets of a hypervisor's VMs through the interpreter and through the switch's own trace. */
-  async compareSampled(hypervisor: number, count: number, seed: number): Promise<Comparison> {
+  /**
+   * Sends random packets of a hypervisor's VMs through the interpreter and through the switch's own trace, there and wherever they come to through tunnels.
+   * @returns where the two differ.
+   */
+  async compareSampled(hypervisor: number, count: number, seed: number): Promise<readonly Difference[]> {
     const { ovs } = this.lab.hypervisors[hypervisor - 1]!;
-    const client = await OpenflowClient.connect(ovs.openflowSocket('br-int'));
-    const tables = await client.dump().finally(() => client.close());
+    const all = await Promise.all(this.lab.hypervisors.map((_, i) => this.#siteOf(i)));
     const local: LocalEndpoint[] = [];
     const others: Endpoint[] = [];
     for (const [i, vm] of this.vms.entries()) {
@@ -185,7 +193,34 @@ export class OverlayWorld {
     }
     const maker = new PacketMaker({ local, others, services: [7, 22, 53, 80] }, new Random(seed));
     const packets = Array.from({ length: count }, () => maker.packet());
-    return compareWithSwitch({ tables, packets, target: { unixctl: path.join(ovs.dir, 'ovs-vswitchd.ctl'), bridge: 'br-int' } });
+    const sites = all.map(({ site }) => site);
+    const start = sites[hypervisor - 1]!.datapath_uuid;
+    const visits = packets.flatMap((packet) => {
+      const conntrack = new FixedAnswers(packet.ct);
+      const there = sites.map((site) => (site.datapath_uuid === start ? { ...site, conntrack } : site));
+      return traceFabric(there, start, packet.fields, { length: 100 }).visits.slice(1);
+    });
+    const differences: Difference[] = [];
+    for (const [i, { tables, site }] of all.entries()) {
+      const target = { unixctl: path.join(this.lab.hypervisors[i]!.ovs.dir, 'ovs-vswitchd.ctl'), bridge: 'br-int' };
+      const arrived = visits.filter(({ datapath_uuid }) => datapath_uuid === site.datapath_uuid).map(({ packet: fields }) => ({ fields }));
+      const here = i === hypervisor - 1 ? packets : arrived;
+      differences.push(...(await compareWithSwitch({ tables, packets: here, target })).differences);
+    }
+    return differences;
+  }
+
+  async #siteOf(index: number): Promise<{ readonly tables: Tables; readonly site: Site }> {
+    const { ovs, name } = this.lab.hypervisors[index]!;
+    const client = await OpenflowClient.connect(ovs.openflowSocket('br-int'));
+    const tables = await client.dump().finally(() => client.close());
+    const tunnels = new Map<Encapsulation, number>();
+    for (const encap of encapsulation.options) {
+      const port = (await ovs.vsctl('--if-exists', 'get', 'Interface', tunnelPortName(encap, 'br-int'), 'ofport')).trim();
+      if (port !== '') tunnels.set(encap, Number(port));
+    }
+    const { ipv4, ipv6 } = this.underlay.attachments[index]!;
+    return { tables, site: { datapath_uuid: `dp-${name}`, interpreter: new Interpreter(tables), addresses: [ipv4, ipv6], tunnels } };
   }
 }
 

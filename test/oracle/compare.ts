@@ -158,8 +158,8 @@ function walked(table: number, priority: number, cookie: bigint): string {
   return `${table} priority ${priority} cookie 0x${cookie.toString(16)}`;
 }
 
-/** Set by `set(nd_ext)` but never printed with a packet. */
-const NOT_PRINTED = /^nd_(reserved|options_type)$/;
+/** Not printed with a packet: what `set(nd_ext)` sets, and the id of a tunnel that was not given flags. */
+const NOT_PRINTED = /^(nd_(reserved|options_type)|tun_id)$/;
 
 /** Every field a packet has but those matched by `without`. */
 function shown(packet: Microflow, without: RegExp): Record<string, string> {

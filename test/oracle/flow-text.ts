@@ -91,7 +91,8 @@ const NAMES: Readonly<Record<string, FieldName>> = {
 
 const TCP_FLAGS = ['fin', 'syn', 'rst', 'psh', 'ack', 'urg', 'ece', 'cwr', 'ns'];
 const FRAGMENTS: Readonly<Record<string, number>> = { no: 0, first: 1, later: 3 };
-const NOT_MODELLED = /^(skb_priority|recirc_id|dp_hash|vlan_tci1|dl_vlan1|dl_vlan_pcp1|tun_tos|tun_ttl|actset_output|conj_id|packet_type)$/;
+const NOT_MODELLED =
+  /^(skb_priority|recirc_id|dp_hash|vlan_tci1|dl_vlan1|dl_vlan_pcp1|tun_(tos|ttl|flags|erspan_\w+)|gtpu_\w+|actset_output|conj_id|packet_type)$/;
 
 /** A packet as printed behind `Flow:` and `Final flow:`. */
 export function parsePacket(text: string): FieldRecord {
