@@ -18,7 +18,8 @@ import { costOf, cpuBetween, type Roles } from './w/processes.js';
 
 const VNA_PROCESSES = 8;
 const SWITCH_PROCESSES = 2;
-const BATCH = 5_000;
+/** Operations of one request. */
+const BATCH = 1_000;
 const PATIENCE_MS = 1_800_000;
 
 export async function* benchScale(args: readonly string[]): AsyncGenerator<BenchResult> {
