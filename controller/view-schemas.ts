@@ -28,7 +28,9 @@ import {
 } from '../flows/model/entities.js';
 
 const ipLease = ipLeaseSchema.omit({ kind: true });
-const macLease = macLeaseSchema.omit({ kind: true, mac_shared: true }).extend({ ip_leases: z.array(ipLease).describe('The addresses on this MAC.') });
+const macLease = macLeaseSchema
+  .omit({ kind: true, mac_shared: true })
+  .extend({ ip_leases: z.array(ipLease).describe('The addresses on this MAC.') });
 
 export const VIEWS = {
   datapath: datapathSchema.omit({ kind: true }),

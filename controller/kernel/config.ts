@@ -106,7 +106,8 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
   if (reasons.length > 0) throw new ConfigError(reasons);
 
   const { redis, redis_tls_ca, redis_tls_cert, redis_tls_key, redis_prefix, durability } = top;
-  const { api, vnmgr_listen, vna_listen, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } = top;
+  const { api, vnmgr_listen, vna_listen, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } =
+    top;
   const config = {
     api,
     vnmgr_listen,
