@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import type { Operation } from '../../controller/contract.js';
 import { HotoriError } from '../../flows/model/errors.js';
-import { entitySchema, type Entity } from '../../flows/model/entities.js';
+import { entitySchema, type Entity, type EntityOf } from '../../flows/model/entities.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
 import { checkChange } from '../../flows/model/invariants/invariants.js';
 import { Model } from '../../flows/model/model.js';
@@ -65,6 +65,26 @@ function routingDomains(entities: readonly Entity[]): { is: string[]; should: st
   return { is: text(byKey), should: text(byRoot) };
 }
 
+/** Rows of datapaths with another endpoint than they should have, by trying every lease. */
+function wrongEndpoints(entities: readonly Entity[]): string[] {
+  const all = <K extends Entity['kind']>(kind: K) => entities.filter((entity): entity is EntityOf<K> => entity.kind === kind);
+  const age = (e: { created_at: string; uuid: string }) => `${e.created_at} ${e.uuid}`;
+  const oldestFirst = <T extends { created_at: string; uuid: string }>(list: T[]) => list.sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  return [...all('datapath_network'), ...all('datapath_segment'), ...all('datapath_route_link')].flatMap((link) => {
+    const { uuid, datapath_uuid, interface_uuid, ip_lease_uuid } = link;
+    const isThere =
+      all('interface').some((one) => one.uuid === interface_uuid && one.owner_datapath_uuid === datapath_uuid) ||
+      all('interface_port').some((port) => port.interface_uuid === interface_uuid && port.datapath_uuid === datapath_uuid);
+    const leases = oldestFirst(all('mac_lease').filter((mac) => mac.interface_uuid === interface_uuid)).flatMap((mac) =>
+      oldestFirst(all('ip_lease').filter((lease) => lease.mac_lease_uuid === mac.uuid)),
+    );
+    const lease = !isThere ? undefined : ip_lease_uuid === null ? leases[0] : leases.find((one) => one.uuid === ip_lease_uuid);
+    return link.endpoint_address === (lease?.ipv4_address ?? null) && link.endpoint_network_uuid === (lease?.network_uuid ?? null)
+      ? []
+      : [uuid];
+  });
+}
+
 describe('random operation sequences', () => {
   it('keep every invariant, and memory equal to the store', async () => {
     let accepted = 0;
@@ -76,6 +96,7 @@ describe('random operation sequences', () => {
           expect(violations(entities)).toEqual([]);
           const { is, should } = routingDomains(entities);
           expect(is).toEqual(should);
+          expect(wrongEndpoints(entities)).toEqual([]);
         });
         accepted += result.accepted;
 
