@@ -88,7 +88,8 @@ export class Punts {
     const { counters } = this;
     counters.received++;
     const punt = decodePunt(packet.userdata);
-    const portKey = registerOf(packet, 'source_port');
+    // What a policy decided may have come through a tunnel that does not tell the sender's port: VXLAN and GRE have no room for it.
+    const portKey = registerOf(packet, 'source_port') ?? (punt !== undefined && 'direction' in punt ? 0 : undefined);
     const inPort = fieldOf(packet, 'in_port');
     if (punt === undefined || portKey === undefined || inPort === undefined) {
       counters.foreign++;
