@@ -131,7 +131,16 @@ describe('an agent on a real Open vSwitch', () => {
     expect({ counters: second.agent.counters().flows, flows: await ovs.flows(BRIDGE), report: source.report }).toEqual({
       counters: { bundles: 0, modifications: 0, refusals: 0, audits: expect.any(Number), drift: { missing: 0, extra: 0, changed: 0 } },
       flows: before,
-      report: { datapath_uuid: 'dp-test', connected: true, applied_seq: source.seq, flow_count: before.length, flow_mods: 0, error: null },
+      report: {
+        datapath_uuid: 'dp-test',
+        connected: true,
+        applied_seq: source.seq,
+        flow_count: before.length,
+        flow_mods: 0,
+        drift_repairs: 0,
+        error: null,
+        conditions: [],
+      },
     });
   });
 
@@ -238,6 +247,8 @@ describe('an agent on a real Open vSwitch', () => {
       cookie: expect.stringMatching(/^0x48[0-9a-f]{14}$/),
       owners: expect.arrayContaining(['if-vm1']),
       rule: expect.any(String),
+      packets: 0,
+      bytes: 0,
     });
   });
 
