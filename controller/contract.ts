@@ -113,6 +113,11 @@ export interface VnmgrCalls {
   waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult>;
   /** The flows a datapath's vna wants on its bridge. Throws HotoriError `unknown_uuid`, or `unavailable` when that vna is not attached. */
   flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
+  /**
+   * Tells a datapath's vna that the slice it holds back is right. Answers false when it holds none. Throws as `flows`; when the vna was lost
+   * meanwhile, it may have heard it.
+   */
+  acceptSlice(datapath_uuid: string): Promise<boolean>;
 }
 
 export interface Controller extends VnmgrCalls {

@@ -69,6 +69,10 @@ export class ReplicaController implements Controller {
     return this.calls.flows(datapath_uuid, owner);
   }
 
+  acceptSlice(datapath_uuid: string): Promise<boolean> {
+    return this.calls.acceptSlice(datapath_uuid);
+  }
+
   private async follow(revision: Revision): Promise<void> {
     const { incarnation, number } = this.replica.revision();
     if (incarnation === revision.incarnation && number >= revision.number) return;

@@ -160,10 +160,15 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
   }
 
   async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
-    const session = this.sessions.get(datapath_uuid);
-    if (session === undefined) throw new HotoriError('unknown_uuid', `there is no datapath ${datapath_uuid}`);
-    if (session.flowProvider === undefined) throw new HotoriError('unavailable', `the vna of ${datapath_uuid} is not attached`);
-    return session.flowProvider(owner);
+    const { flowProvider } = this.definedSession(datapath_uuid);
+    if (flowProvider === undefined) throw notAttached(datapath_uuid);
+    return flowProvider(owner);
+  }
+
+  async acceptSlice(datapath_uuid: string): Promise<boolean> {
+    const { sliceAcceptor } = this.definedSession(datapath_uuid);
+    if (sliceAcceptor === undefined) throw notAttached(datapath_uuid);
+    return sliceAcceptor();
   }
 
   async attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment> {
@@ -221,6 +226,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       serveFlows: (provider) => {
         if (isOpen) session.flowProvider = provider;
       },
+      serveAcceptance: (acceptor) => {
+        if (isOpen) session.sliceAcceptor = acceptor;
+      },
     };
   }
 
@@ -250,6 +258,12 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       if (session.listener) session.sendSnapshot(at, this.slices.slice(session.datapath_uuid));
       this.publishApplied(session);
     }
+  }
+
+  private definedSession(datapath_uuid: string): Session {
+    const session = this.sessions.get(datapath_uuid);
+    if (session === undefined) throw new HotoriError('unknown_uuid', `there is no datapath ${datapath_uuid}`);
+    return session;
   }
 
   /** The session of the datapath with the switch's dpid: as defined, as registered now, or once it is defined. */
@@ -376,4 +390,8 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       conditions: applied?.conditions ?? [],
     };
   }
+}
+
+function notAttached(datapath_uuid: string): HotoriError {
+  return new HotoriError('unavailable', `the vna of ${datapath_uuid} is not attached`);
 }

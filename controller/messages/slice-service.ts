@@ -13,8 +13,8 @@ import type { SliceRecord } from './slice.js';
 export const SLICES = 'slices';
 /** The vnmgr that has the attachment. */
 export const slicesOf = (member: string): string => `${SLICES}/${member}`;
-/** The vna process that serves a datapath, for whoever asks for its flows. */
-export const flowsOf = (datapath_uuid: string): string => `flows/${datapath_uuid}`;
+/** The vna process that serves a datapath, for what only it can answer. */
+export const datapathOf = (datapath_uuid: string): string => `datapath/${datapath_uuid}`;
 /** A vna process, to find out whether it lives. */
 export const vnaOf = (member: string): string => `vna/${member}`;
 /** The table of who serves which dpid by which vnmgr. */
@@ -101,7 +101,13 @@ export const SLICE_MESSAGES = { snapshot, delta, closed } as const;
 export type SnapshotPart = z.infer<typeof snapshot>;
 export type DeltaBody = z.infer<typeof delta>;
 
-export const flowRequestSchema = z.object({ owner: z.string().max(255).optional() });
+const flows = z.object({ owner: z.string().max(255).optional() });
+/** An operator says that the slice which is held back is right. */
+const accept_slice = z.object({});
+
+/** Requests to the vna of a datapath, by kind. */
+export const DATAPATH_REQUESTS = { flows, accept_slice } as const;
+
 export const flowEntriesSchema = z.array(
   z.object({
     table: z.int(),
@@ -115,6 +121,8 @@ export const flowEntriesSchema = z.array(
     bytes: z.number().optional(),
   }),
 );
+
+export const acceptedSchema = z.object({ accepted: z.boolean() });
 
 /** Who serves a dpid. */
 export const claimSchema = z.object({

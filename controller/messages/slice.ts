@@ -118,6 +118,9 @@ export interface FlowEntry {
 /** Answers the flows a vna wants on its bridge, by table and falling priority; with `owner`, only those made from that entity, with their counters. */
 export type FlowProvider = (owner: string | undefined) => Promise<readonly FlowEntry[]>;
 
+/** An operator says that the slice a vna holds back is right. Answers false when it holds none. */
+export type SliceAcceptor = () => Promise<boolean>;
+
 /** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */
 export interface SliceSource {
   /**
@@ -138,6 +141,8 @@ export interface SliceAttachment {
   relist(): void;
   /** Registers who answers questions about this datapath's flows; until then, and after `closed`, they are answered `unavailable`. */
   serveFlows(provider: FlowProvider): void;
+  /** Registers who takes an operator's word for a slice that is held back; `unavailable` as with flows. */
+  serveAcceptance(acceptor: SliceAcceptor): void;
   /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
   readonly closed: Promise<void>;
 }

@@ -1,7 +1,7 @@
 /**
  * vnmgr as a webapi in another process sees it.
  *
- * Owns: asking whichever vnmgr answers, and another when that one is lost; asking the vna itself for its flows.
+ * Owns: asking whichever vnmgr answers, and another when that one is lost; asking the vna itself what only it knows.
  * Promises: a change is carried out once however often it had to be asked for, since all attempts bear one id.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -11,11 +11,11 @@ import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status,
 import type { Random } from '../kernel/ambient.js';
 import { CONTROL, executedSchema, installedSchema, statusSchema } from '../messages/control-service.js';
 import { MessageError } from '../messages/envelope.js';
-import { flowEntriesSchema, flowsOf } from '../messages/slice-service.js';
 import type { FlowEntry } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
 import { ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
+import { askAcceptance, askFlows } from './vna-questions.js';
 import type { z } from 'zod';
 
 export interface ControlClientParts {
@@ -60,16 +60,17 @@ export class ControlClient implements VnmgrCalls {
   }
 
   async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
-    const { bus, replica } = this.parts;
-    if (replica.get('datapath', datapath_uuid) === undefined)
-      throw new HotoriError('unknown_uuid', `there is no datapath ${datapath_uuid}`);
-    try {
-      const { answer } = await ask(bus, flowsOf(datapath_uuid), 'flows', { owner }, flowEntriesSchema, { timeoutMs: READ_MS });
-      return answer;
-    } catch (error) {
-      if (isUnreachable(error)) throw new HotoriError('unavailable', `the vna of ${datapath_uuid} does not answer`, { cause: error });
-      throw error;
-    }
+    this.checkDatapath(datapath_uuid);
+    return askFlows(this.parts.bus, datapath_uuid, owner);
+  }
+
+  async acceptSlice(datapath_uuid: string): Promise<boolean> {
+    this.checkDatapath(datapath_uuid);
+    return askAcceptance(this.parts.bus, datapath_uuid);
+  }
+
+  private checkDatapath(uuid: string): void {
+    if (this.parts.replica.get('datapath', uuid) === undefined) throw new HotoriError('unknown_uuid', `there is no datapath ${uuid}`);
   }
 
   /** Asks one vnmgr after another until one answers. */

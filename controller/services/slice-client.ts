@@ -15,6 +15,7 @@ import type {
   ChassisFacts,
   DatapathHello,
   FlowProvider,
+  SliceAcceptor,
   SliceAttachment,
   SliceMessage,
   SliceRecord,
@@ -24,8 +25,8 @@ import type {
 import {
   attachedSchema,
   checkedSchema,
-  flowRequestSchema,
-  flowsOf,
+  DATAPATH_REQUESTS,
+  datapathOf,
   knownSchema,
   SLICE_MESSAGES,
   SLICES,
@@ -201,6 +202,9 @@ class RemoteAttachment implements SliceAttachment {
   /** What has to be told, the latest of each. */
   private reports: Reports = {};
   private isReporting = false;
+  private flowProvider: FlowProvider | undefined;
+  private sliceAcceptor: SliceAcceptor | undefined;
+  private isServing = false;
   private isRelisting = false;
   private snapshot: { readonly head: SnapshotPart; readonly entities: SliceRecord[]; next: number } | undefined;
   /** After a gap only a snapshot is of use. */
@@ -252,9 +256,13 @@ class RemoteAttachment implements SliceAttachment {
   }
 
   serveFlows(provider: FlowProvider): void {
-    const { bus, log } = this.parts;
-    const answers = { flows: ({ owner }: { owner?: string | undefined }) => provider(owner) };
-    answerMessages(bus, flowsOf(this.datapath_uuid), { flows: flowRequestSchema }, answers, log, this.over.signal);
+    this.flowProvider = provider;
+    this.serve();
+  }
+
+  serveAcceptance(acceptor: SliceAcceptor): void {
+    this.sliceAcceptor = acceptor;
+    this.serve();
   }
 
   /** vnmgr has not got it any more, or is gone. */
@@ -271,6 +279,21 @@ class RemoteAttachment implements SliceAttachment {
     this.behind = last > this.position ? last : undefined;
     // What was asked for may have been lost as well.
     if (isStuck || this.isBroken) this.breakOff();
+  }
+
+  private serve(): void {
+    if (this.isServing) return;
+    this.isServing = true;
+    const { bus, log } = this.parts;
+    const answers = {
+      flows: async ({ owner }: { owner?: string | undefined }) => (this.flowProvider ?? this.refuse())(owner),
+      accept_slice: async () => ({ accepted: await (this.sliceAcceptor ?? this.refuse())() }),
+    };
+    answerMessages(bus, datapathOf(this.datapath_uuid), DATAPATH_REQUESTS, answers, log, this.over.signal);
+  }
+
+  private refuse(): never {
+    throw new HotoriError('unavailable', `the vna of ${this.datapath_uuid} does not answer that yet`);
   }
 
   private report(reports: Reports): void {

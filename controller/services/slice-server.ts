@@ -13,8 +13,6 @@ import { encodeMessage } from '../messages/envelope.js';
 import type { SliceAttachment, SliceMessage, SliceSource } from '../messages/slice.js';
 import {
   CLAIMS,
-  flowEntriesSchema,
-  flowsOf,
   knownSchema,
   SLICE_REQUESTS,
   SLICES,
@@ -27,6 +25,7 @@ import {
 import { decodeClaim, encodeClaim } from './claims.js';
 import { answerMessages, ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
+import { askAcceptance, askFlows } from './vna-questions.js';
 
 export interface SliceServerParts {
   readonly bus: Bus;
@@ -41,7 +40,6 @@ const CLAIM_TTL_MS = 15_000;
 const TEND_MS = 3_000;
 const PING_MS = 2_000;
 const SUCCESSOR_PING_MS = 500;
-const FLOWS_MS = 10_000;
 const KEEP_MESSAGES = 5_000;
 const PART_RECORDS = 2_000;
 
@@ -147,15 +145,8 @@ export class SliceServer {
     const claim: Claim = { attachment_id, node_id, bridge, instance, vna, vnmgr: bus.member };
     const attachment: Attachment = { claim, dpid, stop, slices, outgoing, lastSeen: performance.now() };
     this.attachments.set(attachment_id, attachment);
-    slices.serveFlows(async (owner) => {
-      try {
-        return (await ask(bus, flowsOf(slices.datapath_uuid), 'flows', { owner }, flowEntriesSchema, { timeoutMs: FLOWS_MS })).answer;
-      } catch (error) {
-        if (isUnreachable(error))
-          throw new HotoriError('unavailable', `the vna of ${slices.datapath_uuid} does not answer`, { cause: error });
-        throw error;
-      }
-    });
+    slices.serveFlows((owner) => askFlows(bus, slices.datapath_uuid, owner));
+    slices.serveAcceptance(() => askAcceptance(bus, slices.datapath_uuid));
     void slices.closed.then(() => {
       ending.removeEventListener('abort', onEnding);
       if (this.attachments.get(attachment_id) === attachment) this.drop(attachment);

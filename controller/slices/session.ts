@@ -13,6 +13,7 @@ import {
   type DatapathHello,
   type FlowProvider,
   type Revision,
+  type SliceAcceptor,
   type SliceMessage,
   type SliceRecord,
 } from '../messages/slice.js';
@@ -34,6 +35,8 @@ export class Session {
   readonly datapath_uuid: string;
   /** Who answers questions about flows. */
   flowProvider: FlowProvider | undefined;
+  /** Who takes an operator's word for a slice that is held back. */
+  sliceAcceptor: SliceAcceptor | undefined;
   /** What its vna has seen last. */
   observation: Observation | undefined;
   /** Under way while that waits to be committed. */
@@ -66,6 +69,7 @@ export class Session {
     const { current } = this;
     this.current = undefined;
     this.flowProvider = undefined;
+    this.sliceAcceptor = undefined;
     this.observation = undefined;
     this.outbox.length = 0;
     if (this.report) this.report = { ...this.report, connected: false };

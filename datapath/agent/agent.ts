@@ -492,6 +492,7 @@ export class Agent {
   #onAttached(attachment: SliceAttachment): void {
     this.#attachment = attachment;
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#channel.current));
+    attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
     // NICs may have come and gone since the hello.
     this.#onVifs(true);
     this.#onOverlay();

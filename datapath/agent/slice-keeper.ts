@@ -62,7 +62,7 @@ export class SliceKeeper {
     return (
       `vnmgr sent a slice of ${records.size} records (revision ${last.revision.number} of ${last.revision.incarnation}) that does not follow by commits from ` +
       `the ${this.#records.size} in use (revision ${this.#revision.number} of ${this.#revision.incarnation}), so those stay; ` +
-      `if it is right, start this vna again without the slice it keeps in state_dir (${last.datapath_uuid})`
+      `if it is right: vnctl datapaths accept-slice ${last.datapath_uuid}`
     );
   }
 

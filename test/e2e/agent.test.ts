@@ -114,6 +114,21 @@ describe('an agent on a real Open vSwitch', () => {
     );
   });
 
+  it('holds back a slice that takes most away and follows from nothing, until it is accepted', async () => {
+    start();
+    await eventually('a first snapshot applied', () => source.report?.applied_seq === source.seq && source.seq > 0);
+    await plug(1);
+    await installed(1);
+    await source.applied();
+    const before = await ovs.flows(BRIDGE);
+    source.restart(network('a', 1));
+    await eventually('it being held', () => source.report?.error?.message.includes('vnctl datapaths accept-slice dp-test'));
+    expect(await ovs.flows(BRIDGE)).toEqual(before);
+    expect([await source.acceptSlice!(), await source.acceptSlice!()]).toEqual([true, false]);
+    const { error } = await source.applied();
+    expect([error, (await ovs.flows(BRIDGE)).some((line) => line.includes(mac(1)))]).toEqual([null, false]);
+  });
+
   it('sends nothing when it comes back and nothing has changed', async () => {
     const first = start();
     await eventually('the bridge', () => source.report?.applied_seq === source.seq && source.seq > 0);

@@ -49,6 +49,8 @@ export interface Endpoint {
   readonly fields?: z.ZodObject;
   /** What is wrong with the fields, in full. */
   readonly checkFields?: (params: Params) => readonly Reason[];
+  /** false: makes no revision although it is no GET. */
+  readonly commits?: false;
   /** The body of a good answer. */
   readonly answer: z.ZodType;
   /** Media type of the answer where it is not JSON. */

@@ -9,7 +9,7 @@ import { filterStaticEndpoints } from './filter-static.js';
 import { describeApi } from './openapi.js';
 import { relationEndpoints } from './relations.js';
 import { statisticsEndpoints } from './statistics.js';
-import { flowsEndpoint, statusEndpoint } from './status.js';
+import { acceptSliceEndpoint, flowsEndpoint, statusEndpoint } from './status.js';
 import { watchEndpoint, type WatchLimits } from './watch.js';
 
 /** OpenVNet's base, and its alias. */
@@ -22,6 +22,7 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
     ...filterStaticEndpoints(controller),
     ...statisticsEndpoints(controller),
     flowsEndpoint(controller),
+    acceptSliceEndpoint(controller),
     batchEndpoint(controller),
     statusEndpoint(controller),
     watchEndpoint(controller, limits),

@@ -65,7 +65,7 @@ function dropSafeBounds(schema: { minimum?: number; maximum?: number }): void {
 
 function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
   const { method, path, fields } = endpoint;
-  const writes = method !== 'GET';
+  const writes = method !== 'GET' && endpoint.commits !== false;
   const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name]) => name!);
   const pathParameters = names.length > 0 ? { path: z.object(Object.fromEntries(names.map((name) => [name, z.string()]))) } : {};
   const headerParameters =

@@ -1,10 +1,10 @@
 /**
- * The state of the whole, waiting for a revision, and the flows of a datapath.
+ * The state of the whole, waiting for a revision, and what is asked of the vna of a datapath.
  */
 import { z } from 'zod';
 import type { Controller } from '../../controller/contract.js';
 import { checkUuid } from './collections.js';
-import { flowControls, statusControls, type FlowControls, type StatusControls } from './controls.js';
+import { flowControls, noControls, statusControls, type FlowControls, type StatusControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
 import { resolveRevision } from './revision.js';
 
@@ -82,6 +82,23 @@ export function flowsEndpoint(controller: Controller): Endpoint {
       checkUuid('datapath', uuid);
       const items = await controller.flows(uuid, (controls as FlowControls).owner);
       return { body: { total_count: items.length, items } };
+    },
+  };
+}
+
+export function acceptSliceEndpoint(controller: Controller): Endpoint {
+  return {
+    method: 'POST',
+    path: '/datapaths/{uuid}/accept_slice',
+    operation_id: 'accept_datapath_slice',
+    summary: 'Say that the slice which a datapath holds back, as its last_error says, is right',
+    tag: 'datapaths',
+    controls: noControls,
+    commits: false,
+    answer: z.object({ accepted: z.boolean().describe('false: none was held back.') }),
+    handle: async ({ uuid }) => {
+      checkUuid('datapath', uuid);
+      return { body: { accepted: await controller.acceptSlice(uuid) } };
     },
   };
 }

@@ -50,6 +50,11 @@ export class Client {
     return this.#call(method, path, { ...options, query: { ...options.query, ...waiting } });
   }
 
+  /** What changes nothing in the model: there is nothing to wait for. */
+  async act(path: string): Promise<Json> {
+    return (await this.#call('POST', path, {})) as Json;
+  }
+
   /** Every entity of a collection. */
   async all(collection: string): Promise<Json[]> {
     const items: Json[] = [];

@@ -1,9 +1,10 @@
 /**
- * `vnctl status` and `vnctl flows`.
+ * `vnctl status`, `vnctl flows` and `vnctl datapaths accept-slice`.
  */
 import { type Command } from 'commander';
 import type { DatapathStatus } from '../../controller/contract.js';
 import type { FlowEntry } from '../../controller/messages/slice.js';
+import { KINDS } from '../../flows/model/entities.js';
 import { formatTable } from './output.js';
 import type { Session } from './session.js';
 
@@ -30,6 +31,17 @@ export function addStatusCommands(program: Command, session: () => Session): voi
       const { client, print } = session();
       const answer = await client.get(path, options.owner === undefined ? {} : { owner: options.owner });
       print(answer, () => (answer['items'] as FlowEntry[]).map(flowLine).join(''));
+    });
+
+  program.commands
+    .find((command) => command.name() === KINDS.datapath.collection)!
+    .command('accept-slice')
+    .description('say that the slice which a datapath holds back, as its last_error says, is right')
+    .argument('<datapath>')
+    .action(async (datapath: string) => {
+      const { client, print } = session();
+      const answer = await client.act(`/datapaths/${encodeURIComponent(datapath)}/accept_slice`);
+      print(answer, () => (answer['accepted'] === true ? 'accepted\n' : 'nothing is held back\n'));
     });
 }
 

@@ -5,6 +5,7 @@ import type { Bus } from '../../../controller/bus/contract.js';
 import { encodeMessage } from '../../../controller/messages/envelope.js';
 import { SLICES, slicesOf, topicOf } from '../../../controller/messages/slice-service.js';
 import type { SliceAttachment, SliceMessage, SliceRecord } from '../../../controller/messages/slice.js';
+import { ControlClient } from '../../../controller/services/control-client.js';
 import { SliceClient } from '../../../controller/services/slice-client.js';
 import { SliceServer } from '../../../controller/services/slice-server.js';
 import { eventually } from '../../lab/eventually.js';
@@ -127,6 +128,27 @@ describe('slices over the bus', () => {
       Promise.resolve([{ table: 1, table_name: 'T', priority: 1, text: 'x', cookie: '0x0', owners: [owner ?? ''], rule: 'r' }]),
     );
     expect((await eventually('flows', () => world.vnmgr.flows(vna.attachment.datapath_uuid, 'if-a')))[0]!.owners).toEqual(['if-a']);
+  });
+
+  it('that are held back are accepted at the word of vnmgr, once', async () => {
+    const world = await startVnmgr('v1', ['a']);
+    const vna = await startVna('vna', ['a']);
+    const { datapath_uuid } = vna.attachment;
+    await expect(world.vnmgr.acceptSlice(datapath_uuid)).rejects.toMatchObject({ code: 'unavailable' });
+    let isHeld = true;
+    vna.attachment.serveAcceptance(() => {
+      const wasHeld = isHeld;
+      isHeld = false;
+      return Promise.resolve(wasHeld);
+    });
+    const first = await eventually('the vna serving', () => world.vnmgr.acceptSlice(datapath_uuid).then((accepted) => ({ accepted })));
+    const webapi = broker.join('webapi');
+    closing.push(() => webapi.close());
+    const replica = { get: ((_kind: string, uuid: string) => (uuid === datapath_uuid ? {} : undefined)) as never };
+    const client = new ControlClient({ bus: webapi, replica, random: { bytes: (count) => new Uint8Array(count) }, log });
+    expect([first, await client.acceptSlice(datapath_uuid)]).toEqual([{ accepted: true }, false]);
+    for (const controller of [world.vnmgr, client])
+      await expect(controller.acceptSlice('dp-none')).rejects.toMatchObject({ code: 'unknown_uuid' });
   });
 
   it('come whole when they are large', async () => {

@@ -5,6 +5,7 @@ import type {
   AppliedReport,
   DatapathHello,
   FlowProvider,
+  SliceAcceptor,
   SliceAttachment,
   SliceMessage,
   SliceRecord,
@@ -21,7 +22,9 @@ export class ScriptedSource implements SliceSource {
   readonly reports: AppliedReport[] = [];
   readonly vifs: (readonly VifObservation[])[] = [];
   flows: FlowProvider | undefined;
+  acceptSlice: SliceAcceptor | undefined;
   seq = 0;
+  incarnation = 'test';
   readonly #entities = new Map<string, Entity>();
   readonly #waiting = new Set<() => void>();
   #bindings = new Map<string, Binding>();
@@ -49,6 +52,7 @@ export class ScriptedSource implements SliceSource {
       },
       relist: () => setImmediate(() => this.snapshot()),
       serveFlows: (provider) => (this.flows = provider),
+      serveAcceptance: (acceptor) => (this.acceptSlice = acceptor),
       closed,
     });
   }
@@ -61,6 +65,15 @@ export class ScriptedSource implements SliceSource {
 
   snapshot(): void {
     this.#send?.({ kind: 'snapshot', ...this.#header(), entities: [...this.#entities.values(), ...this.#bindings.values()] });
+  }
+
+  /** The store was emptied: what is left comes as a snapshot of another incarnation. */
+  restart(...records: Entity[]): void {
+    this.incarnation += '+';
+    this.#entities.clear();
+    this.#bindings = new Map();
+    for (const record of records) this.#entities.set(record.uuid, record);
+    this.snapshot();
   }
 
   /** Loses the next message on the way. */
@@ -131,6 +144,11 @@ export class ScriptedSource implements SliceSource {
 
   #header(): { schema_version: number; datapath_uuid: string; seq: number; revision: { incarnation: string; number: number } } {
     this.seq++;
-    return { schema_version: 1, datapath_uuid: DATAPATH, seq: this.seq, revision: { incarnation: 'test', number: 1_000 + this.seq } };
+    return {
+      schema_version: 1,
+      datapath_uuid: DATAPATH,
+      seq: this.seq,
+      revision: { incarnation: this.incarnation, number: 1_000 + this.seq },
+    };
   }
 }

@@ -23,6 +23,7 @@ class Source implements SliceSource {
       reportChassis: () => undefined,
       reportApplied: () => undefined,
       serveFlows: () => undefined,
+      serveAcceptance: () => undefined,
       relist: () => {
         this.relisted++;
       },

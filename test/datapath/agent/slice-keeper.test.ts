@@ -50,8 +50,13 @@ describe('the kept slice', () => {
     expect(used(keeper, change({ puts: records(2), revision: other, seq: 2 }))).toBe(false);
     expect(used(keeper, change({ isComplete: false, puts: [iface('late', 99)], revision: other, seq: 3 }))).toBe(false);
     expect(keeper.held).toContain('a slice of 3 records (revision 3 of y)');
-    expect(keeper.accept()!.puts.map(({ uuid }) => uuid)).toEqual(['nw-a', 'if-i0', 'if-late']);
-    expect(keeper.held).toBeNull();
+    expect(keeper.held).toContain('vnctl datapaths accept-slice dp-1');
+    const accepted = keeper.accept()!;
+    expect([accepted.puts.map(({ uuid }) => uuid), accepted.seq, accepted.isComplete]).toEqual([['nw-a', 'if-i0', 'if-late'], 3, true]);
+    keeper.keep(accepted);
+    expect([keeper.held, keeper.accept()]).toEqual([null, undefined]);
+    expect(used(keeper, change({ isComplete: false, puts: [iface('next', 98)], revision: { ...other, number: 4 }, seq: 4 }))).toBe(true);
+    expect(keeper.restored([])!.puts.map(({ uuid }) => uuid)).toEqual(['nw-a', 'if-i0', 'if-late', 'if-next']);
   });
 
   it('follows commits wherever they lead, and another incarnation that is not much smaller', () => {

@@ -122,3 +122,25 @@ describe('the flows of a datapath', () => {
     expect(problem(await api.get('/api/datapaths/dp-none/flows')).type).toBe('unknown_uuid');
   });
 });
+
+describe('a slice that is held back', () => {
+  it('is accepted by its vna at the word of an operator', async () => {
+    const { api, vna, vnmgr } = await start(() => 'applies');
+    const accept = async (uuid: string) => {
+      const { status, body } = await api.post(`/api/1.0/datapaths/${uuid}/accept_slice`);
+      return [status, body.type ?? body];
+    };
+    const before = vnmgr.revision();
+    const answers = [await accept(vna.uuid)];
+    const held = [true];
+    vna.attachment.serveAcceptance(() => Promise.resolve(held.pop() ?? false));
+    for (const uuid of [vna.uuid, vna.uuid, 'dp-none']) answers.push(await accept(uuid));
+    expect(answers).toEqual([
+      [503, 'urn:hotori:error:unavailable'],
+      [200, { accepted: true }],
+      [200, { accepted: false }],
+      [404, 'urn:hotori:error:unknown_uuid'],
+    ]);
+    expect(vnmgr.revision()).toEqual(before);
+  });
+});

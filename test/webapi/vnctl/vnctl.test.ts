@@ -155,6 +155,20 @@ ip_leases                 `);
     expect(JSON.parse(await bench.ok(`flows ${vna.uuid} -o json`))).toEqual({ total_count: 1, items: [flow] });
   });
 
+  it('has a slice accepted that is held back', async () => {
+    const vna = await FakeVna.attach(
+      bench.controller,
+      { node_id: 'hv1', dpid: '0x0000000000000001', bridge: 'br-int', vifs: [] },
+      () => 'applies',
+    );
+    const held = [true, true];
+    vna.attachment.serveAcceptance(() => Promise.resolve(held.pop() ?? false));
+    const outs = [];
+    for (const options of ['', '-o json ', '--wait ']) outs.push(await bench.ok(`${options}datapaths accept-slice ${vna.uuid}`));
+    expect([outs[0], JSON.parse(outs[1]!), outs[2]]).toEqual(['accepted\n', { accepted: true }, 'nothing is held back\n']);
+    expect(await bench.run('datapaths accept-slice dp-none')).toMatchObject({ code: 1, out: '' });
+  });
+
   it('prints its version and help on standard output', async () => {
     expect(await bench.ok('--version')).toBe('1.2.3\n');
     expect(await bench.ok('--help')).toMatch(/^Usage: vnctl /);
