@@ -171,6 +171,11 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     return sliceAcceptor();
   }
 
+  /** Whether the datapath is there, or would be registered. */
+  isDefined(dpid: string): boolean {
+    return this.parts.options.autoRegister || [...this.replica.model.lookup(dpidKey(dpid))].length > 0;
+  }
+
   async attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment> {
     let session: Session;
     // A commit may have come between the answer and this line.

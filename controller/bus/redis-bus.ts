@@ -5,6 +5,7 @@
  * Assumes: Redis 7 or later (or Valkey); memory policy `noeviction`.
  * Promises: the contract of contract.ts. A member that shows no sign of life for LIFE_BEATS seconds is lost to the others; one that was paused goes on by itself.
  */
+import { setMaxListeners } from 'node:events';
 import {
   BusError,
   type Answer,
@@ -88,6 +89,8 @@ export class RedisBus implements Bus {
     this.reader = new RedisReader(blocking, () => this.inbox.nudge());
     this.reader.follow(this.inbox);
     this.lifeMs = beatMs * LIFE_BEATS;
+    // One for each subject that is asked.
+    setMaxListeners(0, this.closing.signal);
     this.beating = setInterval(() => void this.beat(), beatMs);
     void this.beat();
   }

@@ -4,6 +4,7 @@
  * Owns: checking what comes in on both sides, and saying in the log whose messages cannot be understood.
  * Promises: a handler sees checked messages only. A peer that speaks another version is refused and named, once a minute at most.
  */
+import { setMaxListeners } from 'node:events';
 import type { z } from 'zod';
 import { BusError, type Bus, type RequestOptions } from '../bus/contract.js';
 import { decodeMessage, decodeOutcome, encodeMessage, encodeOutcome, MessageError } from '../messages/envelope.js';
@@ -27,6 +28,8 @@ export function answerMessages<S extends Schemas>(
   signal: AbortSignal,
 ): void {
   const complaints = new Complaints(log);
+  // Any number of requests under way may listen to it.
+  setMaxListeners(0, signal);
   bus.serve(
     subject,
     ({ payload, client, signal: ending }) =>

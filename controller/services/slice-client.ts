@@ -38,6 +38,7 @@ import {
 } from '../messages/slice-service.js';
 import { answerMessages, ask, Complaints, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
+import { RetryPauses } from './retry-pauses.js';
 
 export interface SliceClientParts {
   readonly bus: Bus;
@@ -47,16 +48,24 @@ export interface SliceClientParts {
   readonly instance: string;
   /** Between two looks at whether vnmgr lives, milliseconds. */
   readonly checkMs?: number;
+  /** How long a vnmgr may give no answer before another is looked for, milliseconds. One with much to do may be late with everything. */
+  readonly lossMs?: number;
 }
 
 const ATTACH_MS = 30_000;
 const CHECK_MS = 3_000;
 const REQUEST_MS = 5_000;
+const LOSS_MS = 8_000;
 const RETRY_MS = 500;
+/** Where nobody was asked, and where somebody could not answer. */
+const MOST_NOBODY_MS = 2_000;
+const MOST_BUSY_MS = 15_000;
 
 export class SliceClient implements SliceSource {
   private readonly parts: SliceClientParts;
   private readonly attachments = new Map<string, RemoteAttachment>();
+  /** When each vnmgr that has attachments answered last. */
+  private readonly heard = new Map<string, number>();
   private readonly stopping = new AbortController();
   private readonly checking: NodeJS.Timeout;
   private readonly complaints: Complaints;
@@ -80,6 +89,7 @@ export class SliceClient implements SliceSource {
 
   async attach(hello: DatapathHello, onMessage: (message: SliceMessage) => void, signal: AbortSignal): Promise<SliceAttachment> {
     const { bus, log, instance, random } = this.parts;
+    const pauses = new RetryPauses(random);
     let isSilent = false;
     for (;;) {
       signal.throwIfAborted();
@@ -95,7 +105,8 @@ export class SliceClient implements SliceSource {
         if (!isUnreachable(error)) throw error;
         if (!isSilent) log.warn({ bridge: hello.bridge, reason: error.message }, 'no vnmgr answers; what is installed stays');
         isSilent = true;
-        await pause(RETRY_MS, signal);
+        const isNobody = error.code === 'no_server' || error.code === 'unavailable';
+        await pause(pauses.next(isNobody ? MOST_NOBODY_MS : MOST_BUSY_MS), signal);
       }
     }
   }
@@ -130,6 +141,7 @@ export class SliceClient implements SliceSource {
     const onAbort = () => attachment.end();
     signal.addEventListener('abort', onAbort, { once: true });
     this.attachments.set(id, attachment);
+    this.heard.set(server, performance.now());
     return attachment;
   }
 
@@ -140,6 +152,7 @@ export class SliceClient implements SliceSource {
     const byServer = new Map<string, RemoteAttachment[]>();
     for (const attachment of this.attachments.values())
       byServer.set(attachment.server, [...(byServer.get(attachment.server) ?? []), attachment]);
+    for (const server of [...this.heard.keys()]) if (!byServer.has(server)) this.heard.delete(server);
     await Promise.all([...byServer].map(([server, attachments]) => this.checkServer(server, attachments)));
     this.isChecking = false;
   }
@@ -152,6 +165,7 @@ export class SliceClient implements SliceSource {
       const { answer } = await ask(bus, slicesOf(server), 'check', body, checkedSchema, {
         timeoutMs: 2 * (this.parts.checkMs ?? CHECK_MS),
       });
+      this.heard.set(server, performance.now());
       for (const [index, attachment] of attachments.entries()) {
         const last = answer[attachment.id];
         if (last === undefined) attachment.end();
@@ -164,6 +178,8 @@ export class SliceClient implements SliceSource {
         (!bus.isSettled || error.code === 'unavailable' || error.code === 'closed' || error.code === 'overloaded')
       )
         return;
+      const isLate = error instanceof BusError && error.code !== 'failed';
+      if (isLate && performance.now() - (this.heard.get(server) ?? -Infinity) < (this.parts.lossMs ?? LOSS_MS)) return;
       log.warn(
         { vnmgr: server, reason: error instanceof Error ? error.message : String(error) },
         'vnmgr does not answer; going to another',
@@ -332,7 +348,7 @@ class RemoteAttachment implements SliceAttachment {
           log.error({ datapath: this.datapath_uuid, kind, reason: error.message }, 'vnmgr does not take what it is told; attaching again');
           return this.end();
         }
-        if (bus.isSettled && error instanceof BusError && (error.code === 'server_lost' || error.code === 'no_server')) return this.end();
+        // Whether vnmgr is lost, the checks find out.
         await pause(RETRY_MS, this.over.signal).catch(() => undefined);
       }
     }

@@ -25,11 +25,15 @@ import {
 import { decodeClaim, encodeClaim } from './claims.js';
 import { answerMessages, ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
+import { Places } from './places.js';
 import { askAcceptance, askFlows } from './vna-questions.js';
 
 export interface SliceServerParts {
   readonly bus: Bus;
-  readonly source: SliceSource;
+  readonly source: SliceSource & {
+    /** false: attaching waits until somebody defines the datapath. */
+    isDefined(dpid: string): boolean;
+  };
   readonly log: ServiceLog;
 }
 
@@ -38,6 +42,9 @@ const PENDING_MS = 15_000;
 const DEAD_MS = 15_000;
 const CLAIM_TTL_MS = 15_000;
 const TEND_MS = 3_000;
+/** When a vnmgr is lost, all that it served come at once. */
+const ATTACHING = 16;
+const PLACE_MS = 10_000;
 const PING_MS = 2_000;
 const SUCCESSOR_PING_MS = 500;
 const KEEP_MESSAGES = 5_000;
@@ -59,6 +66,8 @@ export class SliceServer {
   private readonly claims = new Map<string, Claim>();
   /** Attaching one dpid at a time. */
   private readonly turns = new Map<string, Promise<unknown>>();
+  private readonly places = new Places(ATTACHING);
+  private tended = performance.now();
   private readonly stopping = new AbortController();
   private readonly tending: NodeJS.Timeout;
 
@@ -121,11 +130,26 @@ export class SliceServer {
   }
 
   private async attachNow({ attachment_id, hello }: SliceRequest['attach'], vna: string, ending: AbortSignal): Promise<unknown> {
-    const { bus, source, log } = this.parts;
-    const { dpid, node_id, bridge, instance } = hello;
+    const { source, log } = this.parts;
+    const { dpid, node_id, bridge } = hello;
+    ending.throwIfAborted();
     await this.checkRival(hello, vna);
     for (const other of [...this.attachments.values()]) if (other.dpid === dpid) this.drop(other);
+    const begin = () => this.begin({ attachment_id, hello }, vna, ending);
+    // One that waits to be defined keeps nobody busy.
+    const attachment = await (source.isDefined(dpid) ? this.places.take(begin, PLACE_MS) : begin());
+    if (attachment === undefined) return { pending: true, datapath_uuid: '' };
+    const { datapath_uuid } = attachment.slices;
+    await this.publish(attachment);
+    log.info({ datapath: datapath_uuid, node_id, bridge, vna }, 'a vna is attached');
+    return { pending: false, datapath_uuid };
+  }
 
+  /** @returns undefined when it took too long. */
+  private async begin({ attachment_id, hello }: SliceRequest['attach'], vna: string, ending: AbortSignal): Promise<Attachment | undefined> {
+    const { bus, source } = this.parts;
+    const { dpid, node_id, bridge, instance } = hello;
+    ending.throwIfAborted();
     const stop = new AbortController();
     const onEnding = () => stop.abort(ending.reason);
     ending.addEventListener('abort', onEnding, { once: true });
@@ -137,7 +161,7 @@ export class SliceServer {
     } catch (error) {
       ending.removeEventListener('abort', onEnding);
       void outgoing.end();
-      if (stop.signal.aborted && !ending.aborted) return { pending: true, datapath_uuid: '' };
+      if (stop.signal.aborted && !ending.aborted) return undefined;
       throw error;
     } finally {
       clearTimeout(patience);
@@ -151,9 +175,7 @@ export class SliceServer {
       ending.removeEventListener('abort', onEnding);
       if (this.attachments.get(attachment_id) === attachment) this.drop(attachment);
     });
-    await this.publish(attachment);
-    log.info({ datapath: slices.datapath_uuid, node_id, bridge, vna }, 'a vna is attached');
-    return { pending: false, datapath_uuid: slices.datapath_uuid };
+    return attachment;
   }
 
   /** Throws HotoriError `conflict` when another vna that lives serves the dpid. */
@@ -198,9 +220,13 @@ export class SliceServer {
   private tend(): void {
     const { bus, log } = this.parts;
     const now = performance.now();
+    // What came while we were busy with something else has not been read yet.
+    const late = Math.max(0, now - this.tended - TEND_MS);
+    this.tended = now;
     for (const attachment of [...this.attachments.values()]) {
       // Nobody can show signs of life while the bus is away.
       if (!bus.isConnected) attachment.lastSeen = now;
+      attachment.lastSeen += late;
       if (now - attachment.lastSeen > DEAD_MS) {
         const { claim, slices } = attachment;
         log.warn({ datapath: slices.datapath_uuid, vna: claim.vna }, 'a vna shows no sign of life');

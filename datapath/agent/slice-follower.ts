@@ -44,15 +44,16 @@ export class SliceFollower {
   /** Stays attached until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { source, hello, onAttaching, onAttached, onDetached, clock, random, log } = this.#options;
-    const backoff = new Backoff({ floor: 100, ceiling: 5_000, random });
+    const backoff = new Backoff({ floor: 500, ceiling: 15_000, random });
     while (!signal.aborted) {
       const generation = ++this.#generation;
-      const started = clock.now();
+      let attached = Infinity;
       this.#intake.restart();
       onAttaching();
       try {
         const attachment = await source.attach(hello(), (message) => this.#receive(message, generation), signal);
         log.info({ datapath: attachment.datapath_uuid }, 'attached to vnmgr');
+        attached = clock.now();
         this.#attachment = attachment;
         onAttached(attachment);
         if (this.#wantsSnapshot) this.#askForSnapshot();
@@ -64,7 +65,7 @@ export class SliceFollower {
       this.#generation++;
       this.#attachment = undefined;
       onDetached();
-      if (clock.now() - started > 10_000) backoff.reset();
+      if (clock.now() - attached > 10_000) backoff.reset();
       await clock.sleep(backoff.next(), signal);
     }
   }

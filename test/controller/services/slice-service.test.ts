@@ -73,11 +73,11 @@ interface Seen {
   readonly bus: Bus;
 }
 
-async function startVna(member: string, nics: readonly string[] = [], instance = `instance of ${member}`): Promise<Seen> {
+async function startVna(member: string, nics: readonly string[] = [], instance = `instance of ${member}`, lossMs = 300): Promise<Seen> {
   const bus = broker.join(member);
   let seed = member.length;
   const random = { bytes: (count: number) => Uint8Array.from({ length: count }, () => (seed = (seed * 31 + 7) & 255)) };
-  const client = new SliceClient({ bus, random, log, instance, checkMs: 50 });
+  const client = new SliceClient({ bus, random, log, instance, checkMs: 50, lossMs });
   closing.push(async () => {
     await client.close();
     await bus.close();
@@ -189,6 +189,32 @@ describe('slices over the bus', () => {
     await plug(worlds[first as 'v1'], 'ghost');
     await sleep(100);
     expect(vna.slice.has('if-ghost')).toBe(false);
+  });
+
+  it('go on from a vnmgr that was only late', async () => {
+    const world = await startVnmgr('v1', ['a']);
+    const vna = await startVna('vna', ['a'], 'one', 60_000);
+    await has(vna, 'if-a');
+    broker.cut('v1');
+    await sleep(broker.graceMs * 4);
+    broker.restore('v1');
+    await plug(world, 'b');
+    await has(vna, 'if-b');
+    expect([vna.kinds.filter((kind) => kind === 'snapshot').length, log.lines]).toEqual([1, []]);
+  });
+
+  it('begin for many vnas at once', async () => {
+    const world = await startVnmgr('v1');
+    const vna = await startVna('vna');
+    const dpids = Array.from({ length: 60 }, (_, index) => `0x${(0x1000 + index).toString(16).padStart(16, '0')}`);
+    const uuids = await Promise.all(
+      dpids.map(async (dpid) => {
+        const attaching = vna.client.attach({ ...hello(), node_id: `hv${dpid}`, dpid }, () => undefined, new AbortController().signal);
+        return (await attaching).datapath_uuid;
+      }),
+    );
+    const served = (await statusOf(world)).datapaths.filter(({ served_by }) => served_by !== null);
+    expect([new Set(uuids).size, served.length]).toEqual([60, 61]);
   });
 
   it('are asked for again when messages are missing', async () => {

@@ -95,7 +95,7 @@ describe('following a slice', () => {
     source.send(snapshot(5));
     await clock.settle();
     source.close();
-    await clock.advance(200);
+    await clock.advance(500);
     old(delta(6));
     source.send(snapshot(1));
     await clock.settle();
@@ -109,8 +109,29 @@ describe('following a slice', () => {
     source.close();
     await clock.advance(30_000);
     source.refuses = false;
-    await clock.advance(5_000);
+    await clock.advance(15_000);
     expect(source.attached).toBe(2);
+    await stop();
+  });
+
+  it('attaches ever more rarely while each attachment is soon over, however long attaching takes', async () => {
+    const { source, clock, stop } = setUp();
+    const attach = source.attach.bind(source);
+    source.attach = async (hello, onMessage) => {
+      await clock.sleep(20_000, new AbortController().signal);
+      return attach(hello, onMessage);
+    };
+    await clock.settle();
+    source.close();
+    const waits = [];
+    for (let i = 0; i < 6; i++) {
+      const before = source.attached;
+      const since = clock.now();
+      while (source.attached === before) await clock.advance(25);
+      waits.push(clock.now() - since - 20_000);
+      source.close();
+    }
+    expect(waits).toEqual([375, 750, 1_500, 3_000, 6_000, 11_250]);
     await stop();
   });
 
