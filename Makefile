@@ -8,9 +8,9 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 MAKEFLAGS += --no-print-directory
-JEST := npm run -s jest --
 # What a failed test leaves running dies with jest; jest must not wait for it.
-E2E := $(JEST) --selectProjects e2e --runInBand --forceExit
+JEST := npm run -s jest -- --forceExit
+E2E := $(JEST) --selectProjects e2e --runInBand
 
 # COMMAND:PACKAGE
 DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
