@@ -93,7 +93,11 @@ export class OverlayWorld {
         const { ipv4_address, ipv6_address } = addressesOf(i + 1);
         await vm.configure(`${ipv4_address}/24`);
         await vm.configure(`${ipv6_address}/64`);
-        vm.spawn([process.execPath, '-e', `require('net').createServer((s) => s.on('error', () => {}).end('${vm.name}')).listen(${NAME_PORT}, '::')`]);
+        vm.spawn([
+          process.execPath,
+          '-e',
+          `require('net').createServer((s) => s.on('error', () => {}).end('${vm.name}')).listen(${NAME_PORT}, '::')`,
+        ]);
       }),
     );
     await this.untilReady();
