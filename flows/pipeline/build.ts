@@ -6,7 +6,6 @@
  */
 import { ipv4Mask, ipv6Mask } from '../net/cidr.js';
 import type { Ip } from '../net/ip.js';
-import { ipv4Bytes, ipv6Bytes } from '../net/ip.js';
 import type { Action, Instruction } from '../openflow/action.js';
 import type { FieldName } from '../openflow/fields.js';
 import type { FieldValue, OxmField, Subfield } from '../openflow/match.js';
@@ -154,8 +153,4 @@ export function puntAction(what: Punt): Action {
 
 export function punt(what: Punt): Instruction[] {
   return [apply(puntAction(what))];
-}
-
-export function ipBytes(ip: Ip): Uint8Array {
-  return ip.family === 'ipv4' ? ipv4Bytes(ip.value) : ipv6Bytes(ip.value);
 }

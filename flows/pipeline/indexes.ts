@@ -17,7 +17,6 @@ export const ipLeasesOfInterfaceAlone = index('ip_lease', (r) =>
   r.interface_uuid === null || r.mac_lease_uuid !== null ? [] : [r.interface_uuid],
 );
 export const routesOfInterface = index('route', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
-export const servicesOfInterface = index('network_service', (r) => (r.interface_uuid === null ? [] : [r.interface_uuid]));
 
 export const classesWithGroup = index('policy_class', (r) => r.security_group_uuids);
 export const filtersOfInterface = index('filter', (r) => [r.interface_uuid]);

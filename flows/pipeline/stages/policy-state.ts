@@ -29,60 +29,10 @@ import {
 import type { GroupStance } from '../facts.js';
 import { regField, regLoad, regMatch, type RegisterName } from '../registers.js';
 import { rule, type Emit, type Lookup } from '../rule.js';
-import { DROP_REASONS, TABLES, type DropReason, type TableName } from '../tables.js';
+import { DROP_REASONS, TABLES, type DropReason } from '../tables.js';
+import { BOTH_SIDES, type PolicySide } from './policy-side.js';
 import { isLaterFragment } from './rule-match.js';
 
-interface Side {
-  readonly direction: 'egress' | 'ingress';
-  readonly ct: TableName;
-  readonly state: TableName;
-  readonly id: TableName;
-  readonly policy: TableName;
-  readonly metric: TableName;
-  readonly commit: TableName;
-  readonly deny: TableName;
-  /** Where what is admitted goes on. */
-  readonly next: TableName;
-  readonly class: RegisterName;
-  readonly zone: RegisterName;
-  readonly decided: RegisterName;
-  /** Where the rule's key stands in ct_label. */
-  readonly label: number;
-}
-
-const EGRESS: Side = {
-  direction: 'egress',
-  ct: 'EG_CT',
-  state: 'EG_STATE',
-  id: 'EG_ID',
-  policy: 'EG_POLICY',
-  metric: 'EG_METRIC',
-  commit: 'EG_COMMIT',
-  deny: 'EG_DENY',
-  next: 'L2L3',
-  class: 'source_class',
-  zone: 'source_zone',
-  decided: 'egress_rule',
-  label: 32,
-};
-
-const INGRESS: Side = {
-  direction: 'ingress',
-  ct: 'IN_CT',
-  state: 'IN_STATE',
-  id: 'IN_ID',
-  policy: 'IN_POLICY',
-  metric: 'IN_METRIC',
-  commit: 'IN_COMMIT',
-  deny: 'IN_DENY',
-  next: 'IN_FILTER_CT',
-  class: 'destination_class',
-  zone: 'destination_zone',
-  decided: 'ingress_rule',
-  label: 0,
-};
-
-const SIDES = [EGRESS, INGRESS];
 const isTracked = regMatch('tracked', 1);
 const isUntracked = regMatch('tracked', 0);
 const untrack = apply(regLoad('tracked', 0));
@@ -104,7 +54,7 @@ export const policyStateFlows = rule('policy', 'pipeline', (_root, _look, emit) 
     emit.flow('IN_CT', 97, [isIpv6, is('nw_proto', PROTO.icmpv6), is('icmpv6_type', type)], [untrack, goto('IN_FILTER_CT')]);
   emit.flow('IN_CT', 0, [], drop('ingress_policy'));
 
-  for (const side of SIDES) {
+  for (const side of BOTH_SIDES) {
     ask(side, emit);
     judge(side, emit);
     commit(side, emit);
@@ -113,7 +63,7 @@ export const policyStateFlows = rule('policy', 'pipeline', (_root, _look, emit) 
 });
 
 /** Conntrack, and what it alone decides: replies and related packets of admitted connections pass. */
-function ask({ direction, ct, state, id, policy, next, zone }: Side, emit: Emit): void {
+function ask({ direction, ct, state, id, policy, next, zone }: PolicySide, emit: Emit): void {
   for (const family of FAMILIES)
     emit.flow(ct, 50, [isFamily(family)], [apply({ kind: 'ct', zone: regField(zone), table: TABLES[state].id })]);
   const track = apply(regLoad('tracked', 1));
@@ -128,7 +78,7 @@ function ask({ direction, ct, state, id, policy, next, zone }: Side, emit: Emit)
 }
 
 /** What no rule decides; what a class says about it comes between. */
-function judge({ policy, metric, commit, deny, next }: Side, emit: Emit): void {
+function judge({ policy, metric, commit, deny, next }: PolicySide, emit: Emit): void {
   // It has no ports for a rule to match. Conntrack holds it back until the first fragment was committed as well.
   for (const family of FAMILIES) emit.flow(policy, 100, [isTracked, isFamily(family), isLaterFragment], [goto(metric)]);
   emit.flow(policy, 0, [], [goto(deny)]);
@@ -136,7 +86,7 @@ function judge({ policy, metric, commit, deny, next }: Side, emit: Emit): void {
   emit.flow(metric, 0, [], [goto(commit)]);
 }
 
-function commit({ direction, commit: table, next, zone, decided, label }: Side, emit: Emit): void {
+function commit({ direction, commit: table, next, zone, decided, label }: PolicySide, emit: Emit): void {
   const note: Action = { kind: 'move', src: regField(decided), dst: { field: 'ct_label', offset: label, bits: 32 } };
   const persist: Action = { kind: 'move', src: regField('persists'), dst: { field: 'ct_mark', offset: CT_MARK_PERSISTENT_BIT, bits: 1 } };
   const admit: Action = { kind: 'set_field', field: 'ct_mark', value: 0, mask: CT_MARK.revoked | CT_MARK.unadmitted };
@@ -152,7 +102,7 @@ function commit({ direction, commit: table, next, zone, decided, label }: Side, 
   emit.flow(table, 0, [], [goto(next)]);
 }
 
-function deny({ direction, deny: table, next, zone, decided }: Side, emit: Emit): void {
+function deny({ direction, deny: table, next, zone, decided }: PolicySide, emit: Emit): void {
   const byDefault = regMatch(decided, 0);
   emit.flow(table, 110, [isUntracked, byDefault], drop(reason(direction, 'policy')));
   emit.flow(table, 100, [isUntracked], drop(reason(direction, 'rule')));
@@ -171,7 +121,7 @@ function deny({ direction, deny: table, next, zone, decided }: Side, emit: Emit)
   emit.flow(table, 0, [], drop(reason(direction, 'rule')));
 }
 
-function reason(direction: Side['direction'], what: 'invalid' | 'revoked' | 'policy' | 'rule'): DropReason {
+function reason(direction: PolicySide['direction'], what: 'invalid' | 'revoked' | 'policy' | 'rule'): DropReason {
   return `${direction}_${what}`;
 }
 
@@ -181,7 +131,7 @@ export const classFlows = rule('policy class', 'local_class', ({ policy_class_ke
   emit.owners(...groups);
   const closed = { egress: stances.some((s) => s.closes_egress), ingress: stances.some((s) => s.closes_ingress) };
   const stateful = needsState(stances);
-  for (const side of SIDES) {
+  for (const side of BOTH_SIDES) {
     const own = regMatch(side.class, policy_class_key);
     if (!closed[side.direction]) emit.flow(side.policy, 50, [own], [goto(side.metric)]);
     // Only rules without state admit what conntrack cannot place, such as one half of a connection that takes two ways.

@@ -12,9 +12,9 @@ import type { Instruction } from '../../openflow/action.js';
 import { apply, CT, ctState, goto, is, puntAction } from '../build.js';
 import { classesWithGroup } from '../indexes.js';
 import type { GroupRule } from '../facts.js';
-import { regLoad, regMatch, type RegisterName } from '../registers.js';
+import { regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
-import type { TableName } from '../tables.js';
+import { SIDES } from './policy-side.js';
 import { product, remoteAlternatives, serviceAlternatives, type Alternatives } from './rule-match.js';
 
 /** Products up to this size are written out: they have counters of their own and show in a switch's own trace. */
@@ -26,32 +26,6 @@ const RULES_FROM = 1000;
 const RANKS = ['allow', 'allow_persistent', 'allow_stateless', 'reject', 'drop'] as const;
 /** Per rank: with and without log, each as conjunction and written out. */
 const BAND = RANKS.length * 4;
-
-const SIDES = {
-  ingress: {
-    policy: 'IN_POLICY',
-    metric: 'IN_METRIC',
-    commit: 'IN_COMMIT',
-    deny: 'IN_DENY',
-    next: 'IN_FILTER_CT',
-    class: 'destination_class',
-    identity: 'source_identity',
-    decided: 'ingress_rule',
-  },
-  egress: {
-    policy: 'EG_POLICY',
-    metric: 'EG_METRIC',
-    commit: 'EG_COMMIT',
-    deny: 'EG_DENY',
-    next: 'L2L3',
-    class: 'source_class',
-    identity: 'destination_identity',
-    decided: 'egress_rule',
-  },
-} as const satisfies Record<
-  string,
-  Record<'policy' | 'metric' | 'commit' | 'deny' | 'next', TableName> & Record<'class' | 'identity' | 'decided', RegisterName>
->;
 
 export const groupRuleFlows = rule('security group rule', 'group_rule', (fact, look, emit) => {
   const { rule: one, security_group_uuid } = fact;
