@@ -4,28 +4,14 @@
  * Owns: the shape of a view: the stored record without `kind` and without the keys vnmgr allocates, and what OpenVNet adds to it.
  */
 import { z } from 'zod';
-import {
-  datapathNetworkSchema,
-  datapathRouteLinkSchema,
-  datapathSchema,
-  datapathSegmentSchema,
-  interfacePortSchema,
-  addressSetSchema,
-  filterSchema,
-  interfaceSchema,
-  ipLeaseSchema,
-  macLeaseSchema,
-  networkSchema,
-  networkServiceSchema,
-  policyRouteSchema,
-  routeLinkSchema,
-  routerSchema,
-  routeSchema,
-  securityGroupRuleSchema,
-  securityGroupSchema,
-  segmentSchema,
-  type UserKind,
-} from '../flows/model/entities.js';
+import type { UserKind } from '../flows/model/entities.js';
+import { datapathNetworkSchema, datapathRouteLinkSchema, datapathSchema, datapathSegmentSchema } from '../flows/model/entities/datapath.js';
+import { filterSchema } from '../flows/model/entities/filter.js';
+import { interfacePortSchema, interfaceSchema, ipLeaseSchema, macLeaseSchema } from '../flows/model/entities/interface.js';
+import { networkSchema, networkServiceSchema, segmentSchema } from '../flows/model/entities/network.js';
+import { routerSchema } from '../flows/model/entities/router.js';
+import { policyRouteSchema, routeLinkSchema, routeSchema } from '../flows/model/entities/routing.js';
+import { addressSetSchema, securityGroupRuleSchema, securityGroupSchema } from '../flows/model/entities/security-group.js';
 
 const ipLease = ipLeaseSchema.omit({ kind: true });
 const macLease = macLeaseSchema

@@ -4,7 +4,8 @@
  * Owns: making views (their shape is view-schemas.ts) and their etags.
  */
 import { createHash } from 'node:crypto';
-import type { Interface, IpLease, MacLease, UserEntity, UserKind } from '../flows/model/entities.js';
+import type { UserEntity, UserKind } from '../flows/model/entities.js';
+import type { Interface, IpLease, MacLease } from '../flows/model/entities/interface.js';
 import type { Model } from '../flows/model/model.js';
 import { referrerKey } from '../flows/model/references.js';
 import { ipLeasesOf, macLeasesOf, type ModelView } from '../flows/model/view.js';

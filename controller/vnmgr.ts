@@ -7,7 +7,8 @@
  * attached here before its caller hears of it.
  */
 import { setTimeout } from 'node:timers/promises';
-import { chassisUuid, type UserKind } from '../flows/model/entities.js';
+import type { UserKind } from '../flows/model/entities.js';
+import { chassisUuid } from '../flows/model/entities/presence.js';
 import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey, kindIndex } from '../flows/model/indexes.js';
 import { entityOf } from '../flows/model/view.js';

@@ -7,7 +7,7 @@
  */
 import { isIP } from 'node:net';
 import { z } from 'zod';
-import { tracerouteSchema } from '../../flows/model/entities.js';
+import { tracerouteSchema } from '../../flows/model/entities/routing.js';
 import { RedisError } from '../redis/errors.js';
 import { parseRedisUrl, redactRedisUrl } from '../redis/url.js';
 

@@ -6,7 +6,8 @@
  * program adds to a record is left out; a slice that cannot be used without it has another SLICE_SCHEMA_VERSION.
  */
 import { z } from 'zod';
-import { chassisSchema, entitySchema } from '../../flows/model/entities.js';
+import { entitySchema } from '../../flows/model/entities.js';
+import { chassisSchema } from '../../flows/model/entities/presence.js';
 import type { SliceRecord } from './slice.js';
 
 /** Whoever serves slices. */

@@ -6,7 +6,8 @@
  * Promises: a slice is the whole desired input of one datapath; nothing else reaches the compiler but the local ports vna sees itself.
  */
 import type { Binding } from '../../flows/model/binding.js';
-import type { Chassis, Entity } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { Chassis } from '../../flows/model/entities/presence.js';
 
 /**
  * What a slice holds: model entities, bindings of the interfaces it mentions (its own and, where known, its peers'), and the chassis of every

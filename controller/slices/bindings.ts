@@ -5,7 +5,9 @@
  * Promises: after every change the bindings are what they would be if computed anew; the cost follows the NICs and interfaces that changed.
  */
 import type { Binding } from '../../flows/model/binding.js';
-import type { Entity, Interface, VifRecord } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { Interface } from '../../flows/model/entities/interface.js';
+import type { VifRecord } from '../../flows/model/entities/presence.js';
 import { vifIfaceKey } from '../../flows/model/indexes.js';
 import type { Model } from '../../flows/model/model.js';
 import { entityOf, referrers } from '../../flows/model/view.js';

@@ -7,7 +7,8 @@
  * it appeared last has it, as after a move, and an older claim that still stands does not win it back.
  */
 import type { Binding } from '../../flows/model/binding.js';
-import { vifUuid, type Interface, type VifRecord } from '../../flows/model/entities.js';
+import type { Interface } from '../../flows/model/entities/interface.js';
+import { vifUuid, type VifRecord } from '../../flows/model/entities/presence.js';
 import { portNameKey, vifIfaceKey, vifPortKey } from '../../flows/model/indexes.js';
 import { mayBeOn, placeOf, placesOf } from '../../flows/model/places.js';
 import { entityOf, type ModelView } from '../../flows/model/view.js';

@@ -4,7 +4,7 @@
  * Promises: nothing that a vna says can put into the store what the store would refuse to read.
  */
 import { z } from 'zod';
-import { chassisSchema, vifSchema } from '../../flows/model/entities.js';
+import { chassisSchema, vifSchema } from '../../flows/model/entities/presence.js';
 import { HotoriError } from '../../flows/model/errors.js';
 import { formatIp, parseIp } from '../../flows/net/ip.js';
 import type { DatapathHello } from '../messages/slice.js';

@@ -6,7 +6,8 @@
  * Promises: after an update, scopes are what they would be if computed anew; the cost follows what changed, and, where a network changes its
  * domain, what is in that network.
  */
-import type { Entity, SecurityGroup } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { SecurityGroup } from '../../flows/model/entities/security-group.js';
 import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
 import type { Model } from '../../flows/model/model.js';
 import type { EntityChange } from '../transaction/transaction.js';

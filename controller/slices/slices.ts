@@ -5,7 +5,7 @@
  * datapath one that shares an interest with it knows the chassis.
  * Promises: the deltas of all updates together make the slice that would be computed anew. A datapath that nothing changes for gets none.
  */
-import { chassisUuid } from '../../flows/model/entities.js';
+import { chassisUuid } from '../../flows/model/entities/presence.js';
 import type { Model } from '../../flows/model/model.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { EntityChange } from '../transaction/transaction.js';

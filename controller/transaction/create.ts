@@ -1,7 +1,8 @@
 /**
  * Creating entities from checked parameters.
  */
-import type { IpLease, MacLease, UserKind } from '../../flows/model/entities.js';
+import type { UserKind } from '../../flows/model/entities.js';
+import type { IpLease, MacLease } from '../../flows/model/entities/interface.js';
 import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';

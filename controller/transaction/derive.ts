@@ -5,7 +5,7 @@
  * Assumes: all operations were applied. They may have left references to nothing, which the invariants refuse afterwards.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { Interface } from '../../flows/model/entities.js';
+import type { Interface } from '../../flows/model/entities/interface.js';
 import { classKey, groupSetKey } from '../../flows/model/indexes.js';
 import { assignRoutingDomains } from '../../flows/model/routing-domain.js';
 import { entityOf, ipLeasesOf, referrers } from '../../flows/model/view.js';

@@ -5,7 +5,9 @@
  * Promises: they are a function of the model: the lease that is named, else the first of the interface, while that is on the datapath.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { DatapathLink, Entity, IpLease } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { DatapathLink } from '../../flows/model/entities/datapath.js';
+import type { IpLease } from '../../flows/model/entities/interface.js';
 import { belongsTo } from '../../flows/model/places.js';
 import { entityOf, ipLeasesOf, LINK_KINDS, macLeasesOf, referrers, type ModelView } from '../../flows/model/view.js';
 

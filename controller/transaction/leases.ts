@@ -1,7 +1,7 @@
 /**
  * Which MAC an address goes to.
  */
-import type { MacLease } from '../../flows/model/entities.js';
+import type { MacLease } from '../../flows/model/entities/interface.js';
 import { entityOf, macDomain, macLeasesOf, networkDomain } from '../../flows/model/view.js';
 import type { Workspace } from './workspace.js';
 

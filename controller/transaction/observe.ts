@@ -5,7 +5,7 @@
  * Promises: level-triggered: the records become the whole observation, and what is as it was is not touched. A NIC that shows another iface-id
  * is a new appearance. What a datapath that is no longer defined shows is nothing to take down.
  */
-import { chassisUuid, vifUuid } from '../../flows/model/entities.js';
+import { chassisUuid, vifUuid } from '../../flows/model/entities/presence.js';
 import { sameValue } from '../../flows/model/same.js';
 import { entityOf, referrers } from '../../flows/model/view.js';
 import type { Observation } from './step.js';

@@ -5,7 +5,10 @@
  * Assumes: what a router is made of is changed here and nowhere else: other changes of it are refused (`ownerOf`).
  * Promises: what is the same before and after keeps its uuid and keys, so that a change of one route touches the flows of that route.
  */
-import type { Entity, Network, Route, Router, RouterNetwork, RouterPolicyRoute, RouterRoute } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { Network } from '../../flows/model/entities/network.js';
+import type { Router, RouterNetwork, RouterPolicyRoute, RouterRoute } from '../../flows/model/entities/router.js';
+import type { Route } from '../../flows/model/entities/routing.js';
 import type { CreateInput, UpdateInput } from '../../flows/model/inputs.js';
 import {
   addressesOf,

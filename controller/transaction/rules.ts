@@ -4,7 +4,7 @@
  * Promises: a rule that comes back keeps its identity: one with a known uuid keeps the uuid, one without that says what an existing rule says
  * is that rule. The key is kept only while the rule admits at least what it did, so that a connection admitted by what is gone is judged anew.
  */
-import type { SecurityGroupRule } from '../../flows/model/entities.js';
+import type { SecurityGroupRule } from '../../flows/model/entities/security-group.js';
 import { ruleKey } from '../../flows/model/indexes.js';
 import { ruleContentOf, type RuleInput } from '../../flows/model/rule-content.js';
 import { ruleCovers, type RuleContent } from '../../flows/model/rule-cover.js';

@@ -5,7 +5,8 @@
  * Promises: after a transaction it is as if worked out anew; the cost follows what the transaction touched.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { Entity, MacLease } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { MacLease } from '../../flows/model/entities/interface.js';
 import { macKey } from '../../flows/model/indexes.js';
 import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
 

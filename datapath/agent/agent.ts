@@ -10,7 +10,7 @@
 import { setMaxListeners } from 'node:events';
 import { networkInterfaces } from 'node:os';
 import type { AppliedReport, DatapathHello, SliceAttachment, SliceSource, VifObservation } from '../../controller/messages/slice.js';
-import type { TracerouteMode } from '../../flows/model/entities.js';
+import type { TracerouteMode } from '../../flows/model/entities/routing.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import type { DropReason } from '../../flows/pipeline/tables.js';
 import { connectChannel } from '../channel/connect.js';

@@ -7,7 +7,7 @@
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import type { ChassisFacts } from '../../controller/messages/slice.js';
-import type { ChassisEndpoint, Encapsulation } from '../../flows/model/entities.js';
+import type { ChassisEndpoint, Encapsulation } from '../../flows/model/entities/presence.js';
 import { formatIp, isLinkLocalIpv6, parseIp } from '../../flows/net/ip.js';
 import type { Row, Tables } from '../ovsdb/schema.js';
 

@@ -8,7 +8,7 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import type { ChassisFacts, Condition } from '../../controller/messages/slice.js';
 import type { LocalRecord } from '../../flows/compile/contract.js';
-import type { Encapsulation } from '../../flows/model/entities.js';
+import type { Encapsulation } from '../../flows/model/entities/presence.js';
 import type { TlvMapping } from '../../flows/openflow/message.js';
 import type { Side } from '../../flows/pipeline/pairing.js';
 import type { OpenFlowChannel } from '../channel/openflow-channel.js';

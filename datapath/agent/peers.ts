@@ -5,7 +5,8 @@
  * Promises: a function of this hypervisor's own facts and the chassis records held, whatever order they came in.
  */
 import type { Condition, SliceRecord } from '../../controller/messages/slice.js';
-import type { Chassis, MacLease } from '../../flows/model/entities.js';
+import type { MacLease } from '../../flows/model/entities/interface.js';
+import type { Chassis } from '../../flows/model/entities/presence.js';
 import { directMtu, familyOf, overheadOf, pairingOf, type Pairing, type Side, type Unpaired } from '../../flows/pipeline/pairing.js';
 
 export interface PeerWay {

@@ -5,7 +5,7 @@
  * Assumes: nobody else wants them different for long: against someone who does, repairs come ever more slowly (up to every 5 s).
  * Promises: level-triggered and idempotent; `onChange` is called when a state differs, and only then.
  */
-import type { Encapsulation } from '../../flows/model/entities.js';
+import type { Encapsulation } from '../../flows/model/entities/presence.js';
 import type { BridgePlan } from './bridge-plan.js';
 import { asOvsdbError } from './ovsdb-error.js';
 import type { OvsdbClient, OvsdbLog } from './ovsdb-client.js';

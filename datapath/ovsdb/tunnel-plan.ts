@@ -5,7 +5,7 @@
  * Promises: a pure function of the rows; ports that are right need nothing. Ports we did not make are left alone, whatever their names.
  */
 import { createHash } from 'node:crypto';
-import type { Encapsulation } from '../../flows/model/entities.js';
+import type { Encapsulation } from '../../flows/model/entities/presence.js';
 import { findBridge, type BridgePlan } from './bridge-plan.js';
 import { byUuid, newRow, setKeys, wireMap, wireSet, wireUuid, type Operation, type WireRow } from './operations.js';
 import type { Row, Tables } from './schema.js';

@@ -4,7 +4,7 @@
  * Owns: rules by their key, interfaces by their port key, as the slice has them now.
  */
 import type { SliceRecord } from '../../controller/messages/slice.js';
-import type { SecurityGroupRule } from '../../flows/model/entities.js';
+import type { SecurityGroupRule } from '../../flows/model/entities/security-group.js';
 
 export interface NamedRule {
   readonly rule: SecurityGroupRule;

@@ -7,7 +7,7 @@
  * be told again whenever a route changes. Without a router nothing is said of routes.
  */
 import type { SliceRecord } from '../../controller/messages/slice.js';
-import type { Network } from '../../flows/model/entities.js';
+import type { Network } from '../../flows/model/entities/network.js';
 import { cidrContains, cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
 import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
 import { eui64LinkLocal } from '../../flows/net/mac.js';

@@ -6,7 +6,9 @@
  * Promises: what is answered depends on the records held, not on how they came; the cost of a change follows the change.
  */
 import type { SliceRecord } from '../../controller/messages/slice.js';
-import type { EntityOf, Interface, IpLease, MacLease, Network } from '../../flows/model/entities.js';
+import type { EntityOf } from '../../flows/model/entities.js';
+import type { Interface, IpLease, MacLease } from '../../flows/model/entities/interface.js';
+import type { Network } from '../../flows/model/entities/network.js';
 import { parseIp, type Ip } from '../../flows/net/ip.js';
 import { parseMac } from '../../flows/net/mac.js';
 

@@ -4,7 +4,7 @@
  * Owns: the list of rules that make up the pipeline, the constant meters.
  * Promises: see contract.ts; `tables` is live and changes only inside `update`.
  */
-import type { TracerouteMode } from '../model/entities.js';
+import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Meter } from '../openflow/flow.js';
 import { PUNT_KINDS, SENDER_METERS } from '../pipeline/punt.js';
 import type { Rule } from '../pipeline/rule.js';

@@ -1,7 +1,7 @@
 /**
  * Rows of filters from what a user wrote.
  */
-import type { FilterStatic } from './entities.js';
+import type { FilterStatic } from './entities/filter.js';
 import type { CreateInput } from './inputs.js';
 
 export type FilterStaticInput = CreateInput<'filter'>['statics'][number];

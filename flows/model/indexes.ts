@@ -5,7 +5,11 @@
  * Promises: keys are a function of the one entity, so an index changes only where an entity does.
  */
 import { MAX_IPV4 } from '../net/ip.js';
-import type { DatapathLink, Entity, EntityKind, Network, Route, SecurityGroup } from './entities.js';
+import type { Entity, EntityKind } from './entities.js';
+import type { DatapathLink } from './entities/datapath.js';
+import type { Network } from './entities/network.js';
+import type { Route } from './entities/routing.js';
+import type { SecurityGroup } from './entities/security-group.js';
 import { referrerKeys } from './references.js';
 import { destination, subnets, type Subnet } from './subnets.js';
 

@@ -11,7 +11,8 @@ import { formatCidr, parseCidr } from '../net/cidr.js';
 import { formatIp, formatIpv4, formatIpv6, parseIp, parseIpv4, parseIpv6 } from '../net/ip.js';
 import { formatMac, isMulticastMac, parseMac } from '../net/mac.js';
 import { formatPortRange, parsePortRange } from '../net/ranges.js';
-import { DEFAULT_RULE_PRIORITY, KINDS, MAX_RULE_PRIORITY, TIERS, type UserKind } from './entities.js';
+import { KINDS, type UserKind } from './entities.js';
+import { DEFAULT_RULE_PRIORITY, MAX_RULE_PRIORITY, TIERS } from './entities/security-group.js';
 
 /** A string that `canonical` rewrites; what it throws as an AddressError is the complaint. */
 function text(max: number, canonical: (value: string) => string) {

@@ -7,7 +7,8 @@
  * stays, what is declared can be changed, and what `create` has but `update` has not is fixed at creation.
  */
 import { z } from 'zod';
-import { TIERS, type UserKind } from './entities.js';
+import type { UserKind } from './entities.js';
+import { TIERS } from './entities/security-group.js';
 import {
   displayName,
   cidr,

@@ -3,7 +3,7 @@
  *
  * Owns: what its own owner_datapath_uuid and port_name, and its interface_ports, say together.
  */
-import type { Interface } from './entities.js';
+import type { Interface } from './entities/interface.js';
 import { referrers, type ModelView } from './view.js';
 
 export interface Place {

@@ -8,7 +8,9 @@
  */
 import { cidrContains, cidrCovers, formatCidr, networkIp, cidrOf, type Cidr } from '../net/cidr.js';
 import { parseIp, type Ip } from '../net/ip.js';
-import type { Interface, IpLease, Network, Route } from './entities.js';
+import type { Interface, IpLease } from './entities/interface.js';
+import type { Network } from './entities/network.js';
+import type { Route } from './entities/routing.js';
 import { ipKey } from './indexes.js';
 import { destination, subnets } from './subnets.js';
 import { entityOf, referrers, type ModelView } from './view.js';

@@ -6,7 +6,7 @@
  * there already keeps the interface and MAC it had unless they are named.
  */
 import { z } from 'zod';
-import { policyRouteTypeSchema, routeTypeSchema, tracerouteSchema } from './entities.js';
+import { policyRouteTypeSchema, routeTypeSchema, tracerouteSchema } from './entities/routing.js';
 import {
   cidr,
   displayName,

@@ -2,7 +2,7 @@
  * A security group rule with everything filled in that its author left out.
  */
 import type { z } from 'zod';
-import { DEFAULT_RULE_PRIORITY } from './entities.js';
+import { DEFAULT_RULE_PRIORITY } from './entities/security-group.js';
 import type { securityGroupRuleInput } from './input-fields.js';
 import type { RuleContent } from './rule-cover.js';
 

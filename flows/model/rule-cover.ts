@@ -3,7 +3,7 @@
  */
 import { cidrCovers, parseCidr } from '../net/cidr.js';
 import { mergeRanges, parsePortRange } from '../net/ranges.js';
-import type { RuleRemote, SecurityGroupRule } from './entities.js';
+import type { RuleRemote, SecurityGroupRule } from './entities/security-group.js';
 
 /** What of a rule decides which packets it admits. */
 export type RuleContent = Omit<SecurityGroupRule, 'uuid' | 'rule_key'>;

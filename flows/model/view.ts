@@ -3,7 +3,9 @@
  *
  * Owns: what a committed model and one in the making have in common, and the typed questions asked of either.
  */
-import type { Entity, EntityKind, EntityOf, IpLease, MacLease, Network } from './entities.js';
+import type { Entity, EntityKind, EntityOf } from './entities.js';
+import type { IpLease, MacLease } from './entities/interface.js';
+import type { Network } from './entities/network.js';
 import { referrerKey } from './references.js';
 
 /** Kinds of the rows that say by what a datapath is reached for something. */

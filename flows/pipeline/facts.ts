@@ -5,7 +5,7 @@
  * Promises: a fact is a pure function of the slice and the local ports; two rules that emit the same fact id emit the same content.
  */
 import type { Ip } from '../net/ip.js';
-import type { SecurityGroupRule, TIERS } from '../model/entities.js';
+import type { SecurityGroupRule, TIERS } from '../model/entities/security-group.js';
 
 export type Tier = (typeof TIERS)[number];
 

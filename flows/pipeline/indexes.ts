@@ -5,7 +5,7 @@
  */
 import { cidrOf, networkIp, type Cidr } from '../net/cidr.js';
 import { formatIp, parseIpv4, parseIpv6 } from '../net/ip.js';
-import type { Route } from '../model/entities.js';
+import type { Route } from '../model/entities/routing.js';
 import { FILTERED, FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
 import { shortHash } from './short-hash.js';
 import { index } from './rule.js';

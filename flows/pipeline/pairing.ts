@@ -4,7 +4,7 @@
  * Owns: the choice of encapsulation and underlay addresses of a pair, and what is left of the underlay's MTU.
  * Promises: both ends come to the same answer from the two records, whichever they call their own.
  */
-import { encapsulation, type Chassis, type ChassisEndpoint, type Encapsulation } from '../model/entities.js';
+import { encapsulation, type Chassis, type ChassisEndpoint, type Encapsulation } from '../model/entities/presence.js';
 
 /** A hypervisor's own side of a pair. */
 export type Side = Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps'>;

@@ -11,7 +11,7 @@
 import { cidrCovers, cidrOf, networkIp, type Cidr } from '../net/cidr.js';
 import { formatIp, parseIp, type Ip } from '../net/ip.js';
 import { parseMac } from '../net/mac.js';
-import type { PolicyRoute, Route, RouteType, TracerouteMode } from '../model/entities.js';
+import type { PolicyRoute, Route, RouteType, TracerouteMode } from '../model/entities/routing.js';
 import type { RouterPort } from './facts.js';
 import {
   ipLeasesAtAddress,

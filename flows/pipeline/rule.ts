@@ -9,7 +9,9 @@ import type { Action, Instruction } from '../openflow/action.js';
 import type { Match } from '../openflow/match.js';
 import type { Group } from '../openflow/flow.js';
 import type { Binding } from '../model/binding.js';
-import type { Chassis, Encapsulation, Entity, TracerouteMode } from '../model/entities.js';
+import type { Entity } from '../model/entities.js';
+import type { Chassis, Encapsulation } from '../model/entities/presence.js';
+import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Fact } from './facts.js';
 import type { TableName } from './tables.js';
 

@@ -5,7 +5,7 @@
  * Assumes: the underlay carries whatever leaves for an address that a datapath has.
  * Promises: pure but for the conntracks it is handed. Each crossing is one underlay packet; what leaves for an address of none of the datapaths is `lost`.
  */
-import type { Encapsulation } from '../model/entities.js';
+import type { Encapsulation } from '../model/entities/presence.js';
 import { formatIpv4, formatIpv6 } from '../net/ip.js';
 import type { FieldName } from '../openflow/fields.js';
 import type { FieldValue } from '../openflow/match.js';

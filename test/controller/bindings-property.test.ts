@@ -2,7 +2,9 @@ import fc from 'fast-check';
 import { Bindings } from '../../controller/slices/bindings.js';
 import type { EntityChange } from '../../controller/transaction/transaction.js';
 import type { Binding } from '../../flows/model/binding.js';
-import { vifUuid, type Entity, type Interface, type VifRecord } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
+import type { Interface } from '../../flows/model/entities/interface.js';
+import { vifUuid, type VifRecord } from '../../flows/model/entities/presence.js';
 import { Model } from '../../flows/model/model.js';
 import { iface } from '../flows/model/values.js';
 

@@ -10,7 +10,7 @@ import path from 'node:path';
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
 import type { Tables } from '../../flows/compile/contract.js';
-import { encapsulation, type Encapsulation } from '../../flows/model/entities.js';
+import { encapsulation, type Encapsulation } from '../../flows/model/entities/presence.js';
 import { FixedAnswers } from '../../flows/trace/conntrack.js';
 import { traceFabric, type Site } from '../../flows/trace/fabric.js';
 import { Interpreter } from '../../flows/trace/interpreter.js';

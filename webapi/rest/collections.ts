@@ -5,7 +5,8 @@
  */
 import { z } from 'zod';
 import type { Controller, ListPage, View } from '../../controller/contract.js';
-import { KINDS, UUID_TAIL, type UserKind } from '../../flows/model/entities.js';
+import { KINDS, type UserKind } from '../../flows/model/entities.js';
+import { UUID_TAIL } from '../../flows/model/entities/fields.js';
 import { HotoriError, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { parseCreate, parseUpdate, type Parsed } from '../../flows/model/parse-input.js';

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { Controller } from '../../controller/contract.js';
-import { filterStaticSchema, type FilterStatic } from '../../flows/model/entities.js';
+import { filterStaticSchema, type FilterStatic } from '../../flows/model/entities/filter.js';
 import { HotoriError } from '../../flows/model/errors.js';
 import { filterStaticInput } from '../../flows/model/input-fields.js';
 import { filterStaticFrom } from '../../flows/model/filter-static.js';

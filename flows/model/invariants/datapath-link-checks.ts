@@ -3,7 +3,8 @@
  *
  * Whether the interface is on that datapath is not checked: it may get there later, and until then the row has no endpoint.
  */
-import type { DatapathLink, IpLease } from '../entities.js';
+import type { DatapathLink } from '../entities/datapath.js';
+import type { IpLease } from '../entities/interface.js';
 import { linkKey, linkMacKey, linkTarget } from '../indexes.js';
 import { entityOf, LINK_KINDS, referrers } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';

@@ -1,7 +1,7 @@
 /**
  * Filters: which parts of a row go together, and whom they can be on.
  */
-import type { FilterStatic } from '../entities.js';
+import type { FilterStatic } from '../entities/filter.js';
 import { entityOf } from '../view.js';
 import { complainAbout, type Change, type Check } from './check.js';
 

@@ -1,7 +1,8 @@
 /**
  * Interfaces and what hangs on them.
  */
-import type { Interface, NetworkService } from '../entities.js';
+import type { Interface } from '../entities/interface.js';
+import type { NetworkService } from '../entities/network.js';
 import { portNameKey } from '../indexes.js';
 import { ownPlace, placeOf, placesOf, type Place } from '../places.js';
 import { entityOf, referrers } from '../view.js';

@@ -5,7 +5,8 @@
  * Assumes: every entity passed its own schema; what was there before was consistent.
  * Promises: a transaction whose changes all pass leaves a model in which every rule holds. Everything wrong is reported, not only the first.
  */
-import type { DatapathLink, Entity } from '../entities.js';
+import type { Entity } from '../entities.js';
+import type { DatapathLink } from '../entities/datapath.js';
 import { dpidKey } from '../indexes.js';
 import { referencesFrom, referencesTo } from '../references.js';
 import { referrers } from '../view.js';

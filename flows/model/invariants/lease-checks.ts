@@ -4,7 +4,8 @@
 import { broadcastOf, cidrContains, cidrOf } from '../../net/cidr.js';
 import { formatIpv6, parseIpv4, parseIpv6 } from '../../net/ip.js';
 import { eui64Address, parseMac } from '../../net/mac.js';
-import type { IpLease, MacLease, Network } from '../entities.js';
+import type { IpLease, MacLease } from '../entities/interface.js';
+import type { Network } from '../entities/network.js';
 import { ipKey, macKey } from '../indexes.js';
 import { ipv4Subnet, ipv6Subnet } from '../subnets.js';
 import { entityOf, ipLeasesOf, macDomain, networkDomain, type ModelView } from '../view.js';

@@ -6,7 +6,8 @@
  * Promises: a loop that a transaction closes is refused, spelled out hop by hop, on account of a change that closed it.
  */
 import { formatCidr, type Cidr } from '../../net/cidr.js';
-import type { Entity, Route } from '../entities.js';
+import type { Entity } from '../entities.js';
+import type { Route } from '../entities/routing.js';
 import { RoutingGraph, type RouterStep } from '../routing-graph.js';
 import { destination } from '../subnets.js';
 import { entityOf, referrers, type ModelView } from '../view.js';

@@ -1,7 +1,7 @@
 /**
  * Networks, and what a change of one means for its leases.
  */
-import type { Network } from '../entities.js';
+import type { Network } from '../entities/network.js';
 import { ipv6Subnet, subnets } from '../subnets.js';
 import { referrers } from '../view.js';
 import { complainAbout, few, type Change, type Check } from './check.js';

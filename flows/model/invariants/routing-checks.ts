@@ -4,7 +4,8 @@
  */
 import { parseCidr } from '../../net/cidr.js';
 import { parseIp } from '../../net/ip.js';
-import type { Interface, IpLease, MacLease, PolicyRoute, Route } from '../entities.js';
+import type { Interface, IpLease, MacLease } from '../entities/interface.js';
+import type { PolicyRoute, Route } from '../entities/routing.js';
 import { destinationKey, ipKey, namedKey, priorityKey } from '../indexes.js';
 import { RoutingGraph } from '../routing-graph.js';
 import { destination, ipv4Subnet, ipv6Subnet, subnets } from '../subnets.js';

@@ -2,7 +2,7 @@
  * Rules of security groups: which parts go together.
  */
 import { parseCidr } from '../../net/cidr.js';
-import type { SecurityGroupRule } from '../entities.js';
+import type { SecurityGroupRule } from '../entities/security-group.js';
 import { ruleKey } from '../indexes.js';
 import { complainAbout, type Change, type Check } from './check.js';
 

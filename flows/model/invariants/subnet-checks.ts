@@ -3,7 +3,7 @@
  */
 import { isLinkLocalIpv6, isLoopbackIpv4, isMulticastIpv4, isMulticastIpv6 } from '../../net/ip.js';
 import { cidrsOverlap } from '../../net/cidr.js';
-import type { Network } from '../entities.js';
+import type { Network } from '../entities/network.js';
 import { networkOfSubnetKey, subnetFrom, subnetIndex, subnetTo } from '../indexes.js';
 import { subnets, type Prefixes, type Subnet } from '../subnets.js';
 import { entityOf, type ModelView } from '../view.js';

@@ -7,7 +7,9 @@
  */
 import { parseIpv4, parseIpv6, type Ip } from '../../net/ip.js';
 import { parseMac } from '../../net/mac.js';
-import type { Interface, IpLease, MacLease, Network, RouteLink } from '../../model/entities.js';
+import type { Interface, IpLease, MacLease } from '../../model/entities/interface.js';
+import type { Network } from '../../model/entities/network.js';
+import type { RouteLink } from '../../model/entities/routing.js';
 import type { FactAddress, Nic } from '../facts.js';
 import {
   chunkOf,

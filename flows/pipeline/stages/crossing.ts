@@ -4,7 +4,8 @@
  * Owns: what the overlay modes mean.
  * Promises: both ends come to the same answer: they see the same rows.
  */
-import type { DatapathNetwork, DatapathSegment, Network } from '../../model/entities.js';
+import type { DatapathNetwork, DatapathSegment } from '../../model/entities/datapath.js';
+import type { Network } from '../../model/entities/network.js';
 import { networkRowsOf, segmentRowsOf } from '../indexes.js';
 import type { Here, Lookup } from '../rule.js';
 

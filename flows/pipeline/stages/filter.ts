@@ -9,7 +9,7 @@
  * filter stands next to the interface: what it sends meets the filter before its security groups, what it receives after them.
  */
 import { networkIp, parseCidr } from '../../net/cidr.js';
-import type { Filter, FilterStatic } from '../../model/entities.js';
+import type { Filter, FilterStatic } from '../../model/entities/filter.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
 import {

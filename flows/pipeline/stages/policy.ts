@@ -7,7 +7,7 @@
  * priority, action and way of logging: rows that overlap there differ at most in which rule gets the credit, so it does not matter which one the
  * switch takes, written out or as conjunction.
  */
-import { MAX_RULE_PRIORITY, TIERS, type SecurityGroupRule } from '../../model/entities.js';
+import { MAX_RULE_PRIORITY, TIERS, type SecurityGroupRule } from '../../model/entities/security-group.js';
 import type { Instruction } from '../../openflow/action.js';
 import { apply, CT, ctState, goto, is, puntAction } from '../build.js';
 import { classesWithGroup } from '../indexes.js';

@@ -10,7 +10,7 @@
 import { networkIp, parseCidr } from '../../net/cidr.js';
 import { parseIp } from '../../net/ip.js';
 import { parsePortRange, portMasks } from '../../net/ranges.js';
-import type { PolicyRoute } from '../../model/entities.js';
+import type { PolicyRoute } from '../../model/entities/routing.js';
 import type { Action, Instruction } from '../../openflow/action.js';
 import type { FieldName } from '../../openflow/fields.js';
 import type { OxmField } from '../../openflow/match.js';

@@ -6,7 +6,7 @@
  */
 import { networkIp, parseCidr } from '../../net/cidr.js';
 import { mergeRanges, parsePortRange, portMasks } from '../../net/ranges.js';
-import type { SecurityGroupRule } from '../../model/entities.js';
+import type { SecurityGroupRule } from '../../model/entities/security-group.js';
 import type { OxmField } from '../../openflow/match.js';
 import { FAMILIES, fromAddress, is, isFamily, PROTO, toAddress, type Family } from '../build.js';
 import { classesWithGroup } from '../indexes.js';

@@ -1,7 +1,9 @@
 /**
  * Slice records with everything filled in, and the slice most tests use.
  */
-import type { EntityOf, Interface, IpLease, MacLease, Network } from '../../../flows/model/entities.js';
+import type { EntityOf } from '../../../flows/model/entities.js';
+import type { Interface, IpLease, MacLease } from '../../../flows/model/entities/interface.js';
+import type { Network } from '../../../flows/model/entities/network.js';
 
 const stamps = { created_at: '2024-01-01T00:00:00.000Z', updated_at: '2024-01-01T00:00:00.000Z' };
 

@@ -2,7 +2,7 @@
  * Random changes to a small slice: every kind of record comes, changes and goes, also in orders no controller would send.
  */
 import fc from 'fast-check';
-import type { Chassis } from '../../../flows/model/entities.js';
+import type { Chassis } from '../../../flows/model/entities/presence.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import {
   binding,

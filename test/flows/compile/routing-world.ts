@@ -5,7 +5,7 @@
  */
 import { cidrContains, parseCidr, type Cidr } from '../../../flows/net/cidr.js';
 import { parseIp, type Ip } from '../../../flows/net/ip.js';
-import type { PolicyRoute, RouteType, TracerouteMode } from '../../../flows/model/entities.js';
+import type { PolicyRoute, RouteType, TracerouteMode } from '../../../flows/model/entities/routing.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import { iface, ipLease, localPort, macLease, network, policyRoute, route, routeLink } from './slice-builder.js';
 

@@ -2,27 +2,13 @@
  * Slice records with all fields filled in, for tests of what is compiled from them.
  */
 import type { Binding } from '../../../flows/model/binding.js';
-import type {
-  Chassis,
-  DatapathNetwork,
-  DatapathSegment,
-  Encapsulation,
-  AddressSet,
-  Filter,
-  FilterStatic,
-  Interface,
-  IpLease,
-  MacLease,
-  Network,
-  NetworkService,
-  PolicyClass,
-  PolicyRoute,
-  Route,
-  RouteLink,
-  SecurityGroup,
-  SecurityGroupRule,
-  Segment,
-} from '../../../flows/model/entities.js';
+import type { DatapathNetwork, DatapathSegment } from '../../../flows/model/entities/datapath.js';
+import type { Filter, FilterStatic } from '../../../flows/model/entities/filter.js';
+import type { Interface, IpLease, MacLease } from '../../../flows/model/entities/interface.js';
+import type { Network, NetworkService, Segment } from '../../../flows/model/entities/network.js';
+import type { Chassis, Encapsulation } from '../../../flows/model/entities/presence.js';
+import type { PolicyRoute, Route, RouteLink } from '../../../flows/model/entities/routing.js';
+import type { AddressSet, PolicyClass, SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import type { Here, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
 
 const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };

@@ -1,7 +1,9 @@
 /**
  * Entities for tests of the model, complete but for what a test is about.
  */
-import type { Interface, IpLease, Network, Route, RouteLink, Segment } from '../../../flows/model/entities.js';
+import type { Interface, IpLease } from '../../../flows/model/entities/interface.js';
+import type { Network, Segment } from '../../../flows/model/entities/network.js';
+import type { Route, RouteLink } from '../../../flows/model/entities/routing.js';
 
 const stamps = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z' };
 

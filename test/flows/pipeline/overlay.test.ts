@@ -1,6 +1,6 @@
 import { createCompiler } from '../../../flows/compile/compiler.js';
 import type { Compiler } from '../../../flows/compile/contract.js';
-import type { Chassis, Encapsulation } from '../../../flows/model/entities.js';
+import type { Chassis, Encapsulation } from '../../../flows/model/entities/presence.js';
 import { parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
 import { parseMac } from '../../../flows/net/mac.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { encapsulation, type Chassis } from '../../../flows/model/entities.js';
+import { encapsulation, type Chassis } from '../../../flows/model/entities/presence.js';
 import { overheadOf, pairingOf } from '../../../flows/pipeline/pairing.js';
 import { chassis } from '../compile/slice-builder.js';
 

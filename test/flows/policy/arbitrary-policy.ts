@@ -4,7 +4,7 @@
  * Promises: a policy passes the model's invariants, so that it can also be sent to a controller.
  */
 import fc from 'fast-check';
-import type { SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities.js';
+import type { SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import { groupRule, securityGroup } from '../compile/slice-builder.js';
 import type { Probe } from './reference-evaluator.js';
 

@@ -1,6 +1,6 @@
 import { createCompiler } from '../../../flows/compile/compiler.js';
 import type { FlowDelta } from '../../../flows/compile/contract.js';
-import type { SecurityGroupRule } from '../../../flows/model/entities.js';
+import type { SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import { NOMINAL } from '../../../flows/pipeline/registers.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
 import { TABLES, USER_TABLES, type TableName } from '../../../flows/pipeline/tables.js';

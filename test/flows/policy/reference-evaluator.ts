@@ -3,7 +3,8 @@
  *
  * Owns: what should become of the first packet of a connection. Nothing here is taken from the compiler.
  */
-import { TIERS, type Interface, type SecurityGroup, type SecurityGroupRule } from '../../../flows/model/entities.js';
+import type { Interface } from '../../../flows/model/entities/interface.js';
+import { TIERS, type SecurityGroup, type SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import { cidrContains, parseCidr } from '../../../flows/net/cidr.js';
 import { parseIp } from '../../../flows/net/ip.js';
 import { parsePortRange } from '../../../flows/net/ranges.js';
