@@ -1,0 +1,37 @@
+/**
+ * What an agent is made of and told.
+ */
+import type { SliceSource } from '../../controller/messages/slice.js';
+import type { TracerouteMode } from '../../flows/model/entities/routing.js';
+import type { Clock } from './clock.js';
+import type { OverlayOptions } from './endpoints.js';
+import type { AgentLog } from './log.js';
+import type { SliceFile } from './slice-file.js';
+
+export interface AgentOptions {
+  readonly sliceSource: SliceSource;
+  readonly node_id: string;
+  /** 16 hex digits; null: made from node_id and bridge. */
+  readonly datapath_id?: string | null;
+  readonly bridge: string;
+  readonly datapath_type: 'system' | 'netdev';
+  /** `unix:PATH` or `tcp:HOST:PORT`. */
+  readonly ovsdb: string;
+  /** The bridge's OpenFlow target, `unix:PATH` or `tcp:HOST:PORT`; null where it follows from `ovsdb`. */
+  readonly openflow: string | null;
+  /** Default: there is no other hypervisor. */
+  readonly overlay?: OverlayOptions;
+  /** Where the last slice is kept, for a start without vnmgr; default: nowhere. */
+  readonly sliceFile?: SliceFile;
+  readonly auditPeriodMs: number;
+  /** Bytes, for networks without an MTU of their own. */
+  readonly default_mtu: number;
+  /** Of virtual routers that have no mode of their own; virtual-hops unless told. */
+  readonly traceroute?: TracerouteMode;
+  /** Seconds. */
+  readonly dhcp_lease_time: number;
+  readonly log: AgentLog;
+  readonly clock?: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random?: () => number;
+}
