@@ -106,7 +106,7 @@ export class Punts {
         port_key: portKey,
         router_key: registerOf(packet, 'router'),
         arrival_key: registerOf(packet, 'arrival'),
-        routers_crossed: onesIn(registerOf(packet, 'routers_crossed')),
+        routers_crossed: crossedBy(packet),
         mtu: registerOf(packet, 'overlay_mtu'),
         registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
       },
@@ -156,8 +156,10 @@ export class Punts {
   }
 }
 
-function onesIn(bits: number | undefined): number | undefined {
-  return bits?.toString(2).replaceAll('0', '').length;
+/** A run of collapsed routers that has yet to take its one has been crossed all the same. */
+function crossedBy(packet: PacketIn): number | undefined {
+  const ones = (registerOf(packet, 'routers_crossed') ?? 0).toString(2).replaceAll('0', '').length;
+  return ones + (registerOf(packet, 'run_unpaid') ?? 0) || undefined;
 }
 
 /** Packet-ins leave out registers that are 0. */

@@ -11,7 +11,7 @@
 import { cidrCovers, cidrOf, networkIp, type Cidr } from '../net/cidr.js';
 import { formatIp, parseIp, type Ip } from '../net/ip.js';
 import { parseMac } from '../net/mac.js';
-import type { PolicyRoute, Route, RouteType, TracerouteMode } from '../model/entities/routing.js';
+import type { PolicyRoute, Route, RouteLink, RouteType, TracerouteMode } from '../model/entities/routing.js';
 import type { RouterPort } from './facts.js';
 import {
   ipLeasesAtAddress,
@@ -47,7 +47,7 @@ export interface Hop {
 /** Where a packet leaves a router to. */
 export type NextHop =
   /** Another router, entered by this port. */
-  | { readonly kind: 'router'; readonly into: RouterPort }
+  | { readonly kind: 'router'; readonly into: RouterPort; readonly mode: TracerouteMode }
   /** A host with this MAC, in the segment of the port. */
   | { readonly kind: 'host'; readonly port: RouterPort; readonly mac: number };
 
@@ -95,8 +95,15 @@ export function policyOutcome(policy: PolicyRoute, look: Lookup): Outcome {
 export function hopAt(linkUuid: string, arrival: RouterPort | undefined, routeUuid: string | undefined, look: Lookup): Hop | undefined {
   const link = look.get('route_link', linkUuid);
   if (link === undefined) return undefined;
-  const mode = link.traceroute ?? look.get('pipeline', 'pipeline')?.traceroute ?? 'virtual-hops';
-  return { link_uuid: linkUuid, router_key: link.router_key, mode, arrival, route_uuid: routeUuid };
+  return { link_uuid: linkUuid, router_key: link.router_key, mode: modeOf(link, look), arrival, route_uuid: routeUuid };
+}
+
+function modeOf(link: RouteLink | undefined, look: Lookup): TracerouteMode {
+  return link?.traceroute ?? look.get('pipeline', 'pipeline')?.traceroute ?? 'virtual-hops';
+}
+
+function routerBehind(into: RouterPort, look: Lookup): NextHop & { readonly kind: 'router' } {
+  return { kind: 'router', into, mode: modeOf(look.get('route_link', into.route_link_uuid!), look) };
 }
 
 class Walk {
@@ -126,9 +133,13 @@ class Walk {
     if (hop === undefined) return { kind: 'drop', reason: 'no_route' };
     this.#hops.push(hop);
     if (route === undefined) return { kind: 'refuse', error: 'net_unreachable', reason: 'no_route' };
-    if (prefixOf(route).prefix === this.#prefix.prefix) this.#key ??= route.route_key;
+    this.#name(route);
     const step = this.#step(route);
-    return step.kind === 'router' ? this.#enter(step.into) : step;
+    return step.kind === 'router' ? this.#enter(step) : step;
+  }
+
+  #name(route: Route): void {
+    if (prefixOf(route).prefix === this.#prefix.prefix) this.#key ??= route.route_key;
   }
 
   #step(route: Route): Outcome {
@@ -138,19 +149,22 @@ class Walk {
     if (port === undefined) return { kind: 'drop', reason: 'no_route' };
     if (isConnected(route, this.#look)) return { kind: 'deliver', port };
     const into = this.#transitRouter(port, route.route_link_uuid);
-    return into === undefined ? { kind: 'refuse', error: 'net_unreachable', reason: 'no_route' } : { kind: 'router', into };
+    return into === undefined ? { kind: 'refuse', error: 'net_unreachable', reason: 'no_route' } : routerBehind(into, this.#look);
   }
 
-  #enter(into: RouterPort): Outcome {
+  #enter(next: NextHop & { readonly kind: 'router' }): Outcome {
+    const { into } = next;
     const link = into.route_link_uuid!;
     if (this.#hops.some((hop) => hop.link_uuid === link)) return { kind: 'drop', reason: 'routing_loop' };
-    if (this.#look.all(policiesOfRouteLink, link).length > 0) return { kind: 'router', into };
+    if (this.#look.all(policiesOfRouteLink, link).length > 0) return next;
     const parts = this.#partsAt(link);
-    if (parts.length > MAX_BRANCHES) return { kind: 'router', into };
-    const next = longestRoute(link, this.#prefix, this.#look);
-    if (next?.type === 'forward' && next.via.length > 1) return { kind: 'router', into };
+    if (parts.length > MAX_BRANCHES) return next;
+    // Parts that it sends one way have paths of their own even where it spreads the rest.
     this.parts.push(...parts);
-    return this.#from(link, into, next);
+    const route = longestRoute(link, this.#prefix, this.#look);
+    if (route === undefined || route.via.length < 2) return this.#from(link, into, route);
+    this.#name(route);
+    return next;
   }
 
   #partsAt(link: string): Cidr[] {
@@ -206,7 +220,7 @@ function nextHop(link: string, ip: Ip, look: Lookup): NextHop | undefined {
     if (at === undefined) continue;
     const key = `${at.network_uuid}|${formatIp(ip)}`;
     const into = look.all(routerPortsAtAddress, key).find((other) => other.route_link_uuid !== null);
-    if (into !== undefined) return into.route_link_uuid === link ? undefined : { kind: 'router', into };
+    if (into !== undefined) return into.route_link_uuid === link ? undefined : routerBehind(into, look);
     for (const lease of look.all(ipLeasesAtAddress, key)) {
       const macLease =
         lease.mac_lease_uuid === null

@@ -14,6 +14,7 @@ export const REGISTERS = {
   from_router: { field: 'reg0', offset: 0, bits: 1, means: 'the ND answer being built speaks for a router' },
   too_big: { field: 'reg0', offset: 1, bits: 1, means: 'longer than the overlay carries' },
   from_tunnel: { field: 'reg0', offset: 2, bits: 1, means: 'came from another hypervisor: goes to local ports only' },
+  run_unpaid: { field: 'reg0', offset: 3, bits: 1, means: 'a run of collapsed routers has yet to take its one from the TTL' },
   tracked: { field: 'reg0', offset: 4, bits: 1, means: 'conntrack was asked on behalf of the port being judged' },
   opens: { field: 'reg0', offset: 5, bits: 1, means: 'a conn row of the filter lets it open a connection' },
   persists: { field: 'reg0', offset: 6, bits: 1, means: 'the rule lets its connections outlive it' },

@@ -9,7 +9,7 @@
 import type { Action, Instruction } from '../../openflow/action.js';
 import { apply, FAMILIES, goto, is, isFamily, isIpv4, isIpv6, PROTO, punt, set, swap, toInPort, type Family } from '../build.js';
 import { SENDER_METERS, type PuntKind } from '../punt.js';
-import { REGISTERS, regField, regLoad, regMatch } from '../registers.js';
+import { REGISTERS, regField, regLoad, regMatch, regMatchBoth } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
 import { DROP_REASONS, type DropReason } from '../tables.js';
 
@@ -41,16 +41,17 @@ export function refuse(error: RouterError, reason: DropReason, ...first: readonl
   return [apply(...first, regLoad('icmp_error', ERRORS[error]), regLoad('drop_reason', DROP_REASONS[reason].code)), goto('ICMP_GATE')];
 }
 
-/** Notes that `count` more routers took one from the TTL. */
+/** Notes that `count` more routers took one from the TTL; a run of collapsed ones that had yet to take its one has done so with the first. */
 export function crossed(count: number): Action[] {
   const { field, offset, bits } = REGISTERS.routers_crossed;
+  const unpaid = 2 ** REGISTERS.run_unpaid.offset;
   const shift = Math.min(count, bits);
   if (shift === 0) return [];
   const ones = ((2 ** shift - 1) << offset) >>> 0;
   const kept = bits - shift;
   const move: Action[] =
     kept === 0 ? [] : [{ kind: 'move', src: { field, offset, bits: kept }, dst: { field, offset: offset + shift, bits: kept } }];
-  return [...move, { kind: 'set_field', field, value: ones, mask: ones }];
+  return [...move, { kind: 'set_field', field, value: ones, mask: (ones | unpaid) >>> 0 }];
 }
 
 export const icmpFlows = rule('icmp', 'pipeline', (_root, _look, emit) => {
@@ -69,7 +70,13 @@ function routerSelf(family: Family, emit: Emit): void {
   const answer = (ttl: number) =>
     apply(...swap('eth_src', 'eth_dst'), ...swap(source, destination), set(type, reply), { kind: 'set_nw_ttl', ttl }, toInPort);
   for (let count = 0; count <= regField('routers_crossed').bits; count++)
-    emit.flow('ROUTER_SELF', 100, [...echo, regMatch('routers_crossed', 2 ** count - 1)], [answer(OWN_TTL - count)]);
+    for (const unpaid of [0, 1])
+      emit.flow(
+        'ROUTER_SELF',
+        100,
+        [...echo, regMatchBoth('routers_crossed', 2 ** count - 1, 'run_unpaid', unpaid)],
+        [answer(OWN_TTL - count - unpaid)],
+      );
   // Any other ICMP is for the router to take or to leave, in silence.
   emit.flow('ROUTER_SELF', 50, [isFamily(family), is('nw_proto', protocol)], [apply(reasonOf('local_service')), goto('DROP')]);
   for (const transport of [PROTO.udp, PROTO.tcp])

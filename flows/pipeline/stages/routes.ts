@@ -5,7 +5,8 @@
  * Assumes: what is worked out in paths.ts.
  * Promises: a packet crosses the routers of a path in one row, on the hypervisor it starts from. Every router takes one from the TTL, a run of collapsed
  * ones a single one; where it is used up the router answers, or stays silent if it is to. Rows for the TTLs that run out stand beside the row that all
- * other packets take, so those pay nothing for them. A path that ends at a router which decides by more than the destination enters that one anew.
+ * other packets take, so those pay nothing for them. A path that ends at a router which decides by more than the destination enters that one anew, and
+ * changes nothing about the TTL by that: a run of collapsed routers that goes on there is paid there.
  */
 import { networkIp, parseCidr } from '../../net/cidr.js';
 import { parseIp } from '../../net/ip.js';
@@ -67,7 +68,7 @@ function pathRows(pathKey: number, family: Family, hops: readonly Hop[], outcome
     'HOPS',
     forwards || last > 0 ? 100 : EXPIRES + 10,
     taken,
-    ending(outcome, routerKey, spent, arrives, () => spread(outcome, routerKey, pathKey, family, emit)),
+    ending(outcome, hops, spent, arrives, () => spread(outcome, hops, pathKey, family, emit)),
   );
 }
 
@@ -91,7 +92,7 @@ function decrement(count: number): Action[] {
  * @param spent what the path takes from the TTL.
  * @param arrives registers that say which router the packet ends in, where that is not the first.
  */
-function ending(outcome: Outcome, routerKey: number, spent: number, arrives: readonly Action[], spreadOut: () => void): Instruction[] {
+function ending(outcome: Outcome, hops: readonly Hop[], spent: number, arrives: readonly Action[], spreadOut: () => void): Instruction[] {
   switch (outcome.kind) {
     case 'drop':
       return drop(outcome.reason);
@@ -103,28 +104,37 @@ function ending(outcome: Outcome, routerKey: number, spent: number, arrives: rea
     }
     case 'spread':
       spreadOut();
-      return [apply(hashFlow(routerKey), resubmit('NEXT_HOPS'))];
+      return [apply(hashFlow(hops[0]!.router_key), resubmit('NEXT_HOPS'))];
     default:
-      return leave(outcome, spent, arrives);
+      return leave(outcome, hops.at(-1)!, spent, arrives);
   }
 }
 
-/** To a host, or into a router that decides for itself. */
-function leave(next: NextHop, spent: number, arrives: readonly Action[]): Instruction[] {
-  const port = next.kind === 'host' ? next.port : next.into;
-  const moved = [...decrement(spent), ...crossed(spent), enterSegment(port.segment_key, port.vrf_key)];
-  if (next.kind === 'host') return [apply(...moved, ...arrives, set('eth_dst', next.mac)), goto('ROUTED')];
-  const enters = [regLoad('router', next.into.router_key), regLoad('next_hop', 0), regLoad('arrival', next.into.port_key)];
-  return [apply(...moved, ...enters, resubmit('L3_IN'))];
+/** From the last router of a path to a host, or into a router that decides for itself. */
+function leave(next: NextHop, from: Hop, spent: number, arrives: readonly Action[]): Instruction[] {
+  if (next.kind === 'host') {
+    const { segment_key, vrf_key } = next.port;
+    const moved = [...decrement(spent), ...crossed(spent), enterSegment(segment_key, vrf_key)];
+    return [apply(...moved, ...arrives, set('eth_dst', next.mac)), goto('ROUTED')];
+  }
+  const { into, mode } = next;
+  const enters = [regLoad('router', into.router_key), regLoad('next_hop', 0), regLoad('arrival', into.port_key)];
+  // What expires in the run has been told apart by now: the router entered next takes for both, as if it were the only one.
+  const goesOn = from.mode === 'collapsed' && mode === 'collapsed';
+  const taken = goesOn ? spent - 1 : spent;
+  const moved = [...decrement(taken), ...crossed(taken), ...(goesOn ? [regLoad('run_unpaid', 1)] : [])];
+  return [apply(...moved, enterSegment(into.segment_key, into.vrf_key), ...enters, resubmit('L3_IN'))];
 }
 
-function spread(outcome: Outcome, routerKey: number, pathKey: number, family: Family, emit: Emit): void {
+function spread(outcome: Outcome, hops: readonly Hop[], pathKey: number, family: Family, emit: Emit): void {
   if (outcome.kind !== 'spread') return;
   const { members } = outcome;
+  const last = hops.at(-1)!;
+  const routerKey = hops[0]!.router_key;
   for (let slot = 0; slot < SLOTS; slot++) {
     const next = members.get(memberOfSlot(slot, members.keys()))!;
     const match = [regMatchBoth('router', routerKey, 'next_hop', slot), regMatch('path', pathKey), isFamily(family)];
-    emit.flow('NEXT_HOPS', 100, match, leave(next, 1, [regLoad('next_hop', 0)]));
+    emit.flow('NEXT_HOPS', 100, match, leave(next, last, 1, [regLoad('next_hop', 0)]));
   }
 }
 

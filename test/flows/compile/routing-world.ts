@@ -163,44 +163,66 @@ export interface Probe {
 /** More than any path takes. */
 const FAR = 64;
 
-/** Where a packet ends: `out 3 ttl 61`, `time_exceeded at 1102 crossed 1`, `drop blackhole`, `self`. undefined: not told here (several next hops, a loop). */
-export function walk(plan: Plan, probe: Probe): string | undefined {
-  const { from, to, ttl, udpPort } = probe;
+/**
+ * Where a packet may end: `out 3 ttl 61`, `time_exceeded at 1102 crossed 1`, `drop blackhole`, `self`; several where a router spreads flows.
+ * undefined: not told here (a loop).
+ */
+export function walk(plan: Plan, probe: Probe): readonly string[] | undefined {
+  const { from, to, ttl } = probe;
   if (ttl < FAR && walk(plan, { ...probe, ttl: FAR }) === undefined) return undefined;
   const ports = portsOf(plan);
-  const dst = parseIp(to);
-  const owner = ports.find(({ addresses }) => addresses.includes(to));
-  const seen = new Set<number>();
-  let left = ttl;
-  let crossed = 0;
-  let port = ports.find(({ segment }) => segment === from)!;
-  let fresh = true;
-  let collapsed = false;
-  for (;;) {
-    const { router } = port;
-    if (seen.has(router)) return undefined;
-    seen.add(router);
-    if (fresh && owner?.router === router) return 'self';
-    const step = decide(plan, ports, router, dst, `10.${from}.0.${VM_HOST}`, udpPort, fresh);
-    if (step === 'spread') return undefined;
-    if (step.kind === 'deliver' && owner === step.port) return 'self';
+  const start = ports.find(({ segment }) => segment === from)!;
+  const ends = walkFrom(
+    { plan, ports, probe, dst: parseIp(to) },
+    { port: start, left: ttl, crossed: 0, fresh: true, collapsed: false, seen: [] },
+  );
+  return ends.includes(ROUND) ? undefined : ends;
+}
+
+const ROUND = 'round';
+
+interface Walk {
+  readonly plan: Plan;
+  readonly ports: readonly Port[];
+  readonly probe: Probe;
+  readonly dst: Ip;
+}
+
+/** At the door of a router. */
+interface Place {
+  readonly port: Port;
+  readonly left: number;
+  readonly crossed: number;
+  /** It is asked for its policies and own addresses. */
+  readonly fresh: boolean;
+  /** The router before was collapsed. */
+  readonly collapsed: boolean;
+  readonly seen: readonly number[];
+}
+
+function walkFrom(walk: Walk, { port, left, crossed, fresh, collapsed, seen }: Place): string[] {
+  const { plan, ports, probe, dst } = walk;
+  const { router } = port;
+  if (seen.includes(router)) return [ROUND];
+  const owner = ports.find(({ addresses }) => addresses.includes(probe.to));
+  if (fresh && owner?.router === router) return ['self'];
+  return decide(plan, ports, router, dst, `10.${probe.from}.0.${VM_HOST}`, probe.udpPort, fresh).flatMap((step) => {
+    if (step.kind === 'deliver' && owner === step.port) return ['self'];
     if (step.kind === 'end')
-      return step.error === undefined ? `drop ${step.reason}` : `${step.error} at ${port.port_key} crossed ${crossed}`;
+      return [step.error === undefined ? `drop ${step.reason}` : `${step.error} at ${port.port_key} crossed ${crossed}`];
     const mode = plan.modes[router - 1]!;
-    const cost = mode === 'collapsed' && collapsed && !fresh ? 0 : 1;
-    if (cost > 0 && left === 1) return mode === 'off' ? 'drop ttl' : `time_exceeded at ${port.port_key} crossed ${crossed}`;
-    left -= cost;
-    crossed += cost;
+    const cost = mode === 'collapsed' && collapsed ? 0 : 1;
+    if (cost > 0 && left === 1) return [mode === 'off' ? 'drop ttl' : `time_exceeded at ${port.port_key} crossed ${crossed}`];
+    const after = { left: left - cost, crossed: crossed + cost };
+    if (step.kind === 'host') return [out(step.vm, probe.from, after.left)];
     if (step.kind === 'deliver') {
-      if (owner !== undefined) return 'self';
-      const vm = vmAt(plan, to);
-      return vm === undefined ? `host_unreachable at ${port.port_key} crossed ${crossed}` : out(vm, from, left);
+      if (owner !== undefined) return ['self'];
+      const vm = vmAt(plan, probe.to);
+      return [vm === undefined ? `host_unreachable at ${port.port_key} crossed ${after.crossed}` : out(vm, probe.from, after.left)];
     }
-    if (step.kind === 'host') return out(step.vm, from, left);
-    port = step.port;
-    fresh = step.byPolicy === true || decidesItself(plan, ports, port.router, dst);
-    collapsed = mode === 'collapsed';
-  }
+    const isFresh = step.anew === true || decidesItself(plan, ports, step.port.router, dst);
+    return walkFrom(walk, { port: step.port, ...after, fresh: isFresh, collapsed: mode === 'collapsed', seen: [...seen, router] });
+  });
 }
 
 /** A port gets nothing back that it sent. */
@@ -210,7 +232,7 @@ function out(vm: number, from: number, ttl: number): string {
 
 type Step =
   | { readonly kind: 'deliver'; readonly port: Port }
-  | { readonly kind: 'router'; readonly port: Port; readonly byPolicy?: boolean }
+  | { readonly kind: 'router'; readonly port: Port; readonly anew?: boolean }
   | { readonly kind: 'host'; readonly vm: number }
   | { readonly kind: 'end'; readonly error: string | undefined; readonly reason: string };
 
@@ -226,15 +248,7 @@ function decidesItself(plan: Plan, ports: readonly Port[], router: number, dst: 
   return found !== undefined && 'via' in found && found.via.length > 1;
 }
 
-function decide(
-  plan: Plan,
-  ports: readonly Port[],
-  router: number,
-  dst: Ip,
-  source: string,
-  udpPort: number,
-  fresh: boolean,
-): Step | 'spread' {
+function decide(plan: Plan, ports: readonly Port[], router: number, dst: Ip, source: string, udpPort: number, fresh: boolean): Step[] {
   if (fresh)
     for (const policy of plan.policies.filter((one) => one.router === router).sort((a, b) => a.priority - b.priority)) {
       const family =
@@ -243,14 +257,14 @@ function decide(
       if (policy.source !== null && !cidrContains(parseCidr(policy.source), parseIp(source))) continue;
       if (policy.udpPort !== null && policy.udpPort !== udpPort) continue;
       if (policy.type === 'routing-table') break;
-      if (policy.type !== 'forward') return refusal(policy.type);
-      const step = via(plan, ports, router, policy.via);
-      return step !== 'spread' && step.kind === 'router' ? { ...step, byPolicy: true } : step;
+      return policy.type === 'forward' ? via(plan, ports, router, policy.via).map(anew) : [refusal(policy.type)];
     }
   const found = longest(plan, ports, router, dst);
-  if (found === undefined) return { kind: 'end', error: 'net_unreachable', reason: 'no_route' };
-  if ('port' in found) return { kind: 'deliver', port: found.port };
-  return found.type === 'forward' ? via(plan, ports, router, found.via) : refusal(found.type);
+  if (found === undefined) return [{ kind: 'end', error: 'net_unreachable', reason: 'no_route' }];
+  if ('port' in found) return [{ kind: 'deliver', port: found.port }];
+  if (found.type !== 'forward') return [refusal(found.type)];
+  const steps = via(plan, ports, router, found.via);
+  return found.via.length > 1 ? steps.map(anew) : steps;
 }
 
 function refusal(type: 'blackhole' | 'unreachable' | 'prohibit'): Step {
@@ -260,17 +274,24 @@ function refusal(type: 'blackhole' | 'unreachable' | 'prohibit'): Step {
     : { kind: 'end', error: 'prohibited', reason: 'prohibited' };
 }
 
-function via(plan: Plan, ports: readonly Port[], router: number, addresses: readonly string[]): Step | 'spread' {
-  if (addresses.length > 1) return 'spread';
-  const [address] = addresses;
+function anew(step: Step): Step {
+  return step.kind === 'router' ? { ...step, anew: true } : step;
+}
+
+/** One step for each next hop that somebody has; the flow takes one of them. */
+function via(plan: Plan, ports: readonly Port[], router: number, addresses: readonly string[]): Step[] {
+  const steps = addresses.flatMap((address) => towards(plan, ports, router, address));
+  return steps.length > 0 ? steps : [{ kind: 'end', error: 'host_unreachable', reason: 'no_neighbor' }];
+}
+
+function towards(plan: Plan, ports: readonly Port[], router: number, address: string): Step[] {
   const own = ports.find(
-    (port) => port.router === router && port.prefixes.some((prefix) => cidrContains(parseCidr(prefix), parseIp(address!))),
+    (port) => port.router === router && port.prefixes.some((prefix) => cidrContains(parseCidr(prefix), parseIp(address))),
   );
-  const next = ports.find((port) => port.segment === own?.segment && port.addresses.includes(address!));
-  if (next !== undefined && next.router !== router) return { kind: 'router', port: next };
-  const vm = vmAt(plan, address!);
-  if (own !== undefined && next === undefined && vm === own.segment) return { kind: 'host', vm };
-  return { kind: 'end', error: 'host_unreachable', reason: 'no_neighbor' };
+  const next = ports.find((port) => port.segment === own?.segment && port.addresses.includes(address));
+  if (next !== undefined && next.router !== router) return [{ kind: 'router', port: next }];
+  const vm = vmAt(plan, address);
+  return own !== undefined && next === undefined && vm === own.segment ? [{ kind: 'host', vm }] : [];
 }
 
 function longest({ routes }: Plan, ports: readonly Port[], router: number, dst: Ip): RoutePlan | { readonly port: Port } | undefined {
