@@ -7,6 +7,8 @@
  */
 import type { UserKind } from '../flows/model/entities.js';
 import type { HotoriError } from '../flows/model/errors.js';
+import type { TraceAnswer } from '../flows/trace/explain/answer.js';
+import type { TraceQuestion } from '../flows/trace/explain/question.js';
 import type { Condition, FlowEntry, Revision } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
@@ -98,6 +100,14 @@ export interface ExecuteOptions {
   readonly request_id?: string | undefined;
 }
 
+export interface TraceRequest {
+  readonly question: TraceQuestion;
+  /** The current one when absent. */
+  readonly revision?: number | undefined;
+  /** Tried on top of it, and not committed. */
+  readonly operations?: readonly Operation[] | undefined;
+}
+
 /** What only a vnmgr can do; webapi reaches it over the bus, or in its own process. */
 export interface VnmgrCalls {
   /**
@@ -128,6 +138,11 @@ export interface Controller extends VnmgrCalls {
   /** In uuid order; with `of`, only those that refer to it. */
   list(kind: UserKind, page: ListRequest): ListPage;
   revision(): Revision;
+  /**
+   * Runs a packet through the flows that are, or would be, installed. Nothing is changed. Throws HotoriError `invalid_argument` or `invalid_reference` with
+   * pointers into the question, `compacted` for a revision that is gone, and as `execute`, with `details.refused` 'operations', for operations that would be refused.
+   */
+  trace(request: TraceRequest): Promise<TraceAnswer>;
   /**
    * Calls `sink` for each commit after `from` (a revision number) that changes something users know of, in order, until the signal. Throws
    * `compacted` at once if `from` is too old.

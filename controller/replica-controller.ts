@@ -5,6 +5,7 @@
  */
 import type { UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
+import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type {
   Controller,
   ExecuteOptions,
@@ -14,25 +15,36 @@ import type {
   ListRequest,
   Operation,
   Status,
+  TraceRequest,
   View,
   VnmgrCalls,
   WatchEvent,
 } from './contract.js';
 import type { FlowEntry, Revision } from './messages/slice.js';
 import type { Replica } from './replica.js';
+import type { TraceService } from './trace/service.js';
 
 /** Milliseconds that a write which is committed waits for the replica to have it. */
 const FOLLOW_MS = 10_000;
+
+export interface ReplicaControllerParts {
+  readonly version: string;
+  readonly replica: Replica;
+  readonly calls: VnmgrCalls;
+  readonly traces: Pick<TraceService, 'trace'>;
+}
 
 export class ReplicaController implements Controller {
   readonly version: string;
   private readonly replica: Replica;
   private readonly calls: VnmgrCalls;
+  private readonly traces: Pick<TraceService, 'trace'>;
 
-  constructor(version: string, replica: Replica, calls: VnmgrCalls) {
+  constructor({ version, replica, calls, traces }: ReplicaControllerParts) {
     this.version = version;
     this.replica = replica;
     this.calls = calls;
+    this.traces = traces;
   }
 
   async execute(operations: readonly Operation[], options?: ExecuteOptions): Promise<ExecuteResult> {
@@ -55,6 +67,10 @@ export class ReplicaController implements Controller {
 
   watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {
     this.replica.watch(from, sink, signal, onEnd);
+  }
+
+  trace(request: TraceRequest): Promise<TraceAnswer> {
+    return this.traces.trace(request);
   }
 
   status(): Promise<Status> {

@@ -12,6 +12,7 @@ import { chassisUuid } from '../flows/model/entities/presence.js';
 import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey, kindIndex } from '../flows/model/indexes.js';
 import { entityOf } from '../flows/model/view.js';
+import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type { AppliedBoard } from './applied/board.js';
 import { MemoryAppliedBoard } from './applied/memory-board.js';
 import type {
@@ -24,6 +25,7 @@ import type {
   ListRequest,
   Operation,
   Status,
+  TraceRequest,
   View,
   WatchEvent,
 } from './contract.js';
@@ -48,6 +50,7 @@ import { registrationOf } from './slices/registration.js';
 import { Session } from './slices/session.js';
 import { Slices } from './slices/slices.js';
 import type { Store, StoredChange } from './store/contract.js';
+import { TraceService, type TraceOptions } from './trace/service.js';
 import { TransactionQueue } from './transaction/queue.js';
 import type { EntityChange } from './transaction/transaction.js';
 
@@ -58,6 +61,8 @@ export interface VnmgrOptions {
   readonly autoRegister: boolean;
   /** What this vnmgr is called; unique among those on the store. */
   readonly name?: string;
+  /** What vnas are told that the model does not say. */
+  readonly tracing?: TraceOptions;
 }
 
 export interface VnmgrParts {
@@ -83,6 +88,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
   private readonly queue: TransactionQueue;
   private readonly bindings: Bindings;
   private readonly slices: Slices;
+  private readonly traces: TraceService;
   private readonly board: AppliedBoard;
   private readonly confirmations: Confirmations;
   private readonly sessions = new Map<string, Session>();
@@ -110,6 +116,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     );
     for (const uuid of this.uuidsOf('datapath')) this.sessions.set(uuid, new Session(uuid));
     replica.attach(this);
+    this.traces = new TraceService({ replica, clock, random, status: () => this.status(), options: options.tracing });
     board.watch((uuid) => this.confirmations.changed(uuid), this.stop.signal);
     board.onRefresh(() => this.publishAll(), this.stop.signal);
   }
@@ -123,6 +130,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
   async close(): Promise<void> {
     const closing = this.queue.close();
     this.stop.abort();
+    this.traces.close();
     await closing;
     for (const session of this.sessions.values()) this.detach(session);
     await this.replica.close();
@@ -143,6 +151,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
 
   revision(): Revision {
     return this.replica.revision();
+  }
+
+  trace(request: TraceRequest): Promise<TraceAnswer> {
+    return this.traces.trace(request);
   }
 
   watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {

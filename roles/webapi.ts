@@ -3,10 +3,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Controller } from '../controller/contract.js';
-import { systemRandom } from '../controller/kernel/ambient.js';
+import { systemClock, systemRandom } from '../controller/kernel/ambient.js';
 import type { Metrics } from '../controller/kernel/metrics.js';
 import { ReplicaController } from '../controller/replica-controller.js';
 import { Replica } from '../controller/replica.js';
+import { TraceService } from '../controller/trace/service.js';
 import { ControlClient } from '../controller/services/control-client.js';
 import { startWebServer, type WebServer } from '../webapi/rest/server.js';
 import { measureBus, newMetrics } from './metrics.js';
@@ -21,10 +22,11 @@ export async function startWebapiRole(process: RoleContext): Promise<void> {
   const replica = await Replica.open(store, (message, error) => logger.warn({ err: error }, message));
   started({ name: 'replica', stop: () => replica.close() });
   const calls = new ControlClient({ bus, replica, random: systemRandom, log: logger });
+  const traces = new TraceService({ replica, clock: systemClock, random: systemRandom, status: () => calls.status() });
   const metrics = newMetrics(version);
   measureBus(metrics, bus);
   const missing = () => (bus.isConnected ? [] : ['no connection to Redis']);
-  const web = await startApi(context, new ReplicaController(version, replica, calls), metrics, missing);
+  const web = await startApi(context, new ReplicaController({ version, replica, calls, traces }), metrics, missing);
   logger.info({ api: web.address, revision: replica.revision().number }, 'hotori webapi is up');
 }
 

@@ -1,8 +1,7 @@
 /**
  * Changing many flows and groups as one (ONF EXT-230).
  *
- * Owns: the sequence OPEN, ADD…, barrier, COMMIT, barrier, and what to do when a step fails. The modifications follow OPEN at once: a round trip
- * costs a switch with many ports milliseconds.
+ * Owns: the sequence OPEN, ADD…, barrier, COMMIT, barrier, and what to do when a step fails.
  * Assumes: bundles of one connection run one after the other.
  * Promises: all modifications are applied in their order, or none is and the error says which one failed.
  *
@@ -38,9 +37,7 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
     connection.request({ kind: 'bundle_control', bundle_id: bundleId, type, flags: ATOMIC_ORDERED }, options);
   const outcome: { failed?: { readonly index: number; readonly error: SwitchError } } = {};
 
-  let isRefused = false;
-  const opened = control('open_request', { signal });
-  opened.catch(() => (isRefused = true));
+  await open(control, signal);
   let discardable = true;
   let index = -1;
   const members = function* (): Generator<BundleAddMessage> {
@@ -51,9 +48,8 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
   };
   const scope = connection.exchanges.openScope(mods.length, (member, error) => (outcome.failed ??= { index: member, error }));
   try {
-    await connection.stream(members(), scope, () => !isRefused && outcome.failed === undefined && mayWrite(), signal);
+    await connection.stream(members(), scope, () => outcome.failed === undefined && mayWrite(), signal);
     await connection.barrier({ timeout, signal });
-    await succeeded(opened);
     if (!mayWrite()) throw new ChannelError('not_master', 'the right to write was lost before the bundle was committed');
     if (outcome.failed === undefined) {
       discardable = false;
@@ -74,9 +70,9 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
 
 type Control = (type: BundleControlType, options?: RequestOptions) => Promise<unknown>;
 
-async function succeeded(opened: Promise<unknown>): Promise<void> {
+async function open(control: Control, signal: AbortSignal | undefined): Promise<void> {
   try {
-    await opened;
+    await control('open_request', { signal });
   } catch (error) {
     if (!(error instanceof SwitchRejection)) throw error;
     const { type, code } = error.error;

@@ -7,7 +7,7 @@
 import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Meter } from '../openflow/flow.js';
 import { PUNT_KINDS, SENDER_METERS } from '../pipeline/punt.js';
-import type { Rule } from '../pipeline/rule.js';
+import type { Lookup, Rule } from '../pipeline/rule.js';
 import { nicAddressFlows, routerAddressFlows } from '../pipeline/stages/address.js';
 import { FACT_RULES } from '../pipeline/stages/attachments.js';
 import { fixedFlows } from '../pipeline/stages/fixed.js';
@@ -24,7 +24,7 @@ import {
 import { directFixedFlows, directInFlows, directOutFlows, underlayPortFlows } from '../pipeline/stages/direct.js';
 import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
 import { filterFlows, filterStateFlows } from '../pipeline/stages/filter.js';
-import { identityFixedFlows, identityFlows, IDENTITY_FACT_RULES, memberNetworkFlows } from '../pipeline/stages/identity.js';
+import { identityFlows } from '../pipeline/stages/identity.js';
 import { groupRuleFlows } from '../pipeline/stages/policy.js';
 import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
@@ -54,9 +54,7 @@ const FLOW_RULES = [
   classFlows,
   policyDropFlows,
   groupRuleFlows,
-  identityFixedFlows,
   identityFlows,
-  memberNetworkFlows,
   filterStateFlows,
   filterFlows,
   dhcpFlows,
@@ -94,7 +92,7 @@ export interface CompilerOptions {
 }
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine([...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
+  readonly #engine = new Engine([...FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
   readonly tables: Tables;
 
   constructor(traceroute: TracerouteMode) {
@@ -126,7 +124,6 @@ class PipelineCompiler implements Compiler {
         case 'reach_chunk':
         case 'group_stance':
         case 'named_group':
-        case 'member_network':
           continue;
         default:
           yield record;
@@ -138,12 +135,23 @@ class PipelineCompiler implements Compiler {
     return this.#engine.flowSet.provenance.find(cookie);
   }
 
+  get look(): Lookup {
+    return this.#engine.look;
+  }
+
   get runs(): number {
     return this.#engine.runs;
   }
 }
 
-/** A compiler with nothing in it but the fixed part of the pipeline. `runs` counts rule runs since the start. */
-export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}): Compiler & { readonly runs: number } {
+export interface InspectableCompiler extends Compiler {
+  /** Rule runs since the start. */
+  readonly runs: number;
+  /** What rules look up, facts included, for those who explain what came of it. */
+  readonly look: Lookup;
+}
+
+/** A compiler with nothing in it but the fixed part of the pipeline. */
+export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}): InspectableCompiler {
   return new PipelineCompiler(traceroute);
 }

@@ -35,10 +35,16 @@ export interface Visit {
   readonly from?: number | undefined;
 }
 
+export interface Delivered {
+  readonly datapath_uuid: string;
+  readonly visit: number;
+  readonly output: Output;
+}
+
 export interface FabricTrace {
   readonly visits: readonly Visit[];
-  /** Outputs to ports that are no tunnels, with the datapath they are on. */
-  readonly delivered: readonly { readonly datapath_uuid: string; readonly output: Output }[];
+  /** Outputs to ports that are no tunnels, with the datapath they are on, and the visit they are of. */
+  readonly delivered: readonly Delivered[];
   /** Underlay addresses that packets left for and nobody has. */
   readonly lost: readonly string[];
 }
@@ -46,9 +52,27 @@ export interface FabricTrace {
 /** Packets that come in a loop are given up after so many visits. */
 const MAX_VISITS = 1024;
 
-export function traceFabric(sites: readonly Site[], start: string, packet: FieldRecord, options: TraceOptions = {}): FabricTrace {
+/** The datapaths a packet may come to; those that it does not come to need not be made. */
+export interface Sites {
+  at(datapathUuid: string): Site | undefined;
+  /** The one that has an underlay address, canonical text. */
+  endingAt(address: string): Site | undefined;
+  /** Those on an L2 that may do something with a frame but drop it. */
+  sharing(l2: string, frame: Microflow): Iterable<Site>;
+}
+
+export function sitesOf(list: readonly Site[]): Sites {
+  return {
+    at: (uuid) => list.find(({ datapath_uuid }) => datapath_uuid === uuid),
+    endingAt: (address) => list.find(({ addresses }) => addresses.includes(address)),
+    sharing: (l2) => list.filter(({ direct }) => direct?.l2 === l2),
+  };
+}
+
+export function traceFabric(among: readonly Site[] | Sites, start: string, packet: FieldRecord, options: TraceOptions = {}): FabricTrace {
+  const sites: Sites = 'endingAt' in among ? among : sitesOf(among);
   const visits: Visit[] = [];
-  const delivered: { datapath_uuid: string; output: Output }[] = [];
+  const delivered: Delivered[] = [];
   const lost: string[] = [];
   const pending: { readonly site: Site; readonly packet: FieldRecord; readonly from?: number }[] = [{ site: siteOf(sites, start), packet }];
   for (let next = pending.shift(); next !== undefined && visits.length < MAX_VISITS; next = pending.shift()) {
@@ -58,19 +82,19 @@ export function traceFabric(sites: readonly Site[], start: string, packet: Field
     const at = visits.push({ datapath_uuid, packet: arriving, trace, from }) - 1;
     for (const output of trace.outputs) {
       if (site.direct?.port === output.port) {
-        for (const other of sites) {
-          if (other === site || other.direct?.l2 !== site.direct.l2) continue;
+        for (const other of sites.sharing(site.direct.l2, output.packet)) {
+          if (other.datapath_uuid === datapath_uuid || other.direct === undefined) continue;
           pending.push({ site: other, packet: arrivingAt(output.packet, other.direct.port, HEADERS_ONLY), from: at });
         }
         continue;
       }
       const encap = [...site.tunnels].find(([, port]) => port === output.port)?.[0];
       if (encap === undefined) {
-        delivered.push({ datapath_uuid, output });
+        delivered.push({ datapath_uuid, visit: at, output });
         continue;
       }
       const destination = tunnelEnd(output.packet, 'dst');
-      const far = sites.find(({ addresses }) => addresses.includes(destination));
+      const far = sites.endingAt(destination);
       const port = far?.tunnels.get(encap);
       if (far === undefined || port === undefined) lost.push(destination);
       else
@@ -80,8 +104,8 @@ export function traceFabric(sites: readonly Site[], start: string, packet: Field
   return { visits, delivered, lost };
 }
 
-function siteOf(sites: readonly Site[], datapathUuid: string): Site {
-  const found = sites.find(({ datapath_uuid }) => datapath_uuid === datapathUuid);
+function siteOf(sites: Sites, datapathUuid: string): Site {
+  const found = sites.at(datapathUuid);
   if (found === undefined) throw new RangeError(`${datapathUuid} is not among the datapaths`);
   return found;
 }

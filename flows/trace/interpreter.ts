@@ -32,6 +32,8 @@ export interface TraceOptions {
   readonly choose?: ((choice: Choice) => number | undefined) | undefined;
   /** Without details only tables are recorded as steps. Default true. */
   readonly details?: boolean | undefined;
+  /** Keeps with each table the packet as it came there. Default false. */
+  readonly snapshots?: boolean | undefined;
 }
 
 /** Most alternatives that traceAlternatives follows. */
@@ -69,6 +71,7 @@ export class Interpreter {
       ports: options.ports,
       choose: options.choose ?? (() => undefined),
       details: options.details ?? true,
+      snapshots: options.snapshots ?? false,
     };
     return new Run(context, WorkingPacket.arriving(Microflow.from(packet)), options.table ?? 0).toTheEnd();
   }

@@ -22,6 +22,7 @@ export interface RunContext {
   readonly ports: ReadonlySet<number> | undefined;
   readonly choose: (choice: Choice) => number | undefined;
   readonly details: boolean;
+  readonly snapshots: boolean;
 }
 
 /** A packet waiting to go on after conntrack. */

@@ -43,6 +43,8 @@ export interface TableStep extends Place {
   readonly conjunction?: ConjunctionStep | undefined;
   /** Other flows of the same priority that match and do something else: the switch takes any. */
   readonly overlaps: readonly FlowRef[];
+  /** The packet as it came to the table; only where it was asked for. */
+  readonly packet?: Microflow | undefined;
 }
 
 export interface FieldChange {

@@ -172,6 +172,7 @@ export class Run implements Machine {
       hit: hit && refOf(hit.rule),
       conjunction: hit && conjunctionOf(hit),
       overlaps: hit === undefined || hit.overlaps.length === 0 ? [] : hit.overlaps.map(refOf),
+      packet: this.context.snapshots ? this.packet.snapshot() : undefined,
     });
   }
 

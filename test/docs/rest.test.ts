@@ -3,6 +3,7 @@ import type { Controller } from '../../controller/contract.js';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { endpointsFor } from '../../webapi/rest/endpoints.js';
+import { traceFields } from '../../webapi/rest/traces.js';
 import { typeOf } from '../../webapi/words.js';
 import { expectGenerated, markdownTable } from './generated.js';
 
@@ -42,6 +43,16 @@ describe('docs/rest.md', () => {
         .map(({ method, path, controls, summary }) => row(method, path, Object.keys(controls.shape), summary)),
     ];
     expectGenerated('docs/rest.md', 'endpoints', markdownTable(['method', 'path', 'query', 'does'], rows));
+  });
+
+  it('lists the parameters of a trace', () => {
+    const rows = Object.entries(traceFields.shape as Record<string, z.ZodType>).map(([name, field]) => [
+      `\`${name}\``,
+      typeOf(field).replaceAll('|', ' \\| '),
+      field.safeParse(undefined).success ? '' : 'required',
+      field.description ?? '',
+    ]);
+    expectGenerated('docs/rest.md', 'trace', markdownTable(['parameter', 'type', '', 'is'], rows));
   });
 
   it('lists the parameters there are', () => {

@@ -10,6 +10,7 @@ import { describeApi } from './openapi.js';
 import { relationEndpoints } from './relations.js';
 import { statisticsEndpoints } from './statistics.js';
 import { acceptSliceEndpoint, flowsEndpoint, statusEndpoint } from './status.js';
+import { tracesEndpoint } from './traces.js';
 import { watchEndpoint, type WatchLimits } from './watch.js';
 
 /** OpenVNet's base, and its alias. */
@@ -24,6 +25,7 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
     flowsEndpoint(controller),
     acceptSliceEndpoint(controller),
     batchEndpoint(controller),
+    tracesEndpoint(controller),
     statusEndpoint(controller),
     watchEndpoint(controller, limits),
   ];

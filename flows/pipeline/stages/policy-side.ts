@@ -37,7 +37,7 @@ const EGRESS: PolicySide = {
   deny: 'EG_DENY',
   next: 'L2L3',
   class: 'source_class',
-  identity: 'found_identity',
+  identity: 'destination_identity',
   zone: 'source_zone',
   decided: 'egress_rule',
   label: 32,

@@ -73,7 +73,7 @@ function pathRows(pathKey: number, family: Family, hops: readonly Hop[], outcome
 }
 
 /** How much is taken from the TTL up to and with each hop. */
-function ttlCosts(hops: readonly Hop[]): number[] {
+export function ttlCosts(hops: readonly Hop[]): number[] {
   let cost = 0;
   return hops.map((hop, i) => (cost += hop.mode === 'collapsed' && hops[i - 1]?.mode === 'collapsed' ? 0 : 1));
 }

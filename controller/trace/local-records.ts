@@ -1,0 +1,47 @@
+/**
+ * What a vna knows by itself, as far as the model tells it.
+ *
+ * Owns: the local records of one datapath made from its slice: ports for the interfaces plugged there, tunnel ports for its encapsulations.
+ * Assumes: a vna has opened what it says it offers. Port numbers and conntrack zones are made up: they name the same things, and flows keep their cookies.
+ */
+import type { LocalRecord } from '../../flows/compile/contract.js';
+import type { Binding } from '../../flows/model/binding.js';
+import { encapsulation, type Chassis, type Encapsulation } from '../../flows/model/entities/presence.js';
+import { directMtu } from '../../flows/pipeline/pairing.js';
+
+/** Numbers of ports that are no VM's, above all others. */
+const FIRST_TUNNEL = 60_001;
+const UNDERLAY = 60_000;
+
+export const tunnelPort = (encap: Encapsulation): number => FIRST_TUNNEL + encapsulation.options.indexOf(encap);
+export const underlayPort = UNDERLAY;
+
+export interface LocalOptions {
+  readonly overlay_mode: 'auto' | 'explicit';
+}
+
+/** @param own the chassis of the datapath; undefined for one that no vna ever presented @param peers the others in its slice */
+export function ownRecords(
+  datapath_uuid: string,
+  own: Chassis | undefined,
+  peers: Iterable<Chassis>,
+  options: LocalOptions,
+): LocalRecord[] {
+  const { endpoints, encaps } = own ?? { endpoints: [], encaps: [] };
+  const side = { datapath_uuid, endpoints, encaps };
+  const settled_peers = [...peers].filter((peer) => directMtu(side, peer) !== undefined).map((peer) => peer.datapath_uuid);
+  const here: LocalRecord = {
+    kind: 'here',
+    uuid: 'here',
+    ...side,
+    overlay_mode: options.overlay_mode,
+    settled_peers: settled_peers.sort(),
+  };
+  const tunnels = encaps.map((encap): LocalRecord => ({ kind: 'tunnel_port', uuid: `tunnel-${encap}`, encap, ofport: tunnelPort(encap) }));
+  const isOnL2 = endpoints.some(({ mac }) => mac !== null);
+  return [here, ...tunnels, ...(isOnL2 ? [{ kind: 'underlay_port', uuid: 'underlay', ofport: UNDERLAY } as const] : [])];
+}
+
+export function localPort({ interface_uuid }: Binding, number: number): LocalRecord {
+  return { kind: 'local_port', uuid: `port-${interface_uuid}`, interface_uuid, ofport: number, ct_zone: number };
+}

@@ -1,0 +1,107 @@
+/**
+ * A second model beside the one that counts, to compile and try things on.
+ *
+ * Owns: a copy of the model with its bindings and slices, and the datapaths of it that somebody has asked about, compiled.
+ * Assumes: entities are never altered, so both models share them.
+ * Promises: `apply` costs what the change is; what is applied can be taken back by `inverse`, and everything is as before then. A datapath is compiled when
+ * it is first asked for, and follows from then on.
+ */
+import type { FlowDelta } from '../../flows/compile/contract.js';
+import type { Entity } from '../../flows/model/entities.js';
+import { chassisUuid } from '../../flows/model/entities/presence.js';
+import { kindIndex, macKey } from '../../flows/model/indexes.js';
+import { Model } from '../../flows/model/model.js';
+import { entityOf } from '../../flows/model/view.js';
+import { formatMac, isMulticastMac } from '../../flows/net/mac.js';
+import type { Realm, RealmSite } from '../../flows/trace/explain/realm.js';
+import type { Microflow } from '../../flows/trace/microflow.js';
+import { Bindings } from '../slices/bindings.js';
+import { Slices, type SliceChange } from '../slices/slices.js';
+import type { EntityChange } from '../transaction/transaction.js';
+import { DatapathTwin, type TwinOptions } from './datapath-twin.js';
+
+export class Twin implements Realm {
+  readonly model = new Model();
+  private readonly options: TwinOptions;
+  private readonly bindings: Bindings;
+  private readonly slices: Slices;
+  private readonly datapaths = new Map<string, DatapathTwin>();
+
+  constructor(entities: Iterable<Entity>, options: TwinOptions) {
+    this.options = options;
+    this.model.apply(entities, []);
+    this.bindings = new Bindings(this.model);
+    this.slices = new Slices(this.model, this.bindings);
+  }
+
+  at(datapathUuid: string): DatapathTwin | undefined {
+    const known = this.datapaths.get(datapathUuid);
+    if (known !== undefined) return known;
+    if (entityOf(this.model, 'datapath', datapathUuid) === undefined) return undefined;
+    const made = new DatapathTwin(datapathUuid, this.slices.slice(datapathUuid), this.options);
+    this.datapaths.set(datapathUuid, made);
+    return made;
+  }
+
+  endingAt(address: string): RealmSite | undefined {
+    for (const uuid of this.model.from(kindIndex('chassis'), '')) {
+      const chassis = entityOf(this.model, 'chassis', uuid);
+      if (chassis?.endpoints.some((endpoint) => endpoint.address === address)) return this.at(chassis.datapath_uuid);
+    }
+    return undefined;
+  }
+
+  /** A frame for one MAC is taken in only where that is plugged. */
+  *sharing(l2: string, frame: Microflow): Generator<RealmSite> {
+    const mac = frame.number('eth_dst');
+    const owners = isMulticastMac(mac) ? undefined : new Set(this.datapathsWith(formatMac(mac)));
+    for (const uuid of this.model.from(kindIndex('chassis'), '')) {
+      const chassis = entityOf(this.model, 'chassis', uuid)!;
+      if (owners?.has(chassis.datapath_uuid) === false) continue;
+      const site = chassis.endpoints.some(({ underlay, mac: own }) => underlay === l2 && own !== null)
+        ? this.at(chassis.datapath_uuid)
+        : undefined;
+      if (site !== undefined) yield site;
+    }
+  }
+
+  placeOf(interfaceUuid: string): { readonly datapath_uuid: string; readonly port_name: string } | undefined {
+    return this.bindings.get(interfaceUuid);
+  }
+
+  /** Whether a vna ever presented the datapath. */
+  isPresented(datapathUuid: string): boolean {
+    return this.model.get(chassisUuid(datapathUuid)) !== undefined;
+  }
+
+  /** @returns the datapaths whose slices change, with how. */
+  apply(changes: readonly EntityChange[]): ReadonlyMap<string, SliceChange> {
+    this.model.apply(
+      changes.flatMap(({ after }) => after ?? []),
+      changes.flatMap(({ uuid, after }) => (after === undefined ? [uuid] : [])),
+    );
+    const slices = this.slices.update(changes, this.bindings.update(changes));
+    this.deltas.clear();
+    for (const [uuid, change] of slices) {
+      const datapath = this.datapaths.get(uuid);
+      if (datapath !== undefined) this.deltas.set(uuid, datapath.apply(change));
+    }
+    for (const { uuid, before, after } of changes) if (before?.kind === 'datapath' && after === undefined) this.datapaths.delete(uuid);
+    return slices;
+  }
+
+  /** What the last change did to the tables of datapaths that were compiled then. */
+  readonly deltas = new Map<string, FlowDelta>();
+
+  private *datapathsWith(mac: string): Generator<string> {
+    for (const uuid of this.model.lookup(macKey(mac))) {
+      const place = this.placeOf(entityOf(this.model, 'mac_lease', uuid)?.interface_uuid ?? '');
+      if (place !== undefined) yield place.datapath_uuid;
+    }
+  }
+}
+
+/** What takes changes back. */
+export function inverse(changes: readonly EntityChange[]): EntityChange[] {
+  return changes.map(({ uuid, before, after }) => ({ uuid, before: after, after: before }));
+}

@@ -1,0 +1,148 @@
+/**
+ * The routers a packet crossed.
+ *
+ * Owns: turning rows of FIB and POLICY_ROUTES that were hit into routers with their ports, in order.
+ * Promises: routers of a composed path come from the path that the row was made from; where the TTL ran out, the list ends with the router that noticed.
+ */
+import type { PolicyRoute, Route } from '../../model/entities/routing.js';
+import { entityOf, type ModelView } from '../../model/view.js';
+import { formatCidr } from '../../net/cidr.js';
+import { formatIp, type Ip } from '../../net/ip.js';
+import type { RouterPort } from '../../pipeline/facts.js';
+import { prefixOf, routerPortsOfInterface } from '../../pipeline/indexes.js';
+import { hopAt, pathsOf, policyOutcome, type Hop, type Outcome } from '../../pipeline/paths.js';
+import { ttlCosts } from '../../pipeline/stages/routes.js';
+import { TABLES } from '../../pipeline/tables.js';
+import type { Microflow } from '../microflow.js';
+import type { TableStep } from '../result.js';
+import type { TraceHop } from './answer.js';
+import { addressFacing, Names, register, routerName } from './names.js';
+import type { Passage } from './passage.js';
+import type { Realm, RealmSite } from './realm.js';
+
+interface Crossing {
+  readonly site: RealmSite;
+  readonly hops: readonly Hop[];
+  readonly outcome: Outcome;
+  /** The policy route that was taken instead of a route. */
+  readonly policy: PolicyRoute | undefined;
+  /** The packet before the first of the routers. */
+  readonly before: Microflow;
+}
+
+export function hopsOf(realm: Realm, passage: Passage, sender: Ip): TraceHop[] {
+  const expiredAt = expiredPort(realm, passage);
+  const hops: TraceHop[] = [];
+  for (const { datapath_uuid, trace } of passage.visits) {
+    const site = realm.at(datapath_uuid)!;
+    const tables = trace.steps.filter((step): step is TableStep => step.kind === 'table');
+    for (const [at, step] of tables.entries()) {
+      const crossing = crossingAt(site, step, tables[at + 1]);
+      if (crossing === undefined) continue;
+      for (const hop of described(crossing, realm.model, sender, hops.length)) {
+        hops.push(hop);
+        if (expiredAt !== undefined && hop.in?.interface_uuid === expiredAt) return hops;
+      }
+    }
+  }
+  return hops;
+}
+
+/** Where the TTL ran out: the port by which the packet came to that router. */
+function expiredPort(realm: Realm, { ending, visits }: Passage): string | undefined {
+  if (ending.kind !== 'punted' || ending.what !== 'time_exceeded') return undefined;
+  return new Names(realm.at(visits[ending.visit]!.datapath_uuid)!.look).arrivalIn(ending.punt.packet)?.interface_uuid;
+}
+
+function crossingAt(site: RealmSite, step: TableStep, next: TableStep | undefined): Crossing | undefined {
+  const { table, hit, packet } = step;
+  const isRouting = table === TABLES.FIB.id || table === TABLES.POLICY_ROUTES.id;
+  if (!isRouting || hit === undefined || packet === undefined || next?.packet === undefined || next.table !== TABLES.HOPS.id)
+    return undefined;
+  const { look } = site;
+  const link = new Names(look).routerIn(packet);
+  if (link === undefined) return undefined;
+  const key = register(next.packet, 'path');
+  for (const uuid of site.provenance(hit.flow.cookie)?.uuids ?? []) {
+    const policy = look.get('policy_route', uuid);
+    if (policy?.route_link_uuid === link.uuid && policy.route_key === key) {
+      const hop = hopAt(link.uuid, undefined, undefined, look);
+      return hop && { site, hops: [hop], outcome: policyOutcome(policy, look), policy, before: packet };
+    }
+    const route = look.get('route', uuid);
+    if (route?.route_link_uuid !== link.uuid) continue;
+    const path = pathsOf(route, look).find(({ path_key }) => path_key === key);
+    if (path !== undefined) return { site, hops: path.hops, outcome: path.outcome, policy: undefined, before: packet };
+  }
+  return undefined;
+}
+
+function described(crossing: Crossing, model: ModelView, sender: Ip, from: number): TraceHop[] {
+  const { site, hops, outcome, policy, before } = crossing;
+  const first = new Names(site.look).arrivalIn(before);
+  const costs = ttlCosts(hops);
+  const ttl = before.number('nw_ttl');
+  return hops.flatMap((hop, at): TraceHop[] => {
+    const link = entityOf(model, 'route_link', hop.link_uuid);
+    if (link === undefined) return [];
+    const arrival = hop.arrival ?? first;
+    const leaves = at === hops.length - 1 ? outcomePort(outcome) : hops[at + 1]!.arrival;
+    const route = hop.route_uuid === undefined ? undefined : entityOf(model, 'route', hop.route_uuid);
+    const address = addressFacing(arrival, sender, model);
+    const { uuid, name } = routerName(link, model);
+    return [
+      {
+        n: from + at + 1,
+        router_uuid: uuid,
+        name,
+        address: address === undefined ? null : formatIp(address),
+        in: placeOf(arrival),
+        out: placeOf(at === hops.length - 1 ? leaves : exitOf(route, leaves, site)),
+        ttl: [Math.max(0, ttl - (at === 0 ? 0 : costs[at - 1]!)), Math.max(0, ttl - costs[at]!)],
+        mode: hop.mode,
+        reason: policy === undefined ? routeText(route) : policyText(policy),
+        uuids: [...(policy === undefined ? [] : [policy.uuid]), ...(route === undefined ? [] : [route.uuid])],
+        mtu: mtuOf(leaves, model),
+        datapath_uuid: site.datapath_uuid,
+      },
+    ];
+  });
+}
+
+function outcomePort(outcome: Outcome): RouterPort | undefined {
+  switch (outcome.kind) {
+    case 'deliver':
+    case 'host':
+      return outcome.port;
+    case 'router':
+      return outcome.into;
+    default:
+      return undefined;
+  }
+}
+
+/** The router's own port towards the next router: that of the route, else the one in the segment where the next is entered. */
+function exitOf(route: Route | undefined, next: RouterPort | undefined, site: RealmSite): RouterPort | undefined {
+  const own = route?.interface_uuid ?? undefined;
+  if (own === undefined) return next;
+  return site.look.all(routerPortsOfInterface, own)[0] ?? next;
+}
+
+function placeOf(port: RouterPort | undefined): TraceHop['in'] {
+  return port === undefined ? null : { interface_uuid: port.interface_uuid, network_uuid: port.addresses[0]?.network_uuid ?? null };
+}
+
+function mtuOf(port: RouterPort | undefined, model: ModelView): number | null {
+  return entityOf(model, 'network', port?.addresses[0]?.network_uuid ?? null)?.mtu ?? null;
+}
+
+function routeText(route: Route | undefined): string {
+  if (route === undefined) return 'no route';
+  const via = route.via.length === 0 ? '' : ` via ${route.via.join(', ')}`;
+  const type = route.type === 'forward' ? '' : ` ${route.type}`;
+  return `route ${formatCidr(prefixOf(route))}${via}${type}`;
+}
+
+function policyText({ priority, type, via }: PolicyRoute): string {
+  return `policy route ${priority}${type === 'forward' ? ` via ${via.join(', ')}` : ` ${type}`}`;
+}
