@@ -81,7 +81,7 @@ export interface Bus {
    * Asks one of those who serve the subject.
    * Throws BusError `no_server` when nobody does, `server_lost` when the one that was asked is gone or does not show signs of life, `timeout`,
    * `failed` when its handler threw, `overloaded`, `too_large`, `unavailable` when the transport is away; the signal's reason when aborted.
-   * Only after `no_server`, `overloaded`, `too_large` it is certain that nobody has acted on it.
+   * Only after `no_server`, `overloaded`, `too_large`, and where the error is `unsent`, it is certain that nobody has acted on it.
    */
   request(subject: string, payload: Uint8Array, options: RequestOptions): Promise<Answer>;
   /** Answers requests to a subject until the signal. Requests are handed over in the order they come, without waiting for the answers before. */
@@ -110,15 +110,24 @@ export interface Bus {
 
 export type BusErrorCode = 'no_server' | 'server_lost' | 'timeout' | 'failed' | 'overloaded' | 'too_large' | 'unavailable' | 'closed';
 
+export interface BusErrorDetails {
+  readonly server?: string | undefined;
+  readonly unsent?: boolean;
+  readonly cause?: unknown;
+}
+
 export class BusError extends Error {
   override readonly name = 'BusError';
   readonly code: BusErrorCode;
   /** The member that was asked, where one was. */
   readonly server: string | undefined;
+  /** Nothing has left this process. */
+  readonly unsent: boolean;
 
-  constructor(code: BusErrorCode, message: string, options: { readonly server?: string | undefined; readonly cause?: unknown } = {}) {
+  constructor(code: BusErrorCode, message: string, options: BusErrorDetails = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.server = options.server;
+    this.unsent = options.unsent ?? false;
   }
 }

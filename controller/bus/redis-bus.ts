@@ -109,7 +109,7 @@ export class RedisBus implements Bus {
     checkPayload(payload);
     const deadline = performance.now() + timeoutMs;
     const servers = this.serversOf(subject);
-    await within(servers.known, timeoutMs, signal);
+    await within(servers.known, Math.min(timeoutMs, PATIENCE_MS), signal);
     const refused = new Set(except);
     for (;;) {
       signal?.throwIfAborted();
@@ -310,7 +310,7 @@ function hashOf(text: string): number {
   return hash % 1_000_003;
 }
 
-/** Throws BusError `unavailable` when it takes longer, the signal's reason when aborted. */
+/** For what comes before anything is sent. Throws BusError `unavailable` when it takes longer, the signal's reason when aborted. */
 function within<T>(work: Promise<T>, ms: number, signal?: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void) => {
@@ -318,7 +318,7 @@ function within<T>(work: Promise<T>, ms: number, signal?: AbortSignal): Promise<
       signal?.removeEventListener('abort', onAbort);
       settle();
     };
-    const timer = setTimeout(() => finish(() => reject(new BusError('unavailable', 'Redis does not answer'))), ms);
+    const timer = setTimeout(() => finish(() => reject(new BusError('unavailable', 'Redis does not answer', { unsent: true }))), ms);
     const fail = (error: unknown) => finish(() => reject(error instanceof Error ? error : new Error(String(error))));
     const onAbort = () => fail(signal!.reason);
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -7,7 +7,7 @@
  */
 import { BusError, MAX_PAYLOAD } from './contract.js';
 import type { BusKeys } from './redis-keys.js';
-import { listOf, runScript, sleep, type RedisArg, type RedisLine, type RedisReply } from './redis-line.js';
+import { isUnsent, listOf, runScript, sleep, type RedisArg, type RedisLine, type RedisReply } from './redis-line.js';
 import { precedes, type Follower, type StreamEntry } from './redis-reader.js';
 import { SCRIPTS } from './redis-scripts.js';
 import { partsOf } from './redis-topics.js';
@@ -89,7 +89,8 @@ export class RedisInbox implements Follower {
     try {
       outcomes = await Promise.all(sent);
     } catch (error) {
-      throw new BusError('unavailable', `Redis did not take it: ${String(error)}`, { cause: error });
+      // Without one of its parts the letter is none.
+      throw new BusError('unavailable', `Redis did not take it: ${String(error)}`, { cause: error, unsent: isUnsent(error) });
     }
     if (outcomes.includes(-1)) throw new BusError('overloaded', `${to} does not keep up`, { server: to });
     return !outcomes.includes(0);

@@ -10,7 +10,7 @@ export type RedisReply = Buffer | number | null | readonly RedisReply[];
 
 /** A connection that makes itself anew when it is lost. */
 export interface RedisLine {
-  /** Throws an error with the first word of Redis' refusal as `reply`, or without when there was no answer. */
+  /** Throws an error with the first word of Redis' refusal as `reply`, or without when there was no answer; `sent` is false when nothing has left. */
   call(args: readonly RedisArg[], options: { readonly timeoutMs: number }): Promise<RedisReply>;
   readonly isConnected: boolean;
   /** Grows with every new connection: what was known of streams has to be checked then. */
@@ -46,6 +46,11 @@ export async function runScript(
 /** The first word of the error that Redis answered with; undefined when it did not answer. */
 export function replyOf(error: unknown): string | undefined {
   return error instanceof Error && 'reply' in error ? (error.reply as string | undefined) : undefined;
+}
+
+/** Whether the command that failed was never on its way. */
+export function isUnsent(error: unknown): boolean {
+  return error instanceof Error && 'sent' in error && error.sent === false && replyOf(error) === undefined;
 }
 
 /** A reply that is a list. */

@@ -17,9 +17,10 @@ const operation = z.discriminatedUnion('verb', [
   z.object({ verb: z.literal('create'), kind, params }),
   z.object({ verb: z.literal('update'), kind, uuid, params, if_match }),
   z.object({ verb: z.literal('delete'), kind, uuid, cascade: z.boolean().optional(), if_match }),
+  z.object({ verb: z.literal('unlink'), kind, of: uuid, where: params }),
 ]) satisfies z.ZodType<Operation>;
 
-const execute = z.object({ request_id: z.string().min(16).max(128), operations: z.array(operation) });
+const execute = z.object({ request_id: z.string().min(16).max(128), operations: z.array(operation).readonly() });
 const status = z.object({});
 const wait_installed = z.object({ revision: z.int().min(0), timeout_ms: z.number().min(0).max(3_600_000) });
 

@@ -9,7 +9,7 @@ import { HotoriError } from '../../flows/model/errors.js';
 import { BusError, type Bus } from '../bus/contract.js';
 import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
-import { CONTROL, executedSchema, installedSchema, statusSchema } from '../messages/control-service.js';
+import { CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
 import { MessageError } from '../messages/envelope.js';
 import type { FlowEntry } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
@@ -33,7 +33,7 @@ const EXECUTE_MS = 30_000;
 const READ_MS = 10_000;
 /** How long to look for a vnmgr when there is none. */
 const NOBODY_MS = 5_000;
-/** How long to look whether the store comes back. */
+/** How long to look whether the store, or the way to vnmgr, comes back. */
 const AWAY_MS = 8_000;
 const PAUSE_MS = 200;
 
@@ -74,9 +74,9 @@ export class ControlClient implements VnmgrCalls {
   }
 
   /** Asks one vnmgr after another until one answers. */
-  private async ask<T>(
-    kind: string,
-    body: object | (() => object),
+  private async ask<K extends keyof ControlRequest, T>(
+    kind: K,
+    body: ControlRequest[K] | (() => ControlRequest[K]),
     schema: z.ZodType<T>,
     totalMs: number,
     attemptMs = ATTEMPT_MS,
@@ -111,11 +111,12 @@ export class ControlClient implements VnmgrCalls {
         }
         if (!isUnreachable(error)) throw error;
         const isNobody = error.code === 'no_server';
-        if (!isNobody && error.code !== 'overloaded') mayHaveActed = true;
+        if (!isNobody && error.code !== 'overloaded' && !error.unsent) mayHaveActed = true;
+        if (error.code === 'unavailable') awaySince ??= now;
         // With nobody else there, the one that was lost may be back.
         lost = isNobody ? undefined : error.server;
         nobodySince = isNobody ? (nobodySince ?? now) : undefined;
-        const isHopeless = nobodySince !== undefined && now - nobodySince > NOBODY_MS;
+        const isHopeless = now - (nobodySince ?? now) > NOBODY_MS || (error.code === 'unavailable' && now - (awaySince ?? now) > AWAY_MS);
         if (isHopeless || now >= until) throw unanswered(kind, error, mayHaveActed);
         if (isNobody || error.code === 'unavailable') await sleep(PAUSE_MS);
         signal?.throwIfAborted();
@@ -130,11 +131,9 @@ export class ControlClient implements VnmgrCalls {
 }
 
 function unanswered(kind: string, error: BusError, mayHaveActed: boolean): HotoriError {
-  if (kind !== 'execute') return new HotoriError('unavailable', 'no vnmgr answers', { cause: error });
+  const why = error.code === 'unavailable' ? 'there is no connection to Redis' : 'no vnmgr answers';
+  if (kind !== 'execute') return new HotoriError('unavailable', why, { cause: error });
   return mayHaveActed
-    ? new HotoriError('unavailable', 'no vnmgr answers; it is not known whether the change was made', {
-        details: { unknown: true },
-        cause: error,
-      })
-    : new HotoriError('unavailable', 'no vnmgr answers; nothing was changed', { cause: error });
+    ? new HotoriError('unavailable', `${why}; it is not known whether the change was made`, { details: { unknown: true }, cause: error })
+    : new HotoriError('unavailable', `${why}; nothing was changed`, { cause: error });
 }

@@ -109,6 +109,7 @@ export class Agent {
       bridge: name,
       ovsdb: this.#ovsdb,
       devices: networkInterfaces,
+      now: () => clock.now(),
       settledPeers: () => (this.#peers.areKnown ? this.#settling.settled() : undefined),
       onChange: () => this.#onOverlay(),
       log,

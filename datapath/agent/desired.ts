@@ -36,6 +36,8 @@ export class Desired {
   readonly #bindings = new Map<string, Binding>();
   /** What the compiler has of this hypervisor itself but its local ports, by uuid. */
   readonly #own = new Map<string, LocalRecord>();
+  /** NICs as the local ports were last told. */
+  #vifs: ReadonlyMap<string, Vif> | undefined;
   #datapath: string | undefined;
   #compiler: Compiler;
   #isCurrent = false;
@@ -106,10 +108,10 @@ export class Desired {
     if (delta === undefined) return false;
     this.#isCurrent = true;
     if (!isNew) reconciler.change(delta);
-    this.#keepBindings(change, deletes);
+    const areBound = this.#keepBindings(change, deletes);
     if (change.isComplete) context.replace(change.puts);
     else context.apply(change.puts, deletes);
-    this.updatePorts();
+    if (areBound || this.#options.vifs() !== this.#vifs) this.updatePorts();
     if (isNew) {
       reconciler.replace(this.#compiler.tables);
       reconciler.begin();
@@ -122,7 +124,9 @@ export class Desired {
 
   /** NICs or bindings changed. */
   updatePorts(): void {
-    if (this.#isCurrent) this.#options.ports.update(this.#options.vifs(), this.#bindings.values(), this.#seq);
+    if (!this.#isCurrent) return;
+    this.#vifs = this.#options.vifs();
+    this.#options.ports.update(this.#vifs, this.#bindings.values(), this.#seq);
   }
 
   /** What `own` gives may differ now. */
@@ -181,13 +185,20 @@ export class Desired {
     return absent;
   }
 
-  #keepBindings({ isComplete, puts, datapath_uuid }: SliceChange, deletes: readonly string[]): void {
+  /** @returns whether they may differ now */
+  #keepBindings({ isComplete, puts, datapath_uuid }: SliceChange, deletes: readonly string[]): boolean {
+    let differs = isComplete;
     if (isComplete) this.#bindings.clear();
-    for (const uuid of deletes) this.#bindings.delete(uuid);
+    for (const uuid of deletes) if (this.#bindings.delete(uuid)) differs = true;
     for (const record of puts) {
       if (record.kind !== 'binding') continue;
-      if (record.datapath_uuid === datapath_uuid) this.#bindings.set(record.uuid, record);
-      else this.#bindings.delete(record.uuid);
+      if (record.datapath_uuid !== datapath_uuid) {
+        if (this.#bindings.delete(record.uuid)) differs = true;
+        continue;
+      }
+      this.#bindings.set(record.uuid, record);
+      differs = true;
     }
+    return differs;
   }
 }

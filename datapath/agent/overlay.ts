@@ -26,6 +26,8 @@ export interface OverlayParts {
   readonly settledPeers: () => readonly string[] | undefined;
   /** As os.networkInterfaces. */
   readonly devices: () => NodeJS.Dict<NetworkInterfaceInfo[]>;
+  /** Milliseconds, monotonic. */
+  readonly now: () => number;
   /** `facts` or `records` may differ now. */
   readonly onChange: () => void;
   readonly log: OvsdbLog;
@@ -34,14 +36,18 @@ export interface OverlayParts {
 /** Carries the sender's port key. Class 0xff48 is of those for experiments (RFC 8926 §7.1); receivers that do not know it may ignore it. */
 export const PORT_OPTION: TlvMapping = { option_class: 0xff48, option_type: 0x01, option_length: 4, index: 0 };
 
+/** Asking the system for its devices takes about a millisecond, a third of what a change of one port may take. */
+const DEVICES_HOLD_MS = 1_000;
+const NO_DEVICES = {};
+
 export class Overlay {
   readonly #parts: OverlayParts;
   readonly #tunnels: TunnelManager;
   readonly #numbers = new PortNumbers<TunnelState>();
   #optionTrouble: string | undefined;
   #datapath: string | undefined;
-  /** As last told; asking the system for its devices at every report would cost more than the report. */
-  #facts: ChassisFacts | undefined;
+  #facts: { readonly devices: object; readonly version: number; readonly now: ChassisFacts } | undefined;
+  #devices: { readonly at: number; readonly list: NodeJS.Dict<NetworkInterfaceInfo[]> } | undefined;
   #signal: AbortSignal | undefined;
 
   constructor(parts: OverlayParts) {
@@ -74,8 +80,19 @@ export class Overlay {
   }
 
   facts(): ChassisFacts {
-    const { options, ovsdb, devices } = this.#parts;
-    return (this.#facts = chassisFacts(options, ovsdb.tables, devices()));
+    const { options, ovsdb } = this.#parts;
+    const devices = this.#devicesNow();
+    if (this.#facts?.devices !== devices || this.#facts.version !== ovsdb.version)
+      this.#facts = { devices, version: ovsdb.version, now: chassisFacts(options, ovsdb.tables, devices) };
+    return this.#facts.now;
+  }
+
+  #devicesNow(): NodeJS.Dict<NetworkInterfaceInfo[]> {
+    const { addresses, bridge_mappings, underlay } = this.#parts.options;
+    if (addresses !== null || bridge_mappings[underlay] === undefined) return NO_DEVICES;
+    const now = this.#parts.now();
+    if (this.#devices === undefined || now - this.#devices.at >= DEVICES_HOLD_MS) this.#devices = { at: now, list: this.#parts.devices() };
+    return this.#devices.list;
   }
 
   records(datapathUuid: string): LocalRecord[] {
@@ -98,7 +115,7 @@ export class Overlay {
 
   /** This end of every pair; undefined until the datapath is known. */
   side(): Side | undefined {
-    return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...(this.#facts ?? this.facts()) };
+    return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...this.facts() };
   }
 
   /** What of this hypervisor keeps tunnels from working. */

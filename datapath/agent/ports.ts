@@ -74,6 +74,8 @@ export class Ports {
   #done: string[] = [];
   /** Zones being claimed ahead, by row; what they come to is the zone, once it is empty. */
   readonly #ahead = new Map<string, Promise<number | undefined>>();
+  /** Of those, the ones that are claimed and empty. */
+  readonly #prepared = new Map<string, number>();
   #vifs: ReadonlyMap<string, Vif> = new Map();
   #plugs: ReadonlyMap<string, Plug> = new Map();
 
@@ -134,7 +136,7 @@ export class Ports {
     const unclaimed: Plug[] = [];
     for (const [uuid, plug] of this.#plugs) {
       if (this.#ports.has(uuid) || this.#busy.has(uuid)) continue;
-      const zone = this.#keptZone(plug);
+      const zone = this.#keptZone(plug) ?? this.#preparedZone(plug);
       if (zone === undefined) unclaimed.push(plug);
       else puts.push(this.#admit(plug, zone));
     }
@@ -156,6 +158,14 @@ export class Ports {
   #keptZone({ interface_uuid, vif }: Plug): number | undefined {
     if (vif.ct_zone === null || vif.zone_interface !== interface_uuid || vif.installed_revision === null) return undefined;
     return this.#zones.take(vif.ct_zone, vif.row_uuid) ? vif.ct_zone : undefined;
+  }
+
+  /** The zone that was claimed ahead for just this interface: the port is live with the slice that binds it, in one compilation. */
+  #preparedZone({ interface_uuid, vif }: Plug): number | undefined {
+    const zone = this.#prepared.get(vif.row_uuid);
+    if (zone === undefined || vif.ct_zone !== zone || vif.zone_interface !== interface_uuid || vif.installed_revision !== null)
+      return undefined;
+    return this.#zones.take(zone, vif.row_uuid) ? zone : undefined;
   }
 
   #admit({ interface_uuid, vif, ofport }: Plug, zone: number): LocalPort {
@@ -207,7 +217,12 @@ export class Ports {
       waiting.add(vif.row_uuid);
       if (vif.ct_zone === null && !this.#ahead.has(vif.row_uuid)) this.#ahead.set(vif.row_uuid, this.#claimAhead(vif, vif.iface_id));
     }
-    for (const row of this.#ahead.keys()) if (!waiting.has(row)) this.#ahead.delete(row);
+    for (const row of this.#ahead.keys()) if (!waiting.has(row)) this.#forgetAhead(row);
+  }
+
+  #forgetAhead(row: string): void {
+    this.#ahead.delete(row);
+    this.#prepared.delete(row);
   }
 
   async #claimAhead(vif: Vif, interfaceUuid: string): Promise<number | undefined> {
@@ -218,7 +233,9 @@ export class Ports {
       await store.claimZone(vif.port_name, zone, interfaceUuid, signal);
       // Nothing of a port without flows gets into its zone: empty now is empty until it is live.
       await flushZone(zone, signal);
-      return this.#zones.isShared(zone, vif.row_uuid) ? undefined : zone;
+      if (this.#zones.isShared(zone, vif.row_uuid)) return undefined;
+      if (this.#ahead.has(vif.row_uuid)) this.#prepared.set(vif.row_uuid, zone);
+      return zone;
     } catch {
       // Said when it matters, by the claim that follows the binding.
       return undefined;
@@ -241,7 +258,7 @@ export class Ports {
       this.#zones.release(zone);
       throw error;
     }
-    this.#ahead.delete(seen.row_uuid);
+    this.#forgetAhead(seen.row_uuid);
     this.#ports.set(interface_uuid, { row_uuid: vif.row_uuid, port_name: vif.port_name, zone, local: undefined });
   }
 

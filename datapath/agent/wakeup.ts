@@ -22,16 +22,27 @@ export class Wakeup {
 
   /** Resolves once raised, after `ms` (Infinity: never by time), or when the signal is aborted; lowers the flag. */
   async wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (!this.#raised && !signal.aborted) {
-      const over = new AbortController();
-      const end = (): void => over.abort();
-      this.#notify = end;
-      signal.addEventListener('abort', end, { once: true });
-      if (ms < Infinity) await this.#clock.sleep(Math.max(0, ms), over.signal);
-      else await new Promise((resolve) => over.signal.addEventListener('abort', resolve, { once: true }));
-      signal.removeEventListener('abort', end);
-      this.#notify = undefined;
-    }
+    if (!this.#raised && !signal.aborted) await (ms < Infinity ? this.#raisedWithin(ms, signal) : this.#raisedOr(signal));
+    this.#notify = undefined;
     this.#raised = false;
+  }
+
+  /** Without a timer there is nothing to call off, and an AbortController per change costs more than the rest of the wait. */
+  async #raisedOr(signal: AbortSignal): Promise<void> {
+    let end!: () => void;
+    const over = new Promise<void>((resolve) => (end = resolve));
+    this.#notify = end;
+    signal.addEventListener('abort', end, { once: true });
+    await over;
+    signal.removeEventListener('abort', end);
+  }
+
+  async #raisedWithin(ms: number, signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const end = (): void => over.abort();
+    this.#notify = end;
+    signal.addEventListener('abort', end, { once: true });
+    await this.#clock.sleep(Math.max(0, ms), over.signal);
+    signal.removeEventListener('abort', end);
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Changing many flows and groups as one (ONF EXT-230).
  *
- * Owns: the sequence OPEN, ADD…, barrier, COMMIT, barrier, and what to do when a step fails.
+ * Owns: the sequence OPEN, ADD…, barrier, COMMIT, barrier, and what to do when a step fails. The modifications follow OPEN at once: a round trip
+ * costs a switch with many ports milliseconds.
  * Assumes: bundles of one connection run one after the other.
  * Promises: all modifications are applied in their order, or none is and the error says which one failed.
  *
@@ -37,7 +38,9 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
     connection.request({ kind: 'bundle_control', bundle_id: bundleId, type, flags: ATOMIC_ORDERED }, options);
   const outcome: { failed?: { readonly index: number; readonly error: SwitchError } } = {};
 
-  await open(control, signal);
+  let isRefused = false;
+  const opened = control('open_request', { signal });
+  opened.catch(() => (isRefused = true));
   let discardable = true;
   let index = -1;
   const members = function* (): Generator<BundleAddMessage> {
@@ -48,8 +51,9 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
   };
   const scope = connection.exchanges.openScope(mods.length, (member, error) => (outcome.failed ??= { index: member, error }));
   try {
-    await connection.stream(members(), scope, () => outcome.failed === undefined && mayWrite(), signal);
+    await connection.stream(members(), scope, () => !isRefused && outcome.failed === undefined && mayWrite(), signal);
     await connection.barrier({ timeout, signal });
+    await succeeded(opened);
     if (!mayWrite()) throw new ChannelError('not_master', 'the right to write was lost before the bundle was committed');
     if (outcome.failed === undefined) {
       discardable = false;
@@ -70,9 +74,9 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
 
 type Control = (type: BundleControlType, options?: RequestOptions) => Promise<unknown>;
 
-async function open(control: Control, signal: AbortSignal | undefined): Promise<void> {
+async function succeeded(opened: Promise<unknown>): Promise<void> {
   try {
-    await control('open_request', { signal });
+    await opened;
   } catch (error) {
     if (!(error instanceof SwitchRejection)) throw error;
     const { type, code } = error.error;

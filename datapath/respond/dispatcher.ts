@@ -41,6 +41,7 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   port_unreachable: { per_second: 50, burst: 100 },
   prohibited: { per_second: 50, burst: 100 },
   protocol_unreachable: { per_second: 50, burst: 100 },
+  beyond_scope: { per_second: 50, burst: 100 },
   too_big: { per_second: 50, burst: 100 },
   log_allowed: { per_second: 500, burst: 1000 },
   log_denied: { per_second: 500, burst: 1000 },

@@ -7,6 +7,7 @@
  * there is one, else the lowest (RFC 1812 §4.3.2.4). What a router itself was addressed for is refused from that address, TCP by a reset (RFC 9293
  * §3.5.2). No error is sent where the RFCs forbid one, so errors cannot multiply or answer each other.
  */
+import { eui64LinkLocal } from '../../flows/net/mac.js';
 import type { IpEnds } from '../../flows/packet/checksum.js';
 import { concatBytes } from '../../flows/packet/bytes.js';
 import { encodeIcmpv4, encodeIcmpv6 } from '../../flows/packet/icmp.js';
@@ -24,6 +25,8 @@ const ERRORS = {
   port_unreachable: { ipv4: [ICMPV4_TYPE.UNREACHABLE, 3], ipv6: [ICMPV6_TYPE.UNREACHABLE, 4] },
   prohibited: { ipv4: [ICMPV4_TYPE.UNREACHABLE, 13], ipv6: [ICMPV6_TYPE.UNREACHABLE, 1] },
   protocol_unreachable: { ipv4: [ICMPV4_TYPE.UNREACHABLE, 2], ipv6: [ICMPV6_TYPE.PARAMETER_PROBLEM, 1] },
+  /** IPv4 has no such scopes; nothing asks for it. */
+  beyond_scope: { ipv4: [ICMPV4_TYPE.UNREACHABLE, 0], ipv6: [ICMPV6_TYPE.UNREACHABLE, 2] },
   too_big: { ipv4: [ICMPV4_TYPE.UNREACHABLE, 4], ipv6: [ICMPV6_TYPE.PACKET_TOO_BIG, 0] },
 } as const;
 
@@ -61,6 +64,8 @@ function speakerOf(kind: IcmpErrorKind, offender: Offender, punted: PuntedFrame,
   const { eth_dst: mac, sender, target } = offender;
   if (kind === 'too_big') return whoSaysTooBig(offender, punted, context);
   if (kind === 'port_unreachable' || kind === 'protocol_unreachable') return { mac, ip: target };
+  // Who is known by a link-local address is spoken to from one (RFC 6724 §5, rule 2).
+  if (kind === 'beyond_scope') return { mac, ip: { family: 'ipv6', value: eui64LinkLocal(mac) } };
   const ip = context.addressFacing(punted.arrival_key ?? 0, sender);
   return ip && { mac, ip };
 }

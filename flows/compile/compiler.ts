@@ -24,7 +24,7 @@ import {
 import { directFixedFlows, directInFlows, directOutFlows, underlayPortFlows } from '../pipeline/stages/direct.js';
 import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
 import { filterFlows, filterStateFlows } from '../pipeline/stages/filter.js';
-import { identityFlows } from '../pipeline/stages/identity.js';
+import { identityFixedFlows, identityFlows, IDENTITY_FACT_RULES, memberNetworkFlows } from '../pipeline/stages/identity.js';
 import { groupRuleFlows } from '../pipeline/stages/policy.js';
 import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
@@ -54,7 +54,9 @@ const FLOW_RULES = [
   classFlows,
   policyDropFlows,
   groupRuleFlows,
+  identityFixedFlows,
   identityFlows,
+  memberNetworkFlows,
   filterStateFlows,
   filterFlows,
   dhcpFlows,
@@ -92,7 +94,7 @@ export interface CompilerOptions {
 }
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine([...FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
+  readonly #engine = new Engine([...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
   readonly tables: Tables;
 
   constructor(traceroute: TracerouteMode) {
@@ -124,6 +126,7 @@ class PipelineCompiler implements Compiler {
         case 'reach_chunk':
         case 'group_stance':
         case 'named_group':
+        case 'member_network':
           continue;
         default:
           yield record;

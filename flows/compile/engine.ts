@@ -86,6 +86,30 @@ class Run implements Lookup, Emit {
   }
 }
 
+/** Who emits one fact. Many may, and one more or less costs the same however many they are. */
+class FactMakers {
+  readonly #facts = new Map<string, Fact>();
+  /** The maker that sorts first; undefined where it has to be found. */
+  #first: string | undefined;
+
+  set(maker: string, fact: Fact): void {
+    if (this.#facts.size === 0 || (this.#first !== undefined && maker < this.#first)) this.#first = maker;
+    this.#facts.set(maker, fact);
+  }
+
+  delete(maker: string): void {
+    this.#facts.delete(maker);
+    if (maker === this.#first) this.#first = undefined;
+  }
+
+  /** What the first maker says. */
+  standing(): Fact | undefined {
+    if (this.#facts.size === 0) return undefined;
+    this.#first ??= [...this.#facts.keys()].reduce((a, b) => (a < b ? a : b));
+    return this.#facts.get(this.#first);
+  }
+}
+
 export class Engine {
   readonly store = new RecordStore();
   readonly flowSet = new FlowSet();
@@ -102,7 +126,7 @@ export class Engine {
   readonly #rules = new Map<RecordKind, { rule: Rule; stratum: 0 | 1 }[]>();
   readonly #calls = new Map<string, Call>();
   readonly #dependents = new Map<Dependency, Set<Call>>();
-  readonly #factMakers = new Map<string, Map<string, Fact>>();
+  readonly #factMakers = new Map<string, FactMakers>();
 
   constructor(factRules: readonly Rule[], flowRules: readonly Rule[]) {
     const add = (rule: Rule, stratum: 0 | 1) => {
@@ -207,7 +231,7 @@ export class Engine {
     for (const [uuid, fresh] of run.facts) {
       if (!call.facts.has(uuid)) touchedFacts.add(uuid);
       let makers = this.#factMakers.get(uuid);
-      if (makers === undefined) this.#factMakers.set(uuid, (makers = new Map<string, Fact>()));
+      if (makers === undefined) this.#factMakers.set(uuid, (makers = new FactMakers()));
       makers.set(call.name, fresh);
     }
     call.facts = run.facts;
@@ -232,14 +256,13 @@ export class Engine {
   #settleFacts(touchedFacts: Set<string>, dirty: [Set<Call>, Set<Call>]): Set<Dependency> {
     const touched = new Set<Dependency>();
     for (const uuid of touchedFacts) {
-      const makers = this.#factMakers.get(uuid);
-      if (makers === undefined || makers.size === 0) {
+      const fact = this.#factMakers.get(uuid)?.standing();
+      if (fact === undefined) {
         this.#factMakers.delete(uuid);
         this.#remove(uuid, touched, dirty);
         continue;
       }
-      const first = [...makers.keys()].reduce((a, b) => (a < b ? a : b));
-      this.#put(makers.get(first)!, touched, dirty);
+      this.#put(fact, touched, dirty);
     }
     touchedFacts.clear();
     return touched;

@@ -216,6 +216,16 @@ export interface NamedGroup {
   readonly uuid: string;
 }
 
+/** A network with addresses of interfaces that have a policy class. */
+export interface MemberNetwork {
+  readonly kind: 'member_network';
+  /** `mn-<network>-<family>-<policy class>`. */
+  readonly uuid: string;
+  readonly network_uuid: string;
+  readonly family: Ip['family'];
+  readonly policy_class_key: number;
+}
+
 export type Fact =
   | Nic
   | RouterPort
@@ -225,6 +235,7 @@ export type Fact =
   | GroupRule
   | GroupStance
   | NamedGroup
+  | MemberNetwork
   | RemoteNic
   | Peer
   | DirectPeer

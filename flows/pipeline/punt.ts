@@ -23,6 +23,7 @@ export const PUNT_KINDS = {
   log_allowed: { code: 13, meter: 13, packetsPerSecond: 1000 },
   log_denied: { code: 14, meter: 14, packetsPerSecond: 1000 },
   reject: { code: 15, meter: 15, packetsPerSecond: 1000 },
+  beyond_scope: { code: 19, meter: 19, packetsPerSecond: 500 },
 } as const;
 
 /** Packets that routers may have to answer pass one of these by the port they are from, before the meter of their kind: one port leaves room for the others. */

@@ -25,7 +25,12 @@ export const REGISTERS = {
   source_port: { field: 'reg1', offset: 0, bits: 32, means: 'port key of the sender' },
   destination_port: { field: 'reg2', offset: 0, bits: 32, means: 'port key of the receiver' },
   source_identity: { field: 'reg3', offset: 0, bits: 32, means: 'policy class that owns the source address' },
-  destination_identity: { field: 'reg4', offset: 0, bits: 32, means: 'policy class that owns the destination address' },
+  found_identity: {
+    field: 'reg4',
+    offset: 0,
+    bits: 32,
+    means: 'policy class that owns the address asked for; to egress rules the destination',
+  },
   ingress_rule: { field: 'reg5', offset: 0, bits: 32, means: 'ingress rule that decided' },
   destination_zone: { field: 'reg6', offset: 0, bits: 16, means: 'conntrack zone of the receiving port' },
   source_zone: { field: 'reg6', offset: 16, bits: 16, means: 'conntrack zone of the sending port' },
@@ -41,6 +46,12 @@ export const REGISTERS = {
   arrival: { field: 'reg14', offset: 0, bits: 32, means: 'port key of the router port it came in by' },
   drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
 } as const satisfies Record<string, Subfield & { means: string }>;
+
+/** Where IDENTITY finds the address it is asked for: registers of other names, which whoever asks saves before and restores after. */
+export const ASKED_ADDRESS = {
+  ipv4: { field: 'reg12', offset: 0, bits: 32 },
+  ipv6: { field: 'xxreg3', offset: 0, bits: 128 },
+} as const satisfies Record<string, Subfield>;
 
 /** Registers that only say which rule decided: they change nothing about a packet. */
 export const NOMINAL: readonly FieldName[] = [REGISTERS.ingress_rule.field, REGISTERS.egress_rule.field];

@@ -6,7 +6,7 @@
  */
 
 /** Changes whenever the meaning of a table, register or cookie changes: an agent that finds another version reprograms. */
-export const PIPELINE_VERSION = 2;
+export const PIPELINE_VERSION = 3;
 
 export const TABLES = {
   CLASSIFY: { id: 0, does: 'ingress port → source port key, conntrack zone, policy class' },
@@ -20,7 +20,8 @@ export const TABLES = {
   ND_REPLY: { id: 13, does: 'second half of the ND answer' },
   EG_CT: { id: 16, does: 'conntrack of the sending port' },
   EG_STATE: { id: 18, does: 'egress: invalid dropped, replies and related accepted' },
-  EG_ID: { id: 24, does: 'destination address → identity' },
+  IDENTITY: { id: 22, does: 'address of a member → identity' },
+  EG_ID: { id: 24, does: 'is the destination in a network whose members rules mean?' },
   EG_POLICY: { id: 28, does: 'egress rules' },
   EG_METRIC: { id: 30, does: 'egress: new connections counted and logged per rule' },
   EG_COMMIT: { id: 32, does: 'egress: new connections committed with their rule' },
@@ -39,7 +40,7 @@ export const TABLES = {
   L2_LOOKUP: { id: 72, does: 'destination MAC → port, zone, policy class' },
   IN_CT: { id: 76, does: 'conntrack of the receiving port' },
   IN_STATE: { id: 78, does: 'ingress: invalid dropped, replies and related accepted' },
-  IN_ID: { id: 80, does: 'source address → identity' },
+  IN_ID: { id: 80, does: 'is the source, unless a local port vouches for it, in a network whose members rules mean?' },
   IN_POLICY: { id: 84, does: 'ingress rules' },
   IN_METRIC: { id: 86, does: 'ingress: new connections counted and logged per rule' },
   IN_COMMIT: { id: 88, does: 'ingress: new connections committed with their rule' },

@@ -1,18 +1,27 @@
 import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '../../controller/bus/contract.js';
 import { RedisBus } from '../../controller/bus/redis-bus.js';
 import { redisAccess } from '../../controller/redis/access.js';
 import { RedisConnections } from '../../controller/redis/connections.js';
-import { RedisServer } from '../lab/redis-server.js';
+import { RedisServer } from '../lab/redis.js';
 import { TcpProxy } from '../lab/tcp-proxy.js';
 import { busCompliance } from './bus.js';
+import { redisSettings } from './redis-settings.js';
 
+let dir: string;
 let server: RedisServer;
 beforeAll(async () => {
-  server = await RedisServer.start();
+  dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
+  server = await RedisServer.start(dir);
 });
-afterAll(() => server.remove());
+afterAll(async () => {
+  await server.stop();
+  await rm(dir, { recursive: true });
+});
 
 let worlds = 0;
 // Each member reaches Redis through a wire of its own.
@@ -24,13 +33,7 @@ busCompliance('Redis', () => {
     join: async (member): Promise<Bus> => {
       const proxy = await TcpProxy.start(server.port);
       proxies.set(member, proxy);
-      const access = redisAccess({
-        redis: `redis://127.0.0.1:${proxy.port}`,
-        redis_tls_ca: null,
-        redis_tls_cert: null,
-        redis_tls_key: null,
-        redis_prefix: prefix,
-      });
+      const access = redisAccess(redisSettings(`redis://127.0.0.1:${proxy.port}`, { redis_prefix: prefix }));
       const redis = new RedisConnections({ access, random: { bytes: randomBytes }, name: member });
       connections.push(redis);
       return new RedisBus({
@@ -47,7 +50,7 @@ busCompliance('Redis', () => {
     restartTransport: async () => {
       await server.kill9();
       await sleep(500);
-      await server.restart();
+      await server.run();
     },
     destroy: async () => {
       await Promise.all(connections.map((redis) => redis.close()));

@@ -1,28 +1,14 @@
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { Certificates } from '../lab/certificates.js';
 import { eventually } from '../lab/eventually.js';
-import { APPEND_ALWAYS, freePort, RedisServer } from '../lab/redis.js';
-import { run } from '../lab/run.js';
+import { freePort } from '../lab/free-port.js';
+import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
 import type { RedisSettings } from '../../controller/redis/access.js';
 import { errorOf, withDirectory, withStores } from './redis-world.js';
 import { change } from './store-values.js';
 
 /** What docs/operations/high-availability.md gives a user of ours. */
 const RIGHTS = '~{hotori}:* -@all +@read +@write +@connection +@scripting -@dangerous +info +role +wait';
-
-/** A certificate signed by the authority of that name, which is made when it is not there. */
-async function certify(dir: string, ca: string, name: string): Promise<void> {
-  const path = (file: string) => join(dir, file);
-  const ec = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '1'];
-  if (ca === name) {
-    await run(['openssl', 'req', '-x509', ...ec, '-subj', `/CN=${ca}`, '-keyout', path(`${ca}.key`), '-out', path(`${ca}.pem`)]);
-    return;
-  }
-  await writeFile(path('san'), 'subjectAltName=IP:127.0.0.1');
-  await run(['openssl', 'req', ...ec, '-subj', `/CN=${name}`, '-keyout', path(`${name}.key`), '-out', path(`${name}.csr`)]);
-  const signed = ['-CA', path(`${ca}.pem`), '-CAkey', path(`${ca}.key`), '-CAcreateserial', '-extfile', path('san'), '-days', '1'];
-  await run(['openssl', 'x509', '-req', '-in', path(`${name}.csr`), ...signed, '-out', path(`${name}.pem`)]);
-}
 
 describe('a Redis with users and TLS', () => {
   it('is open to the right user, with just the rights the manual names', async () => {
@@ -55,19 +41,13 @@ describe('a Redis with users and TLS', () => {
 
   it('is open to those with a certificate, and is asked for its own', async () => {
     await withDirectory(async (dir) => {
-      await certify(dir, 'ca', 'ca');
-      await certify(dir, 'ca', 'server');
-      await certify(dir, 'ca', 'client');
-      await certify(dir, 'stranger', 'stranger');
-      const pem = (name: string) => join(dir, `${name}.pem`);
-      const key = (name: string) => join(dir, `${name}.key`);
-      const tls = {
-        'tls-cert-file': pem('server'),
-        'tls-key-file': key('server'),
-        'tls-ca-cert-file': pem('ca'),
-        'tls-auth-clients': 'yes',
-      };
-      const server = await RedisServer.start(join(dir, 'redis'), { ...APPEND_ALWAYS, port: 0, 'tls-port': await freePort(), ...tls });
+      const certificates = await Certificates.in(dir);
+      for (const name of ['ca', 'stranger']) await certificates.authority(name);
+      for (const name of ['server', 'client']) await certificates.certify('ca', name);
+      const pem = (name: string) => certificates.pem(name);
+      const key = (name: string) => certificates.key(name);
+      const tls = certificates.redisConfig('ca', 'server', await freePort());
+      const server = await RedisServer.start(join(dir, 'redis'), { ...APPEND_ALWAYS, ...tls });
       const url = `rediss://127.0.0.1:${server.port}`;
       const trusting: Partial<RedisSettings> = { redis_tls_ca: pem('ca') };
       const known = { ...trusting, redis_tls_cert: pem('client'), redis_tls_key: key('client') };

@@ -5,7 +5,8 @@ import { systemRandom } from '../../controller/kernel/ambient.js';
 import { redisAccess } from '../../controller/redis/access.js';
 import { RedisConnections } from '../../controller/redis/connections.js';
 import { RedisError } from '../../controller/redis/errors.js';
-import { freePort, RedisServer } from '../lab/redis.js';
+import { freePort } from '../lab/free-port.js';
+import { RedisServer } from '../lab/redis.js';
 import { redisSettings } from './redis-settings.js';
 
 describe('a link to Redis', () => {

@@ -2,59 +2,28 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually } from '../lab/eventually.js';
-import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
+import { RedisSentinel } from '../lab/redis-sentinel.js';
 import { errorOf, openStore, withStores } from './redis-world.js';
 import { Follower, Writer } from './store-users.js';
 import { change, segment } from './store-values.js';
 
-const SENTINELS = 3;
-/** Long enough that a pause of a busy machine is not taken for a death. */
-const DOWN_MS = 1_500;
-
 describe('Redis store under Sentinel', () => {
   let dir: string;
-  let servers: RedisServer[];
-  let sentinels: RedisServer[];
-  let url: string;
+  let redis: RedisSentinel;
 
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
-    const config = { ...APPEND_ALWAYS, 'repl-diskless-sync-delay': 0, 'repl-ping-replica-period': 1 };
-    const master = await RedisServer.start(join(dir, 'redis0'), config);
-    servers = [master];
-    for (const name of ['redis1', 'redis2'])
-      servers.push(await RedisServer.start(join(dir, name), { ...config, replicaof: `127.0.0.1 ${master.port}` }));
-    await eventually('the replicas to be there', async () => /connected_slaves:2/.test(await master.cli('info', 'replication')));
-    sentinels = [];
-    for (let i = 0; i < SENTINELS; i++) {
-      const watched = {
-        'sentinel monitor': `main 127.0.0.1 ${master.port} 2`,
-        'sentinel down-after-milliseconds': `main ${DOWN_MS}`,
-        'sentinel failover-timeout': 'main 2000',
-        'sentinel parallel-syncs': 'main 2',
-      };
-      sentinels.push(await RedisServer.start(join(dir, `sentinel${i}`), watched, ['--sentinel']));
-    }
-    const known = async (sentinel: RedisServer) =>
-      /num-other-sentinels\n2\n/.test(await sentinel.cli('sentinel', 'master', 'main')) &&
-      /num-slaves\n2\n/.test(await sentinel.cli('sentinel', 'master', 'main'));
-    for (const sentinel of sentinels) await eventually('the Sentinels to know all', () => known(sentinel));
-    url = `redis+sentinel://${sentinels.map(({ port }) => `127.0.0.1:${port}`).join(',')}/main`;
+    redis = await RedisSentinel.start(dir);
   }, 30_000);
 
   afterEach(async () => {
-    for (const one of [...sentinels, ...servers]) await one.stop();
+    await redis.stop();
     await rm(dir, { recursive: true });
   });
 
-  async function master(): Promise<RedisServer> {
-    const [, port] = (await sentinels[0]!.cli('sentinel', 'get-master-addr-by-name', 'main')).split('\n');
-    return servers.find((one) => one.port === Number(port))!;
-  }
-
   it('loses nothing that a replica has confirmed when the master dies, and all who follow it agree', async () => {
     await withStores(async () => {
-      const open = (durability: 'local' | 'replicated') => openStore(url, { durability, logRevisions: 1_000_000, commitMs: 20_000 });
+      const open = (durability: 'local' | 'replicated') => openStore(redis.url, { durability, logRevisions: 1_000_000, commitMs: 20_000 });
       const stores = [await open('replicated'), await open('local'), await open('local')];
       const [replicated, local, watching] = stores as [Awaited<ReturnType<typeof open>>, ...Awaited<ReturnType<typeof open>>[]];
       const writers = [new Writer(replicated, 'a'), new Writer(local!, 'b', 20)];
@@ -69,7 +38,7 @@ describe('Redis store under Sentinel', () => {
       };
       try {
         await more(20);
-        const old = await master();
+        const old = await redis.master();
         await old.kill9();
         await more(20);
         // The one that was the master comes back, as a replica of the new one.
@@ -93,11 +62,15 @@ describe('Redis store under Sentinel', () => {
 
   it('tells everybody who has seen a change that the failover has lost', async () => {
     await withStores(async (open) => {
-      const [store, other, careful] = [await open(url), await open(url), await open(url, { durability: 'replicated', commitMs: 1_500 })];
+      const [store, other, careful] = [
+        await open(redis.url),
+        await open(redis.url),
+        await open(redis.url, { durability: 'replicated', commitMs: 1_500 }),
+      ];
       const { revision } = await store.load();
       await careful.commit([change(1, [segment('seg-a', 'kept')])], revision);
-      const old = await master();
-      const replicas = servers.filter((one) => one !== old);
+      const old = await redis.master();
+      const replicas = redis.servers.filter((one) => one !== old);
       for (const replica of replicas) replica.signal('SIGSTOP');
       const at = (number: number) => ({ ...revision, number });
       expect(await errorOf(careful.commit([change(2, [segment('seg-a', 'unconfirmed')])], at(1)))).toMatchObject({ code: 'unavailable' });

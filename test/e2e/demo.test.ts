@@ -3,7 +3,8 @@ import path from 'node:path';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
-import { freePort, repositoryRoot } from '../lab/hotori.js';
+import { freePort } from '../lab/free-port.js';
+import { repositoryRoot } from '../lab/hotori.js';
 import { run } from '../lab/run.js';
 
 describe('demo', () => {

@@ -8,7 +8,7 @@ import { add, del, routerV2v } from './openvnet-requests.js';
 import { allAnswers, OpenvnetWorld, VMS } from './openvnet-world.js';
 import { isLong, nobody, survives } from './survival.js';
 
-const ROLES = ['webapi', 'vnmgr1', 'vnmgr2', 'vna2', 'redis'] as const;
+const ROLES = ['webapi1', 'vnmgr1', 'vnmgr2', 'vna2', 'redis'] as const;
 type Role = (typeof ROLES)[number];
 /** In the short run all in turn, else each on its own. */
 const SETS: readonly (readonly Role[])[] = isLong ? ROLES.map((role) => [role]) : [ROLES];
@@ -27,7 +27,7 @@ let redis: RedisServer;
 beforeAll(async () => {
   world = await OpenvnetWorld.start();
   redis = await RedisServer.start(path.join(world.lab.dir, 'redis'));
-  await world.begin('before', routerV2v(), redis.port);
+  await world.begin('before', routerV2v(), { url: redis.url, port: redis.port });
   await world.lease(...VMS);
   expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
 }, 90_000);

@@ -9,7 +9,7 @@ import path from 'node:path';
 import { parseIpv4 } from '../../flows/net/ip.js';
 import { parseMac } from '../../flows/net/mac.js';
 import { eventually } from '../lab/eventually.js';
-import { Fleet } from '../lab/fleet.js';
+import { Fleet, type FleetRedis } from '../lab/fleet.js';
 import { Hotori } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
 import type { Ovs } from '../lab/ovs.js';
@@ -89,8 +89,8 @@ export class OpenvnetWorld {
     return this.vms[n - 1]!;
   }
 
-  /** Ends what was and says a new model. @param redisPort of a Redis; then every role is a process of its own. */
-  async begin(order: Order, requests: readonly VnctlRequest[], redisPort?: number): Promise<void> {
+  /** Ends what was and says a new model. @param redis then every role is a process of its own. */
+  async begin(order: Order, requests: readonly VnctlRequest[], redis?: FleetRedis): Promise<void> {
     await this.end();
     this.#scenarios += 1;
     this.#format = this.#scenarios % 2 === 0 ? 'json' : 'yml';
@@ -121,7 +121,7 @@ export class OpenvnetWorld {
       })),
       args: ['--auto-register', 'false', '--overlay-mode', 'explicit'],
     };
-    this.#hotori = redisPort === undefined ? new Hotori(options) : await Fleet.make({ ...options, redisPort });
+    this.#hotori = redis === undefined ? new Hotori(options) : await Fleet.make({ ...options, redis });
     await this.hotori.start();
     if (order === 'before') for (const request of said) await this.say(request);
     await this.hotori.untilInstalled();

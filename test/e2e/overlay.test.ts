@@ -2,6 +2,7 @@ import { DROP_REASONS } from '../../flows/pipeline/tables.js';
 import { eventually } from '../lab/eventually.js';
 import type { Vm } from '../lab/vm.js';
 import { listening, listeningOn, OverlayWorld, stopped } from './overlay-world.js';
+import { CHAIN, CHAIN_END, chainHop, defineTenantChains, hopsOf, numbers } from './tenant-chains.js';
 import { post } from './world.js';
 
 const ENCAPSULATED = '(udp port 6081 or udp port 4789 or proto gre or ip6 proto gre)';
@@ -198,6 +199,32 @@ describe('networks over three hypervisors', () => {
     const { stdout } = await c1.exec(['rdisc6', '-1', '-w', '2000', 'eth0']);
     expect(/MTU\s*:\s*(\d+)/.exec(stdout)?.[1]).toBe('1422');
   }, 30_000);
+
+  it('eight routers of two tenants with the same addresses are listed by every tool, as far as they are to be seen, and each comes to its own', async () => {
+    await defineTenantChains(world);
+    const who = async (n: number, to: string) => (await world.vm(n).exec(['nc', '-N', '-w', '2', to, '7'])).stdout;
+    for (const n of [1, 2]) await world.vm(n).ping(CHAIN_END.ipv4, { count: 1 });
+    const trace = (n: number, ...more: string[]) => hopsOf(world.vm(n), 'traceroute', '-n', '-q', '1', '-w', '2', '-m', '12', ...more);
+    const all = {
+      who: await Promise.all([1, 2].flatMap((n) => [who(n, CHAIN_END.ipv4), who(n, CHAIN_END.ipv6)])),
+      udp: await trace(1, CHAIN_END.ipv4),
+      icmp: await trace(2, '-I', CHAIN_END.ipv4),
+      tcp: await trace(1, '-T', '-p', '7', CHAIN_END.ipv4),
+      udp6: await trace(2, '-6', CHAIN_END.ipv6),
+      mtr: await hopsOf(world.vm(1), 'mtr', '-n', '-r', '-c', '1', '-i', '0.2', '-G', '1', CHAIN_END.ipv4),
+      tracepath: [...new Set(await hopsOf(world.vm(2), 'tracepath', '-n', '-m', '12', CHAIN_END.ipv4))],
+    };
+    const [v4, v6] = [false, true].map((six) => [...numbers(1, CHAIN).map((i) => chainHop(i, six)), six ? CHAIN_END.ipv6 : CHAIN_END.ipv4]);
+    expect(all).toEqual({ who: ['end1', 'end1', 'end2', 'end2'], udp: v4, icmp: v4, tcp: v4, udp6: v6, mtr: v4, tracepath: v4 });
+
+    const mode = (i: number, traceroute: string) => ({ method: 'PUT', path: `/routers/rt-t2c${i}`, body: { traceroute } });
+    const operations = [mode(2, 'collapsed'), mode(3, 'collapsed'), mode(4, 'collapsed'), mode(6, 'off')];
+    await world.hotori.post('/batch?wait=installed', { operations });
+    expect([await trace(2, '-I', CHAIN_END.ipv4), await trace(1, '-I', CHAIN_END.ipv4)]).toEqual([
+      [chainHop(1), chainHop(2), chainHop(5), '*', chainHop(7), chainHop(8), CHAIN_END.ipv4],
+      v4,
+    ]);
+  }, 60_000);
 });
 
 /** nw-r1 10.1.0.0/24 – r1 – 10.2.0.0/24 – r2 – 10.3.0.0/24 – r3 – nw-r4 10.4.0.0/24; c1 on hv1 in the first, c2 on hv3 in the last. */

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
-import { freePort, repositoryRoot } from '../lab/hotori.js';
+import { freePort } from '../lab/free-port.js';
+import { repositoryRoot } from '../lab/hotori.js';
 import { tryRun, type RunResult } from '../lab/run.js';
 
 let dir: string;

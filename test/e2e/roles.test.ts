@@ -1,21 +1,23 @@
 /**
- * The roles as processes of their own: two vnmgr, two webapi and a vna with a real switch, over a real Redis, and what is left when they die.
+ * The roles as processes of their own: two vnmgr, two webapi and a vna with a real switch, over a real Redis that wants TLS, a certificate and
+ * a user of everybody, and what is left when they die.
  */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Certificates } from '../lab/certificates.js';
 import { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
-import { freePort, repositoryRoot, type Json } from '../lab/hotori.js';
+import { freePort } from '../lab/free-port.js';
+import { Fleet } from '../lab/fleet.js';
+import { repositoryRoot, type Json } from '../lab/hotori.js';
 import type { Hypervisor } from '../lab/hypervisor.js';
 import { Lab } from '../lab/lab.js';
-import { RedisServer } from '../lab/redis-server.js';
-import type { Argv } from '../lab/run.js';
-import { TcpProxy } from '../lab/tcp-proxy.js';
+import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
 import type { Vm } from '../lab/vm.js';
 import { Traffic } from './traffic.js';
+import { Writers } from './writers.js';
 
 const TIMEOUT = 120_000;
-const MAIN = path.join(repositoryRoot(), 'dist/main.js');
 /** What docs/operations/install.md gives the users of Redis. */
 const VNA_RULES = [
   '~{hotori}:bus:*',
@@ -25,155 +27,101 @@ const VNA_RULES = [
 const CORE_RULES = '~{hotori}:* +@all -@admin -@dangerous +info';
 
 let lab: Lab;
+let certificates: Certificates;
 let redis: RedisServer;
-let wire: TcpProxy;
+let fleet: Fleet;
 let hypervisor: Hypervisor;
-let ports: Record<string, number>;
-const running = new Map<string, Daemon>();
 let vms: [Vm, Vm];
+
+const urlOf = (user: string, password: string) => `rediss://${user}:${password}@127.0.0.1:${redis.port}`;
+/** What it says on the command line of who has this certificate. */
+const certifiedAs = (name: string) => [
+  ...['--redis-tls-ca', certificates.pem('ca'), '--redis-tls-cert', certificates.pem(name), '--redis-tls-key', certificates.key(name)],
+];
 
 beforeAll(async () => {
   lab = await Lab.create();
-  redis = await RedisServer.start([
-    ...['--user', 'core', 'on', '>core-secret', ...CORE_RULES.split(' ')],
-    ...['--user', 'vna', 'on', '>vna-secret', ...VNA_RULES.split(' ')],
-    // Turned off, it would take what was committed along: Redis 7.0 reads its own file back with the rights of this user.
-    ...['--user', 'default', 'on', '>default-secret', '~*', '&*', '+@all'],
-  ]);
-  wire = await TcpProxy.start(redis.port);
+  certificates = await Certificates.in(path.join(lab.dir, 'tls'));
+  for (const name of ['ca', 'stranger']) await certificates.authority(name);
+  for (const name of ['server', 'client']) await certificates.certify('ca', name);
+  redis = await RedisServer.start(
+    path.join(lab.dir, 'redis'),
+    { ...APPEND_ALWAYS, ...certificates.redisConfig('ca', 'server', await freePort()) },
+    [
+      ...['--user', 'core', 'on', '>core-secret', ...CORE_RULES.split(' ')],
+      ...['--user', 'vna', 'on', '>vna-secret', ...VNA_RULES.split(' ')],
+      // Turned off, it would take what was committed along: Redis 7.0 reads its own file back with the rights of this user.
+      ...['--user', 'default', 'on', '>default-secret', '~*', '&*', '+@all'],
+    ],
+  );
   hypervisor = await lab.addHypervisor();
-  ports = {};
-  for (const name of ['webapi1', 'webapi2', 'vnmgr1', 'vnmgr2', 'vna', 'stranger']) {
-    // One that was free may be offered again.
-    do ports[name] = await freePort();
-    while (Object.values(ports).filter((port) => port === ports[name]).length > 1);
-  }
-  for (const name of ['vnmgr1', 'vnmgr2', 'webapi1', 'webapi2', 'vna']) start(name);
-  await eventually('a webapi answering', async () => (await call('webapi1', 'GET', '/status')).status === 200, { timeoutMs: 30_000 });
-  await create('webapi1', 'networks', { uuid: 'nw-a', mode: 'virtual', ipv4_network: '10.1.0.0', ipv4_prefix: 24 });
+  const { ovs } = hypervisor;
+  fleet = await Fleet.make({
+    dir: path.join(lab.dir, 'fleet'),
+    ovs,
+    webapis: 2,
+    redis: { url: urlOf('core', 'core-secret'), vnaUrl: urlOf('vna', 'vna-secret'), port: redis.port, args: certifiedAs('client') },
+    vna: [{ ovsdb: ovs.ovsdbEndpoint, datapath_type: ovs.datapathType, node_id: 'hv1' }],
+  });
+  await fleet.start();
+  await fleet.post('/networks', { uuid: 'nw-a', mode: 'virtual', ipv4_network: '10.1.0.0', ipv4_prefix: 24 });
   vms = [
     await lab.addVm(hypervisor, { name: 'one', iface_id: 'if-one' }),
     await lab.addVm(hypervisor, { name: 'two', iface_id: 'if-two' }),
   ];
   for (const [index, vm] of vms.entries()) {
-    const address = `10.1.0.${index + 10}`;
-    await create('webapi2', 'interfaces', {
-      uuid: `if-${vm.name}`,
-      mode: 'vif',
-      mac_address: vm.mac,
-      network_uuid: 'nw-a',
-      ipv4_address: address,
-    });
-    await vm.configure(`${address}/24`);
+    const ipv4_address = `10.1.0.${index + 10}`;
+    const said = { uuid: `if-${vm.name}`, mode: 'vif', mac_address: vm.mac, network_uuid: 'nw-a', ipv4_address };
+    expect((await fleet.ask('webapi2', 'POST', '/interfaces', said)).status).toBe(200);
+    await vm.configure(`${ipv4_address}/24`);
   }
-  await eventually('the VMs reaching each other', async () => (await vms[0].ping('10.1.0.11', { count: 1 })).received === 1, {
-    timeoutMs: 20_000,
-  });
+  await untilReaching(20_000);
 }, TIMEOUT);
 
 afterAll(async () => {
-  await Promise.all([...running.values()].map((daemon) => daemon.stop()));
-  await wire.close();
+  await fleet.close();
   await lab.destroy();
-  await redis.remove();
+  await redis.stop();
 }, TIMEOUT);
 
-function start(name: string, more: readonly string[] = []): Daemon {
-  const role = name.replace(/\d$/, '');
-  const url = role === 'vna' ? `redis://vna:vna-secret@127.0.0.1:${wire.port}` : `redis://core:core-secret@127.0.0.1:${redis.port}`;
-  const listen = `127.0.0.1:${ports[name]}`;
-  const { ovs } = hypervisor;
-  const places = {
-    webapi: ['--api', listen],
-    vnmgr: ['--vnmgr-listen', listen],
-    vna: [
-      '--vna-listen',
-      listen,
-      '--state-dir',
-      path.join(lab.dir, 'vna'),
-      '--ovsdb',
-      ovs.ovsdbEndpoint,
-      '--datapath-type',
-      'netdev',
-      '--node-id',
-      'hv1',
-    ],
-  }[role]!;
-  const argv: Argv = [process.execPath, '--enable-source-maps', MAIN, role, '--redis', url, ...places, ...more];
-  const daemon = Daemon.start(argv, path.join(lab.dir, `${name}.log`));
-  running.set(name, daemon);
-  return daemon;
-}
-
-async function call(name: string, method: string, where: string, body?: object): Promise<{ status: number; headers: Headers; body: Json }> {
-  const response = await fetch(`http://127.0.0.1:${ports[name]}/api/1.0${where}`, {
-    method,
-    ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }),
-  });
-  return { status: response.status, headers: response.headers, body: await response.json() };
-}
-
-async function create(name: string, collection: string, body: object): Promise<void> {
-  const { status, body: answer } = await call(name, 'POST', `/${collection}`, body);
-  if (status !== 200) throw new Error(JSON.stringify(answer));
-}
-
-/** The sum of a metric's series. */
-async function metric(name: string, what: string): Promise<number> {
-  const text = await (await fetch(`http://127.0.0.1:${ports[name]}/metrics`)).text();
-  const values = text.split('\n').filter((line) => line.startsWith(`${what}{`) || line.startsWith(`${what} `));
-  return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
-}
-
+const call = (name: string, method: string, where: string, body?: object) => fleet.ask(name, method, where, body);
 const served = async (): Promise<Json> => (await call('webapi1', 'GET', '/status')).body.datapaths[0];
+
+async function untilReaching(timeoutMs: number): Promise<void> {
+  await eventually('the VMs reaching each other', async () => (await vms[0].ping('10.1.0.11', { count: 1 })).received === 1, { timeoutMs });
+}
 
 describe('roles over Redis', () => {
   it(
     'lose and double no write while vnmgrs are killed and paused',
     async () => {
-      let isOver = false;
-      const acknowledged: string[] = [];
-      const refused: Json[] = [];
-      const writers = ['webapi1', 'webapi2'].map(async (name) => {
-        for (let n = 0; !isOver; n++) {
-          const display_name = `${name}-${n}`;
-          const { status, body } = await call(name, 'POST', '/segments', { mode: 'virtual', display_name });
-          if (status === 200) acknowledged.push(display_name);
-          else refused.push({ display_name, ...body });
-        }
-      });
+      const writers = Writers.start(fleet, ['webapi1', 'webapi2']);
       for (const victim of ['vnmgr1', 'vnmgr2']) {
-        await sleep(500);
-        await running.get(victim)!.kill9();
-        await sleep(500);
-        start(victim);
+        await writers.more(5);
+        await fleet.role(victim).kill9();
+        await writers.more(5);
+        await fleet.startRole(victim);
         await eventually(
           `${victim} being up again`,
           () =>
-            running
-              .get(victim)!
+            fleet
+              .role(victim)
               .output()
               .match(/vnmgr is up/g)!.length > 1,
-          { timeoutMs: 20_000 },
+          {
+            timeoutMs: 20_000,
+          },
         );
       }
       for (const victim of ['vnmgr1', 'vnmgr2']) {
-        running.get(victim)!.signal('SIGSTOP');
+        fleet.role(victim).signal('SIGSTOP');
+        // Others go on while it sleeps, so that what it has under way is stale when it wakes.
         await sleep(5_000);
-        running.get(victim)!.signal('SIGCONT');
-        await sleep(500);
+        fleet.role(victim).signal('SIGCONT');
+        await writers.more(5);
       }
-      isOver = true;
-      await Promise.all(writers);
-      const { body } = await call('webapi2', 'GET', '/segments?limit=1000');
-      const names: string[] = body.items.map(({ display_name }: Json) => display_name);
-      expect({ refused, total: body.total_count, twice: names.filter((name, index) => names.indexOf(name) !== index) }).toEqual({
-        refused: [],
-        total: acknowledged.length,
-        twice: [],
-      });
-      expect(names.sort()).toEqual([...acknowledged].sort());
-      expect(acknowledged.length).toBeGreaterThan(20);
+      const { acknowledged, refused, unknown, there } = await writers.stop();
+      expect({ refused, unknown, there }).toEqual({ refused: [], unknown: [], there: acknowledged });
     },
     TIMEOUT,
   );
@@ -194,38 +142,50 @@ describe('roles over Redis', () => {
   );
 
   it(
-    'leave the traffic alone when Redis dies, the vna is cut off, and every vnmgr is gone',
+    'delete what is named by what it says, too',
+    async () => {
+      const { uuid } = await served();
+      await fleet.post('/interfaces', { uuid: 'if-host', mode: 'host', owner_datapath_uuid: uuid, port_name: 'eth9' });
+      await fleet.post(`/datapaths/${uuid}/networks/nw-a`, { interface_uuid: 'if-host' });
+      expect((await call('webapi2', 'DELETE', `/datapaths/${uuid}/networks/nw-a`)).status).toBe(200);
+      expect((await call('webapi1', 'GET', `/datapaths/${uuid}/networks`)).body.items).toEqual([]);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'leave the traffic alone when Redis dies and every vnmgr is gone',
     async () => {
       const traffic = await Traffic.start([{ name: 'one-two', from: vms[0], to: '10.1.0.11' }], { interval: 0.01 });
-      const before = await metric('vna', 'hotori_vna_flow_ops_total');
+      const before = await fleet.metric('vna1', 'hotori_vna_flow_ops_total');
       await redis.kill9();
-      await sleep(2_000);
-      const without = await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-without' }).catch(() => undefined);
-      await redis.restart();
+      const without = await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-without' });
+
+      await redis.run();
+
       await eventually(
         'a write being possible',
         async () => (await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-with' })).status === 200,
         { timeoutMs: 20_000 },
       );
-      wire.silence();
-      await sleep(6_000);
-      wire.open();
-      await eventually('the vna being attached', async () => (await served()).served_by !== null, { timeoutMs: 20_000 });
-      for (const name of ['vnmgr1', 'vnmgr2']) await running.get(name)!.kill9();
+
+      for (const name of ['vnmgr1', 'vnmgr2']) await fleet.role(name).kill9();
       const unanswered = await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-nobody' });
-      for (const name of ['vnmgr1', 'vnmgr2']) start(name);
+
+      for (const name of ['vnmgr1', 'vnmgr2']) await fleet.startRole(name);
       await eventually(
         'a change being installed',
         async () => (await call('webapi1', 'PUT', '/interfaces/if-two?wait=installed&timeout=5', { display_name: 'again' })).status === 200,
         { timeoutMs: 30_000 },
       );
+
       const results = await traffic.stop();
       expect({
         lost: results.get('one-two')!.lost,
-        flow_mods: (await metric('vna', 'hotori_vna_flow_ops_total')) - before,
-        without: without?.status,
+        flow_mods: (await fleet.metric('vna1', 'hotori_vna_flow_ops_total')) - before,
+        without: [without.status, without.body.unknown ?? false],
         unanswered: [unanswered.status, unanswered.headers.get('Retry-After') !== null],
-      }).toEqual({ lost: 0, flow_mods: 0, without: 503, unanswered: [503, true] });
+      }).toEqual({ lost: 0, flow_mods: 0, without: [503, false], unanswered: [503, true] });
     },
     TIMEOUT,
   );
@@ -233,49 +193,44 @@ describe('roles over Redis', () => {
   it(
     'bring the ports up again from the slice on disk when everything else is gone',
     async () => {
-      await eventually('the slice being on disk', async () => (await served()).connected === true);
-      await sleep(2_000);
-      await running.get('vna')!.stop();
+      await eventually('the vna being attached', async () => (await served()).connected === true);
+      await fleet.role('vna1').stop();
       await redis.kill9();
       // What a reboot leaves of the flows.
       await hypervisor.ovs.ofctl(['del-flows', 'br-int']);
-      start('vna');
-      await eventually('the VMs reaching each other', async () => (await vms[0].ping('10.1.0.11', { count: 1 })).received === 1, {
-        timeoutMs: 30_000,
-      });
-      expect((await fetch(`http://127.0.0.1:${ports['vna']}/readyz`)).status).toBe(200);
-      await redis.restart();
+      await fleet.startRole('vna1');
+      await untilReaching(30_000);
+      expect(await fleet.look('vna1', '/readyz')).toMatchObject({ status: 200 });
+      await redis.run();
       await eventually('the vna being attached', async () => (await served()).connected === true, { timeoutMs: 30_000 });
     },
     TIMEOUT,
   );
 
   it(
-    'give nothing to who has not got the right password, and the store to no vna',
+    'give nothing to who has not got the right password or certificate, and the store to no vna',
     async () => {
-      const stranger = Daemon.start(
-        [
-          process.execPath,
-          MAIN,
-          'vnmgr',
-          '--redis',
-          `redis://core:wrong@127.0.0.1:${redis.port}`,
-          '--vnmgr-listen',
-          `127.0.0.1:${ports['stranger']}`,
-        ],
-        path.join(lab.dir, 'stranger.log'),
-      );
-      await stranger.exited;
-      expect(stranger.output()).toMatch(/WRONGPASS/);
-      const asVna = (...argv: string[]) => redis.cli('--user', 'vna', '--pass', 'vna-secret', '--no-auth-warning', ...argv);
-      for (const command of [
-        ['HGETALL', '{hotori}:entities'],
-        ['SET', '{hotori}:x', '1'],
-        ['FLUSHALL'],
-        ['CONFIG', 'GET', '*'],
-        ['KEYS', '*'],
-      ])
-        expect((await asVna(...command)).stdout).toMatch(/NOPERM/);
+      const begin = (role: 'vnmgr' | 'vna', url: string, certificate: string) => {
+        const state = role === 'vna' ? ['--state-dir', path.join(lab.dir, 'stranger')] : [];
+        const argv = [role, '--redis', url, ...certifiedAs(certificate), ...state, `--${role}-listen`, '127.0.0.1:0'];
+        const log = path.join(lab.dir, `stranger-${role}-${certificate}.log`);
+        return Daemon.start([process.execPath, path.join(repositoryRoot(), 'dist/main.js'), ...argv], log);
+      };
+      const wrong = begin('vnmgr', urlOf('core', 'wrong'), 'client');
+      const unknown = begin('vnmgr', urlOf('core', 'core-secret'), 'stranger');
+      const curious = begin('vna', urlOf('vna', 'wrong'), 'client');
+      await Promise.all([wrong.exited, unknown.exited]);
+      expect(wrong.output()).toMatch(/^hotori: .*WRONGPASS/m);
+      expect(unknown.output()).toMatch(/^hotori: .*unknown ca/m);
+      // A vna waits for better times, and says what for.
+      await eventually('the vna being refused', () => /no connection to Redis: .*WRONGPASS/.test(curious.output()));
+      await curious.stop();
+      expect((await call('webapi1', 'GET', '/status')).body.datapaths).toHaveLength(1);
+      const tls = ['--tls', '--cacert', certificates.pem('ca'), '--cert', certificates.pem('client'), '--key', certificates.key('client')];
+      for (const command of ['HGETALL {hotori}:entities', 'SET {hotori}:x 1', 'FLUSHALL', 'CONFIG GET *', 'KEYS *'])
+        expect(await redis.cli(...tls, '--user', 'vna', '--pass', 'vna-secret', '--no-auth-warning', ...command.split(' '))).toMatch(
+          /NOPERM/,
+        );
     },
     TIMEOUT,
   );

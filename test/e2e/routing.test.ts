@@ -1,5 +1,5 @@
 /** Virtual routers as the tools in a VM see them: chains, modes of traceroute, errors, several next hops, floods. */
-import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
+import { formatIp, parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
 import { run, type Argv } from '../lab/run.js';
 import type { Vm } from '../lab/vm.js';
@@ -64,6 +64,8 @@ function vm(name: string, net: string, n: number, host: number, groups: readonly
   const address = { network_uuid: `nw-${net}`, ipv4_address: `10.50.${n}.${host}`, ipv6_address: `fd50:${n + 10}::${host}` };
   return [post('interfaces', { uuid: `if-${name}`, mode: 'vif', ...address, security_group_uuids: groups })];
 }
+
+const linkLocal = ({ mac }: Vm) => `${formatIp({ family: 'ipv6', value: eui64LinkLocal(parseMac(mac)) })}%eth0`;
 
 describe('a chain of eight virtual routers', () => {
   let world: World;
@@ -193,6 +195,9 @@ describe('a chain of eight virtual routers', () => {
       host6: await told(start, 'fd50:18::99'),
       prohibited: await told(start, '203.0.113.1'),
       blackhole: await told(start, '192.0.2.1'),
+      scope: (await start.exec(['ping', '-6', '-n', '-c', '1', '-W', '1', '-I', linkLocal(start), END6])).stdout.includes(
+        'Beyond scope of source address',
+      ),
     }).toEqual({
       net: `${near(8)} Destination Net Unreachable`,
       net6: `${near(8, true)} Destination unreachable: No route`,
@@ -200,6 +205,7 @@ describe('a chain of eight virtual routers', () => {
       host6: `${near(8, true)} Destination unreachable: Address unreachable`,
       prohibited: `${near(8)} Packet filtered`,
       blackhole: 'silence',
+      scope: true,
     });
   }, 30_000);
 

@@ -1,7 +1,7 @@
 /**
- * A Hotori of separate processes under test: two vnmgr, a webapi and a vna for each hypervisor, over Redis.
+ * A Hotori of separate processes under test: two vnmgr, one or two webapi and a vna for each hypervisor, over Redis.
  *
- * Owns: those processes, by name: `vnmgr1`, `vnmgr2`, `webapi`, `vna1` and so on; the wire between each vna and Redis.
+ * Owns: those processes, by name: `vnmgr1`, `vnmgr2`, `webapi1`, `vna1` and so on; the wire between each vna and Redis.
  * Assumes: somebody else runs Redis. `npm run build` was run.
  * Promises: what is asked of a Hotori can be asked of it as a whole; each process can be stopped, killed, paused and cut off on its own.
  */
@@ -9,35 +9,56 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Daemon } from './daemon.js';
 import { eventually } from './eventually.js';
-import { freePort, Hotori, repositoryRoot, type HotoriOptions, type Json } from './hotori.js';
+import { freePort } from './free-port.js';
+import { Hotori, repositoryRoot, type ApiResponse, type HotoriOptions, type Json } from './hotori.js';
 import { TcpProxy } from './tcp-proxy.js';
 
+/** Redis as the processes are told of it. */
+export interface FleetRedis {
+  readonly url: string;
+  /** For a vna, where it is another; default: `url`. */
+  readonly vnaUrl?: string;
+  /** Port of a single Redis: what stands in the URLs of vnas is then the port of a wire of their own. */
+  readonly port?: number;
+  /** More settings. */
+  readonly args?: readonly string[];
+}
+
 export interface FleetOptions extends HotoriOptions {
-  readonly redisPort: number;
+  readonly redis: FleetRedis;
   readonly vna: readonly object[];
+  /** Default: one. */
+  readonly webapis?: number;
 }
 
 export class Fleet extends Hotori {
+  readonly names: readonly string[];
   readonly #options: FleetOptions & { readonly api: string };
   readonly #wires: readonly TcpProxy[];
+  /** Where each process listens. */
+  readonly #listens: ReadonlyMap<string, string>;
   readonly #running = new Map<string, Daemon>();
   /** vnmgrs that were killed, as datapaths name them. */
   readonly #dead = new Set<string | null>([null]);
 
-  private constructor(options: FleetOptions & { readonly api: string }, wires: readonly TcpProxy[]) {
-    super(options);
-    this.#options = options;
+  private constructor(options: FleetOptions, wires: readonly TcpProxy[], listens: ReadonlyMap<string, string>) {
+    const api = listens.get('webapi1')!;
+    super({ ...options, api });
+    this.#options = { ...options, api };
     this.#wires = wires;
+    this.#listens = listens;
+    this.names = [...listens.keys()];
   }
 
   static async make(options: FleetOptions): Promise<Fleet> {
+    const { redis, vna, webapis = 1 } = options;
     const wires: TcpProxy[] = [];
-    while (wires.length < options.vna.length) wires.push(await TcpProxy.start(options.redisPort));
-    return new Fleet({ ...options, api: `127.0.0.1:${await freePort()}` }, wires);
-  }
-
-  get names(): string[] {
-    return ['vnmgr1', 'vnmgr2', 'webapi', ...this.#wires.map((_, i) => `vna${i + 1}`)];
+    while (redis.port !== undefined && wires.length < vna.length) wires.push(await TcpProxy.start(redis.port));
+    const names = [...numbered('vnmgr', 2), ...numbered('webapi', webapis), ...numbered('vna', vna.length)];
+    const ports = new Set<number>();
+    // One that was free may be offered again.
+    while (ports.size < names.length) ports.add(await freePort());
+    return new Fleet(options, wires, new Map([...ports].map((port, i) => [names[i]!, `127.0.0.1:${port}`])));
   }
 
   role(name: string): Daemon {
@@ -51,11 +72,17 @@ export class Fleet extends Hotori {
     return this.#wires[n - 1]!;
   }
 
-  async startRole(name: string): Promise<void> {
+  /** @param args more of its command line */
+  async startRole(name: string, args: readonly string[] = []): Promise<void> {
     const { dir } = this.#options;
     await mkdir(dir, { recursive: true });
     const log = path.join(dir, `${name}.log`);
-    const argv = ['--enable-source-maps', path.join(repositoryRoot(), 'dist/main.js'), ...(await this.#argumentsOf(name))] as const;
+    const argv = [
+      '--enable-source-maps',
+      path.join(repositoryRoot(), 'dist/main.js'),
+      ...(await this.#argumentsOf(name)),
+      ...args,
+    ] as const;
     this.#running.set(name, Daemon.start([process.execPath, ...argv], log));
   }
 
@@ -89,6 +116,24 @@ export class Fleet extends Hotori {
     return [...this.#running.values()].map((daemon) => daemon.output()).join('');
   }
 
+  /** Any answer of one webapi. */
+  ask(name: string, method: string, where: string, body?: unknown): Promise<ApiResponse> {
+    return this.requestAt(this.#listens.get(name)!, method, where, body);
+  }
+
+  /** What a process says under `/livez`, `/readyz` or `/metrics`. */
+  async look(name: string, where: string): Promise<{ readonly status: number; readonly text: string }> {
+    const response = await fetch(`http://${this.#listens.get(name)!}${where}`);
+    return { status: response.status, text: await response.text() };
+  }
+
+  /** The sum of a metric's series. */
+  async metric(name: string, what: string): Promise<number> {
+    const { text } = await this.look(name, '/metrics');
+    const values = text.split('\n').filter((line) => line.startsWith(`${what}{`) || line.startsWith(`${what} `));
+    return values.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' '))), 0);
+  }
+
   /** Who serves each datapath. */
   async #servers(): Promise<(string | null)[]> {
     const { datapaths } = await this.get('/status');
@@ -102,17 +147,23 @@ export class Fleet extends Hotori {
   }
 
   async #argumentsOf(name: string): Promise<string[]> {
-    const { dir, redisPort, api, vna, args = [] } = this.#options;
-    const redis = (port: number) => ['--redis', `redis://127.0.0.1:${port}`];
-    if (name.startsWith('vnmgr')) return ['vnmgr', ...redis(redisPort), '--vnmgr-listen', '127.0.0.1:0', ...only(args, '--auto-register')];
-    if (name === 'webapi') return ['webapi', ...redis(redisPort), '--api', api];
+    const { dir, redis, vna, args = [] } = this.#options;
+    const listen = this.#listens.get(name)!;
+    const meeting = (url: string) => ['--redis', url, ...(redis.args ?? [])];
+    if (name.startsWith('vnmgr')) return ['vnmgr', ...meeting(redis.url), '--vnmgr-listen', listen, ...only(args, '--auto-register')];
+    if (name.startsWith('webapi')) return ['webapi', ...meeting(redis.url), '--api', listen];
     const n = Number(name.slice('vna'.length));
     const file = path.join(dir, `${name}.yaml`);
     await writeFile(file, JSON.stringify({ vna: [vna[n - 1]] }));
+    const url = redis.vnaUrl ?? redis.url;
+    const wired = redis.port === undefined ? url : url.replace(`:${redis.port}`, `:${this.wire(n).port}`);
     const state = path.join(dir, `${name}-state`);
-    const listen = ['--vna-listen', '127.0.0.1:0', '--state-dir', state];
-    return ['vna', ...redis(this.wire(n).port), '--config', file, ...listen, ...only(args, '--overlay-mode')];
+    return ['vna', ...meeting(wired), '--config', file, '--vna-listen', listen, '--state-dir', state, ...only(args, '--overlay-mode')];
   }
+}
+
+function numbered(role: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${role}${i + 1}`);
 }
 
 /** An option of a command line with its value, where it is there. */

@@ -7,10 +7,10 @@
  */
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
-import net from 'node:net';
 import path from 'node:path';
 import { Daemon } from './daemon.js';
 import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
 import type { Ovs } from './ovs.js';
 
 export interface HotoriOptions {
@@ -141,8 +141,13 @@ export class Hotori {
   }
 
   /** Any answer. `path` starts with a slash and may carry a query. */
-  async request(method: string, path: string, body?: unknown): Promise<ApiResponse> {
-    const response = await fetch(`${this.url}${path}`, {
+  request(method: string, path: string, body?: unknown): Promise<ApiResponse> {
+    return this.requestAt(this.#api ?? '', method, path, body);
+  }
+
+  /** @param api `HOST:PORT` */
+  protected async requestAt(api: string, method: string, path: string, body?: unknown): Promise<ApiResponse> {
+    const response = await fetch(`http://${api}/api/1.0${path}`, {
       method,
       ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
     });
@@ -176,15 +181,6 @@ export class Hotori {
     }
     return response.body;
   }
-}
-
-/** A port nobody listens on now. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 /** The directory of package.json, from the sources or from dist/. */

@@ -5,28 +5,16 @@
  * Promises: ready to answer when start() resolves; it dies with the test.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Daemon } from './daemon.js';
 import { eventually } from './eventually.js';
+import { freePort } from './free-port.js';
 import { run } from './run.js';
 
 export type RedisConfig = Readonly<Record<string, string | number>>;
 
 /** What makes a commit durable before it is answered. */
 export const APPEND_ALWAYS: RedisConfig = { appendonly: 'yes', appendfsync: 'always' };
-
-/** A TCP port on loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
-}
 
 export class RedisServer {
   readonly dir: string;

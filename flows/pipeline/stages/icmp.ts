@@ -21,6 +21,7 @@ const ERRORS = {
   port_unreachable: 4,
   prohibited: 5,
   protocol_unreachable: 6,
+  beyond_scope: 7,
 } as const satisfies Partial<Record<PuntKind, number>>;
 
 export type RouterError = keyof typeof ERRORS;

@@ -37,7 +37,7 @@ const EGRESS: PolicySide = {
   deny: 'EG_DENY',
   next: 'L2L3',
   class: 'source_class',
-  identity: 'destination_identity',
+  identity: 'found_identity',
   zone: 'source_zone',
   decided: 'egress_rule',
   label: 32,

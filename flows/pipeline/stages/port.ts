@@ -2,7 +2,8 @@
  * Local ports: entry, exit and what a VM may send.
  *
  * Owns: CLASSIFY, PORT_SEC and ND_SEC rows of ports, OUT_LOCAL rows.
- * Promises: a VM sends only with the MACs and addresses leased to it; a port that is not bound to an interface stays closed.
+ * Promises: a VM sends only with the MACs and addresses leased to it, and what has such an address bears its policy class as identity; a port that is not bound
+ * to an interface stays closed.
  * DHCP is heard from any address, which goes no further than the port. A NIC without any address (segment only) may use any address with its own MAC.
  */
 import { BROADCAST_MAC, eui64LinkLocal } from '../../net/mac.js';
@@ -50,9 +51,11 @@ export const portSecurityFlows = rule('port security', 'nic', (nic, _look, emit)
   );
   emit.flow('PORT_SEC', 95, [...sender, ...isUdp('ipv4', 68, 67)], [asNewcomer, goto('EG_FILTER_CT')]);
   if (nic.ipv6) ipv6Security(nic, sender, emit);
+  const identity = nic.policy_class_key === 0 ? [] : [regLoad('source_identity', nic.policy_class_key)];
+  const known = apply(enterSegment(nic.segment_key, nic.vrf_key), ...identity);
   for (const { ip, ip_lease_uuid } of nic.addresses) {
     emit.owners(nic.interface_uuid, nic.mac_lease_uuid, ip_lease_uuid);
-    emit.flow('PORT_SEC', 100, [...sender, ...fromAddress(ip)], [enter, goto(ip.family === 'ipv4' ? 'EG_FILTER_CT' : 'ND_SEC')]);
+    emit.flow('PORT_SEC', 100, [...sender, ...fromAddress(ip)], [known, goto(ip.family === 'ipv4' ? 'EG_FILTER_CT' : 'ND_SEC')]);
     if (ip.family === 'ipv4') {
       emit.flow('PORT_SEC', 100, [...sender, isArp, is('arp_sha', nic.mac), is('arp_spa', ip.value)], [enter, goto('EG_FILTER_CT')]);
       emit.flow(

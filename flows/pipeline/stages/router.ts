@@ -23,9 +23,9 @@ export const routingFixedFlows = rule('routing', 'pipeline', (_root, _look, emit
   emit.flow('L2L3', 0, [], [goto('L2_LOOKUP')]);
   for (const prefix of NOT_ROUTED) emit.flow('L3_IN', 120, toAddress(prefix.ip, prefix.bits), drop('not_routable'));
   emit.flow('L3_IN', 105, [regMatch('router', 0)], drop('no_route'));
-  // RFC 4291 §2.5.6: what is link-local stays on its link.
+  // RFC 4291 §2.5.6: what is link-local stays on its link; who sends from such an address to a wider one is told so (RFC 4443 §3.1).
   emit.flow('L3_IN', 100, toAddress(LINK_LOCAL.ip, LINK_LOCAL.bits), drop('not_routable'));
-  emit.flow('L3_IN', 99, fromAddress(LINK_LOCAL.ip, LINK_LOCAL.bits), drop('not_routable'));
+  emit.flow('L3_IN', 99, fromAddress(LINK_LOCAL.ip, LINK_LOCAL.bits), refuse('beyond_scope', 'not_routable'));
   for (const family of FAMILIES) {
     emit.flow('L3_IN', 60, [isFamily(family), is('nw_ttl', 0)], drop('ttl'));
     // Only what is forwarded expires: what is refused is told so first.

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { Daemon } from '../../lab/daemon.js';
 import { eventually } from '../../lab/eventually.js';
+import { freePort } from '../../lab/free-port.js';
 import { run, type Argv } from '../../lab/run.js';
 import { percentile, type BenchResult } from '../result.js';
 
@@ -164,14 +165,6 @@ async function exists(file: string): Promise<boolean> {
     () => true,
     () => false,
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as net.AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function canConnect(port: number): Promise<boolean> {

@@ -135,6 +135,16 @@ describe('local ports', () => {
     });
   });
 
+  it('are live with the slice that binds them when their zone was claimed ahead', async () => {
+    const host = new Host();
+    host.plug('tap1', { iface_id: 'if-a' });
+    await host.happens();
+    host.bind('if-a', 'tap1');
+    host.events.length = 0;
+    host.update();
+    expect(host.events).toEqual(['up port-if-a 1 zone 1']);
+  });
+
   it('keep one zone when they are bound while it is being claimed ahead', async () => {
     const host = new Host();
     host.plug('tap1', { iface_id: 'if-a' });

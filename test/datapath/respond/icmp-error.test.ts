@@ -93,6 +93,13 @@ describe('ICMP errors', () => {
     );
   });
 
+  it('come from a link-local address for one who sends from one beyond its scope', () => {
+    const src = parseIpv6('fe80::ff:fe00:7');
+    const [frame] = ask('beyond_scope', udpFrame({ ...v6, ip: { ...v6.ip, src } as Envelope['ip'] }, ports)).frames;
+    const expected = `86dd 60000000 0038 3a ff fe80${'00'.repeat(6)}000000fffe000001 fe80${'00'.repeat(6)}000000fffe000007 01 02`;
+    expect(text(frame!.subarray(12, 56))).toBe(plain(expected));
+  });
+
   it('go to the NIC that has the address, also when the frame crossed a router since', () => {
     const crossed = udpFrame({ ...v4, eth_src: parseMac('02:00:00:00:00:55') }, ports);
     const known = {

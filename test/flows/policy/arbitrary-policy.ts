@@ -1,12 +1,12 @@
 /**
- * Random policies over a handful of VMs, and probes between them.
+ * Random policies over a handful of VMs, what the reference evaluator needs of them, and probes between them.
  *
  * Promises: a policy passes the model's invariants, so that it can also be sent to a controller.
  */
 import fc from 'fast-check';
 import type { SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import { groupRule, securityGroup } from '../compile/slice-builder.js';
-import type { Probe } from './reference-evaluator.js';
+import type { PolicyModel, Probe } from './reference-evaluator.js';
 
 export interface Policy {
   readonly groups: readonly SecurityGroup[];
@@ -100,6 +100,18 @@ export function arbitraryPolicy(places: readonly Place[], { stateless = true, lo
       membership: fc.array(fc.subarray(GROUPS, { maxLength: 3 }), { minLength: places.length, maxLength: places.length }),
     })
     .map(({ groups, one, two, membership }) => ({ groups, addressSets: { 'as-1': [...one].sort(), 'as-2': [...two].sort() }, membership }));
+}
+
+/** What the reference evaluator reads, of a policy for VMs at these places. */
+export function modelOf({ groups, addressSets, membership }: Policy, places: readonly Place[]): PolicyModel {
+  return {
+    groups: new Map(groups.map((group) => [group.uuid, group])),
+    addressSets: new Map(Object.entries(addressSets)),
+    ownerOf: (address) => {
+      const n = places.findIndex(({ ipv4, ipv6 }) => ipv4 === address || ipv6 === address);
+      return n < 0 ? undefined : { security_group_uuids: [...membership[n]!] };
+    },
+  };
 }
 
 /** Every ordered pair of places and every kind of probe. */

@@ -22,6 +22,7 @@ const NAMES = new Map<number, string>(Object.entries(TABLES).map(([name, { id }]
 const POLICY: readonly TableName[] = [
   'EG_CT',
   'EG_STATE',
+  'IDENTITY',
   'EG_ID',
   'EG_POLICY',
   'EG_METRIC',
@@ -57,8 +58,8 @@ function member(n: number, cls: number, isLocal: boolean): InputRecord[] {
   ];
 }
 
-/** Ports and ranges, from prefixes, groups and anywhere; one in five egress, by prefix. */
-function rules(count: number): SecurityGroupRule[] {
+/** Ports and ranges, from prefixes, groups and anywhere; one in five egress, by prefix or towards the group all members are in. */
+function rules(count: number, egressTo: 'prefixes' | 'group'): SecurityGroupRule[] {
   return Array.from({ length: count }, (_, n) =>
     groupRule(`r${n}`, n + 1, {
       direction: n % 5 === 4 ? 'egress' : 'ingress',
@@ -68,7 +69,9 @@ function rules(count: number): SecurityGroupRule[] {
       ports: n % 3 === 0 ? [`${1000 + n}-${1009 + n}`] : [`${1000 + n}`, `${3000 + n}`],
       remote:
         n % 5 === 4
-          ? { cidr: `10.${n % 200}.0.0/16` }
+          ? egressTo === 'group'
+            ? { security_group_uuid: 'sg-g' }
+            : { cidr: `10.${n % 200}.0.0/16` }
           : n % 4 === 0
             ? { security_group_uuid: 'sg-g' }
             : n % 4 === 1
@@ -88,59 +91,67 @@ function countPolicy(records: readonly InputRecord[]): number {
 }
 
 describe('flows of security groups', () => {
-  it('stay below 5,000 on a datapath with 500 rules, 1,000 members and 100 local ports, in few classes or in many', () => {
-    const counts = [2, 16].map((classes) => {
-      const groups = Array.from({ length: classes }, (_, n) => `x${n}`);
-      const records: InputRecord[] = [
-        network('n', 1, { ipv4_network: '10.1.0.0', ipv4_prefix: 16 }),
-        securityGroup('g', rules(500)),
-        securityGroup('h', []),
-        ...groups.map((name) => securityGroup(name, [])),
-        ...groups.map((name, n) => policyClass(n + 1, n % 2 === 0 ? ['g', name] : ['g', 'h', name])),
-      ];
-      for (let n = 1; n <= 1000; n++) records.push(...member(n, 1 + (n % classes), n <= 100));
-      return countPolicy(records);
-    });
-    expect(counts.filter((count) => count > 5000)).toEqual([]);
-  });
+  it.each(['prefixes', 'group'] as const)(
+    'stay below 5,000 on a datapath with 500 rules, 1,000 members and 100 local ports, in few classes or in many, with egress rules for %s',
+    (egressTo) => {
+      const counts = [2, 16].map((classes) => {
+        const groups = Array.from({ length: classes }, (_, n) => `x${n}`);
+        const records: InputRecord[] = [
+          network('n', 1, { ipv4_network: '10.1.0.0', ipv4_prefix: 16 }),
+          securityGroup('g', rules(500, egressTo)),
+          securityGroup('h', []),
+          ...groups.map((name) => securityGroup(name, [])),
+          ...groups.map((name, n) => policyClass(n + 1, n % 2 === 0 ? ['g', name] : ['g', 'h', name])),
+        ];
+        for (let n = 1; n <= 1000; n++) records.push(...member(n, 1 + (n % classes), n <= 100));
+        return countPolicy(records);
+      });
+      expect(counts.filter((count) => count > 5000)).toEqual([]);
+    },
+  );
 
-  it('of a member that joins, leaves, comes or changes address are one address flow where nothing of it is local', () => {
-    const compiler = createCompiler();
-    compiler.update(
-      [
-        network('n', 1, { ipv4_network: '10.1.0.0', ipv4_prefix: 16 }),
-        policyClass(1, ['g']),
-        policyClass(2, ['g', 'h']),
-        policyClass(3, ['h']),
-        securityGroup('g', [
-          groupRule('a', 1, { remote: { security_group_uuid: 'sg-g' }, protocol: 'tcp', ports: ['1-1000'] }),
-          groupRule('b', 2, { remote: { security_group_uuid: 'sg-h' }, action: 'drop', priority: 900 }),
-        ]),
-        securityGroup('h', []),
-        ...member(1, 1, true),
-        ...member(2, 2, false),
-        ...member(3, 3, false),
-      ],
-      [],
-    );
-    const policy = (delta: FlowDelta) =>
-      Object.fromEntries(Object.entries(touched(delta)).filter(([table]) => POLICY.includes(table as TableName)));
-    const set = (cls: number) => policy(compiler.update([iface('vm2', 2, { policy_class_key: cls })], []));
-    expect({
-      leaves: set(3),
-      'leaves all': set(0),
-      joins: set(2),
-      comes: policy(compiler.update(member(4, 2, false), [])),
-      moves: policy(compiler.update([ipLease('vm4', 'n', '10.1.9.9')], [])),
-    }).toEqual({
-      leaves: { IN_ID: 1 },
-      'leaves all': { IN_ID: 1 },
-      joins: { IN_ID: 1 },
-      comes: { IN_ID: 1 },
-      // The old row goes, the new one comes.
-      moves: { IN_ID: 2 },
-    });
-  });
+  it.each(['ingress', 'egress', 'both'] as const)(
+    'of a member that joins, leaves, comes or changes address are one address flow where nothing of it is local, when %s rules mean its group',
+    (named) => {
+      const compiler = createCompiler();
+      const directions = named === 'both' ? (['ingress', 'egress'] as const) : [named];
+      const meant = directions.flatMap((direction, n) => [
+        groupRule(`a${n}`, 2 * n + 1, { direction, remote: { security_group_uuid: 'sg-g' }, protocol: 'tcp', ports: ['1-1000'] }),
+        groupRule(`b${n}`, 2 * n + 2, { direction, remote: { security_group_uuid: 'sg-h' }, action: 'drop', priority: 900 }),
+      ]);
+      compiler.update(
+        [
+          network('n', 1, { ipv4_network: '10.1.0.0', ipv4_prefix: 16 }),
+          policyClass(1, ['g']),
+          policyClass(2, ['g', 'h']),
+          policyClass(3, ['h']),
+          securityGroup('g', meant),
+          securityGroup('h', []),
+          ...member(1, 1, true),
+          ...member(2, 2, false),
+          ...member(3, 3, false),
+        ],
+        [],
+      );
+      const policy = (delta: FlowDelta) =>
+        Object.fromEntries(Object.entries(touched(delta)).filter(([table]) => POLICY.includes(table as TableName)));
+      const set = (cls: number) => policy(compiler.update([iface('vm2', 2, { policy_class_key: cls })], []));
+      expect({
+        leaves: set(3),
+        'leaves all': set(0),
+        joins: set(2),
+        comes: policy(compiler.update(member(4, 2, false), [])),
+        moves: policy(compiler.update([ipLease('vm4', 'n', '10.1.9.9')], [])),
+      }).toEqual({
+        leaves: { IDENTITY: 1 },
+        'leaves all': { IDENTITY: 1 },
+        joins: { IDENTITY: 1 },
+        comes: { IDENTITY: 1 },
+        // The old row goes, the new one comes.
+        moves: { IDENTITY: 2 },
+      });
+    },
+  );
 
   it('of a rule that changes are its own, of an address set those of its rules', () => {
     const base = (over: Partial<SecurityGroupRule>) =>
