@@ -135,7 +135,7 @@ class PipelineCompiler implements Compiler {
   }
 
   provenance(cookie: bigint): Provenance | undefined {
-    return this.#engine.flowSet.provenance.find(cookie);
+    return this.#engine.flowSet.provenance(cookie);
   }
 
   get look(): Lookup {

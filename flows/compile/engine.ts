@@ -10,42 +10,61 @@ import type { Flow, Group } from '../openflow/flow.js';
 import type { Fact } from '../pipeline/facts.js';
 import type { Emit, Index, Lookup, RecordKind, RecordOf, Rule, RuleRecord } from '../pipeline/rule.js';
 import { TABLES } from '../pipeline/tables.js';
+import { bagWith, bagWithout, inBag, type Bag } from './bag.js';
 import type { FlowDelta, FlowKey } from './contract.js';
 import { sameValue } from './equal.js';
-import { emission, FlowSet, sameEmission, type Clause, type Emission } from './flow-set.js';
+import { FactBook } from './fact-book.js';
+import { Emission, FlowSet, sameEmission, type Clause } from './flow-set.js';
 import { RecordStore, type Dependency } from './record-store.js';
+import { Unique } from './unique.js';
+
+/** What most calls look up, or emit of something, is little or nothing; it is shared by all who have none. */
+const NONE: readonly never[] = [];
 
 /** One rule applied to one record. */
 class Call {
-  readonly name: string;
   readonly rule: Rule;
   readonly stratum: 0 | 1;
   readonly root: string;
-  looked = new Set<Dependency>();
-  emissions = new Map<string, Emission>();
-  facts = new Map<string, Fact>();
-  groups = new Map<number, Group>();
+  /** Its root is gone, or of another kind. */
+  isOver = false;
+  looked: readonly Dependency[] = NONE;
+  emissions: readonly Emission[] = NONE;
+  facts: readonly Fact[] = NONE;
+  groups: readonly Group[] = NONE;
 
   constructor(rule: Rule, stratum: 0 | 1, root: string) {
-    this.name = `${rule.name}/${root}`;
     this.rule = rule;
     this.stratum = stratum;
     this.root = root;
   }
+
+  get name(): string {
+    return `${this.rule.name}/${this.root}`;
+  }
 }
+
+const emissionId = (emitted: Emission) => emitted.id;
+const factId = (fact: Fact) => fact.uuid;
+const groupId = (group: Group) => group.group_id;
+const itself = (dependency: Dependency) => dependency;
 
 /** What one run of a call produces, before it replaces what the run before it produced. */
 class Run implements Lookup, Emit {
-  readonly looked = new Set<Dependency>();
-  readonly emissions = new Map<string, Emission>();
-  readonly facts = new Map<string, Fact>();
-  readonly groups = new Map<number, Group>();
+  readonly looked = new Unique(itself);
+  readonly emissions = new Unique(emissionId);
+  readonly facts = new Unique(factId);
+  readonly groups = new Unique(groupId);
   readonly #store: RecordStore;
-  readonly #rule: string;
-  #owners: readonly string[];
+  readonly #depend = (dependency: Dependency): void => this.looked.add(dependency);
+  #rule = '';
+  #owners: readonly string[] = NONE;
 
-  constructor(store: RecordStore, rule: string, root: string) {
+  constructor(store: RecordStore) {
     this.#store = store;
+  }
+
+  begin(rule: string, root: string): void {
     this.#rule = rule;
     this.#owners = [root];
     this.looked.add(root);
@@ -58,55 +77,27 @@ class Run implements Lookup, Emit {
   }
 
   all<K extends RecordKind>(index: Index<K>, key: string): readonly RecordOf<K>[] {
-    const { records, dependency } = this.#store.all(index, key);
-    this.looked.add(dependency);
-    return records;
+    return this.#store.all(index, key, this.#depend);
   }
 
   owners(...uuids: readonly string[]): void {
-    this.#owners = [...new Set(uuids)].sort();
+    this.#owners = uuids.length === 1 ? uuids : [...new Set(uuids)].sort();
   }
 
   flow(...[table, priority, match, instructions]: Parameters<Emit['flow']>): void {
-    const emitted = emission(TABLES[table].id, priority, match, instructions, this.#rule, this.#owners);
-    this.emissions.set(emitted.key, emitted);
+    this.emissions.add(new Emission(TABLES[table].id, priority, match, instructions, this.#rule, this.#owners));
   }
 
   conjunction(...[table, priority, match, clause]: Parameters<Emit['conjunction']>): void {
-    const emitted = emission(TABLES[table].id, priority, match, clause satisfies Clause, this.#rule, this.#owners);
-    this.emissions.set(`${emitted.key}#${clause.id}/${clause.clause}`, emitted);
+    this.emissions.add(new Emission(TABLES[table].id, priority, match, clause satisfies Clause, this.#rule, this.#owners));
   }
 
   group(group: Group): void {
-    this.groups.set(group.group_id, group);
+    this.groups.add(group);
   }
 
   fact(fact: Fact): void {
-    this.facts.set(fact.uuid, fact);
-  }
-}
-
-/** Who emits one fact. Many may, and one more or less costs the same however many they are. */
-class FactMakers {
-  readonly #facts = new Map<string, Fact>();
-  /** The maker that sorts first; undefined where it has to be found. */
-  #first: string | undefined;
-
-  set(maker: string, fact: Fact): void {
-    if (this.#facts.size === 0 || (this.#first !== undefined && maker < this.#first)) this.#first = maker;
-    this.#facts.set(maker, fact);
-  }
-
-  delete(maker: string): void {
-    this.#facts.delete(maker);
-    if (maker === this.#first) this.#first = undefined;
-  }
-
-  /** What the first maker says. */
-  standing(): Fact | undefined {
-    if (this.#facts.size === 0) return undefined;
-    this.#first ??= [...this.#facts.keys()].reduce((a, b) => (a < b ? a : b));
-    return this.#facts.get(this.#first);
+    this.facts.add(fact);
   }
 }
 
@@ -124,9 +115,11 @@ export class Engine {
   /** Calls run since the start; tests hold the cost of a change against it. */
   runs = 0;
   readonly #rules = new Map<RecordKind, { rule: Rule; stratum: 0 | 1 }[]>();
-  readonly #calls = new Map<string, Call>();
-  readonly #dependents = new Map<Dependency, Set<Call>>();
-  readonly #factMakers = new Map<string, FactMakers>();
+  /** By root. */
+  readonly #calls = new Map<string, readonly Call[]>();
+  readonly #dependents = new Map<Dependency, Bag<Call>>();
+  readonly #facts = new FactBook<Call>();
+  readonly #run = new Run(this.store);
 
   constructor(factRules: readonly Rule[], flowRules: readonly Rule[]) {
     const add = (rule: Rule, stratum: 0 | 1) => {
@@ -149,10 +142,10 @@ export class Engine {
 
     const touchedFacts = new Set<string>();
     this.#collect(touched, dirty);
-    for (const call of dirty[0]) this.#run(call, touchedFacts, groupsBefore);
+    for (const call of dirty[0]) this.#rerun(call, touchedFacts, groupsBefore);
     const factTouched = this.#settleFacts(touchedFacts, dirty);
     this.#collect(factTouched, dirty);
-    for (const call of dirty[1]) this.#run(call, touchedFacts, groupsBefore);
+    for (const call of dirty[1]) this.#rerun(call, touchedFacts, groupsBefore);
 
     const { put, deleted } = this.flowSet.flush();
     return { flows_put: put, flows_deleted: deleted, ...this.#groupDelta(groupsBefore) };
@@ -167,102 +160,111 @@ export class Engine {
     if (old !== undefined && sameValue(old, record)) return;
     if (old !== undefined && old.kind !== record.kind) this.#remove(record.uuid, touched, dirty);
     this.store.put(record, touched);
-    for (const { rule, stratum } of this.#rules.get(record.kind) ?? []) {
-      const name = `${rule.name}/${record.uuid}`;
-      if (this.#calls.has(name)) continue;
-      const call = new Call(rule, stratum, record.uuid);
-      this.#calls.set(name, call);
-      dirty[stratum].add(call);
-    }
+    if (this.#calls.has(record.uuid)) return;
+    const calls = this.#rules.get(record.kind)?.map(({ rule, stratum }) => new Call(rule, stratum, record.uuid));
+    if (calls === undefined) return;
+    this.#calls.set(record.uuid, calls);
+    for (const call of calls) dirty[call.stratum].add(call);
   }
 
   #remove(uuid: string, touched: Set<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
-    const old = this.store.delete(uuid, touched);
-    if (old === undefined) return;
-    for (const { rule, stratum } of this.#rules.get(old.kind) ?? []) {
-      const call = this.#calls.get(`${rule.name}/${uuid}`);
-      if (call === undefined) continue;
-      this.#calls.delete(call.name);
+    if (this.store.delete(uuid, touched) === undefined) return;
+    for (const call of this.#calls.get(uuid) ?? NONE) {
+      call.isOver = true;
       // What it emitted is withdrawn when its stratum runs: without a root a run has no output.
-      dirty[stratum].add(call);
+      dirty[call.stratum].add(call);
     }
+    this.#calls.delete(uuid);
   }
 
   #collect(touched: Iterable<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
-    for (const dependency of touched) {
-      const calls = this.#dependents.get(dependency);
-      if (calls === undefined) continue;
-      for (const call of calls) dirty[call.stratum].add(call);
-    }
+    for (const dependency of touched) for (const call of inBag(this.#dependents.get(dependency))) dirty[call.stratum].add(call);
   }
 
-  #run(call: Call, touchedFacts: Set<string>, groupsBefore: Map<number, Group | undefined>): void {
-    const root = this.store.get(call.root);
-    const run = new Run(this.store, call.rule.name, call.root);
-    if (root !== undefined && root.kind === call.rule.root && this.#calls.get(call.name) === call) {
+  #rerun(call: Call, touchedFacts: Set<string>, groupsBefore: Map<number, Group | undefined>): void {
+    const run = this.#run;
+    const root = call.isOver ? undefined : this.store.get(call.root);
+    if (root !== undefined) {
       this.runs++;
+      run.begin(call.rule.name, call.root);
       call.rule.run(root, run, run);
-    } else {
-      run.looked.clear();
     }
-    this.#replace(call, run, touchedFacts, groupsBefore);
+    this.#replaceLooked(call, run.looked);
+    this.#replaceEmissions(call, run.emissions);
+    this.#replaceFacts(call, run.facts, touchedFacts);
+    this.#replaceGroups(call, run.groups, groupsBefore);
+  }
+
+  #replaceLooked(call: Call, fresh: Unique<Dependency>): void {
+    for (const dependency of call.looked) {
+      if (fresh.get(dependency) !== undefined) continue;
+      const rest = bagWithout(this.#dependents.get(dependency), call);
+      if (rest === undefined) this.#dependents.delete(dependency);
+      else this.#dependents.set(dependency, rest);
+    }
+    call.looked = fresh.take();
+    for (const dependency of call.looked) {
+      const before = this.#dependents.get(dependency);
+      const bag = bagWith(before, call);
+      if (bag !== before) this.#dependents.set(dependency, bag);
+    }
   }
 
   /** Takes over the output of a run: what it has in common with the run before stays untouched. */
-  #replace(call: Call, run: Run, touchedFacts: Set<string>, groupsBefore: Map<number, Group | undefined>): void {
-    for (const dependency of call.looked) if (!run.looked.has(dependency)) this.#forget(dependency, call);
-    for (const dependency of run.looked) if (!call.looked.has(dependency)) this.#depend(dependency, call);
-    call.looked = run.looked;
-
-    for (const [id, old] of call.emissions) {
-      const fresh = run.emissions.get(id);
-      if (fresh !== undefined && sameEmission(old, fresh)) run.emissions.set(id, old);
+  #replaceEmissions(call: Call, fresh: Unique<Emission>): void {
+    for (const old of call.emissions) {
+      const now = fresh.get(old.id);
+      if (now !== undefined && sameEmission(old, now)) fresh.add(old);
       else this.flowSet.remove(old);
     }
-    for (const [id, fresh] of run.emissions) if (call.emissions.get(id) !== fresh) this.flowSet.add(fresh);
-    call.emissions = run.emissions;
-
-    for (const [uuid, old] of call.facts) {
-      const fresh = run.facts.get(uuid);
-      if (fresh !== undefined && sameValue(old, fresh)) continue;
-      touchedFacts.add(uuid);
-      if (fresh === undefined) this.#factMakers.get(uuid)?.delete(call.name);
-    }
-    for (const [uuid, fresh] of run.facts) {
-      if (!call.facts.has(uuid)) touchedFacts.add(uuid);
-      let makers = this.#factMakers.get(uuid);
-      if (makers === undefined) this.#factMakers.set(uuid, (makers = new FactMakers()));
-      makers.set(call.name, fresh);
-    }
-    call.facts = run.facts;
-
-    this.#replaceGroups(call, run, groupsBefore);
+    const kept = call.emissions.length === 0 ? undefined : new Set(call.emissions);
+    call.emissions = fresh.take();
+    for (const emitted of call.emissions) if (kept?.has(emitted) !== true) this.flowSet.add(emitted);
   }
 
-  #replaceGroups(call: Call, run: Run, groupsBefore: Map<number, Group | undefined>): void {
-    for (const [id, old] of call.groups) {
-      const fresh = run.groups.get(id);
-      if (fresh !== undefined && sameValue(old, fresh)) continue;
+  #replaceFacts(call: Call, fresh: Unique<Fact>, touchedFacts: Set<string>): void {
+    for (const old of call.facts) {
+      const now = fresh.get(old.uuid);
+      if (now !== undefined && sameValue(old, now)) {
+        fresh.add(old);
+        continue;
+      }
+      touchedFacts.add(old.uuid);
+      if (now === undefined) this.#facts.withdraw(call, old.uuid);
+    }
+    const kept = call.facts.length === 0 ? undefined : new Set(call.facts);
+    call.facts = fresh.take();
+    for (const fact of call.facts) {
+      if (kept?.has(fact) === true) continue;
+      touchedFacts.add(fact.uuid);
+      this.#facts.state(call, fact);
+    }
+  }
+
+  #replaceGroups(call: Call, fresh: Unique<Group>, groupsBefore: Map<number, Group | undefined>): void {
+    for (const old of call.groups) {
+      const id = old.group_id;
+      const now = fresh.get(id);
+      if (now !== undefined && sameValue(old, now)) continue;
       if (!groupsBefore.has(id)) groupsBefore.set(id, old);
-      if (fresh === undefined) this.groups.delete(id);
+      if (now === undefined) this.groups.delete(id);
     }
-    for (const [id, fresh] of run.groups) {
-      if (!call.groups.has(id) && !groupsBefore.has(id)) groupsBefore.set(id, this.groups.get(id));
-      this.groups.set(id, fresh);
+    if (call.groups.length === 0 && fresh.isEmpty) return;
+    const had = new Set(call.groups.map(groupId));
+    call.groups = fresh.take();
+    for (const group of call.groups) {
+      const id = group.group_id;
+      if (!had.has(id) && !groupsBefore.has(id)) groupsBefore.set(id, this.groups.get(id));
+      this.groups.set(id, group);
     }
-    call.groups = run.groups;
   }
 
   #settleFacts(touchedFacts: Set<string>, dirty: [Set<Call>, Set<Call>]): Set<Dependency> {
     const touched = new Set<Dependency>();
     for (const uuid of touchedFacts) {
-      const fact = this.#factMakers.get(uuid)?.standing();
-      if (fact === undefined) {
-        this.#factMakers.delete(uuid);
-        this.#remove(uuid, touched, dirty);
-        continue;
-      }
-      this.#put(fact, touched, dirty);
+      const fact = this.#facts.get(uuid);
+      if (fact === undefined) this.#remove(uuid, touched, dirty);
+      else this.#put(fact, touched, dirty);
     }
     touchedFacts.clear();
     return touched;
@@ -278,18 +280,5 @@ export class Engine {
       } else if (old === undefined || !sameValue(old, now)) groupsPut.set(id, now);
     }
     return { groups_put: groupsPut, groups_deleted: groupsDeleted };
-  }
-
-  #depend(dependency: Dependency, call: Call): void {
-    const calls = this.#dependents.get(dependency);
-    if (calls === undefined) this.#dependents.set(dependency, new Set([call]));
-    else calls.add(call);
-  }
-
-  #forget(dependency: Dependency, call: Call): void {
-    const calls = this.#dependents.get(dependency);
-    if (calls === undefined) return;
-    calls.delete(call);
-    if (calls.size === 0) this.#dependents.delete(dependency);
   }
 }

@@ -1,16 +1,12 @@
 /**
  * Who made a flow, as a cookie.
  *
- * Owns: the mapping cookie ↔ (rule, owners) of the flows that exist now.
+ * Owns: the mapping of makers to cookies, and back.
  * Promises: a cookie depends on rule, owners and table alone, never on the order of compilation. Two different makers can share a 40-bit hash
  * (about 1 in 200 with 100,000 makers on a datapath); then both are named.
  */
 import { makeCookie } from '../pipeline/cookie.js';
 import type { Provenance } from './contract.js';
-
-interface Maker extends Provenance {
-  references: number;
-}
 
 /** 53-bit hash of a string (two interleaved 32-bit multiply-xorshift lanes). */
 export function hashText(text: string): number {
@@ -26,44 +22,31 @@ export function hashText(text: string): number {
   return 0x1_0000_0000 * (b & 0x1f_ffff) + (a >>> 0);
 }
 
-export class ProvenanceBook {
-  readonly #cookies = new Map<string, bigint>();
-  readonly #makers = new Map<bigint, Map<string, Maker>>();
+/** The cookie for flows of `table` made by `rule` for `owners`. */
+export function cookieOf(table: number, rule: string, owners: readonly string[]): bigint {
+  return makeCookie(table, BigInt(hashText(`${table}|${rule}|${owners.join(' ')}`) % 0x100_0000_0000));
+}
 
-  /** The cookie for flows of `table` made by `rule` for `uuids`, counted as one more flow. */
-  take(table: number, rule: string, uuids: readonly string[]): bigint {
-    const text = `${table}|${rule}|${uuids.join(' ')}`;
-    let cookie = this.#cookies.get(text);
-    if (cookie === undefined) {
-      cookie = makeCookie(table, BigInt(hashText(text) % 0x100_0000_0000));
-      this.#cookies.set(text, cookie);
+/** The makers of the flows there are, by cookie. */
+export class Makers {
+  readonly #byCookie = new Map<bigint, Map<string, Provenance>>();
+
+  constructor(makers: Iterable<readonly [table: number, maker: Provenance]>) {
+    for (const [table, maker] of makers) {
+      const { rule, uuids } = maker;
+      const cookie = cookieOf(table, rule, uuids);
+      const known = this.#byCookie.get(cookie);
+      const text = `${rule}|${uuids.join(' ')}`;
+      if (known === undefined) this.#byCookie.set(cookie, new Map([[text, maker]]));
+      else known.set(text, maker);
     }
-    let makers = this.#makers.get(cookie);
-    if (makers === undefined) this.#makers.set(cookie, (makers = new Map<string, Maker>()));
-    const maker = makers.get(text);
-    if (maker === undefined) makers.set(text, { rule, uuids, references: 1 });
-    else maker.references++;
-    return cookie;
-  }
-
-  /** One flow less. */
-  release(table: number, rule: string, uuids: readonly string[]): void {
-    const text = `${table}|${rule}|${uuids.join(' ')}`;
-    const cookie = this.#cookies.get(text);
-    if (cookie === undefined) return;
-    const makers = this.#makers.get(cookie);
-    const maker = makers?.get(text);
-    if (makers === undefined || maker === undefined || --maker.references > 0) return;
-    this.#cookies.delete(text);
-    makers.delete(text);
-    if (makers.size === 0) this.#makers.delete(cookie);
   }
 
   find(cookie: bigint): Provenance | undefined {
-    const makers = this.#makers.get(cookie);
+    const makers = this.#byCookie.get(cookie);
     if (makers === undefined) return undefined;
     const all = [...makers.values()];
-    if (all.length === 1) return { rule: all[0]!.rule, uuids: all[0]!.uuids };
+    if (all.length === 1) return all[0];
     return { rule: all.map((m) => m.rule).join(' or '), uuids: [...new Set(all.flatMap((m) => m.uuids))].sort() };
   }
 }

@@ -14,8 +14,45 @@ const NOTHING: readonly never[] = [];
 
 /** One key of one index: the records under it, and the sorted list made from them when asked. */
 class IndexEntry {
-  readonly members = new Map<string, RuleRecord>();
-  sorted: readonly RuleRecord[] | undefined;
+  readonly dependency: Dependency;
+  /** By uuid; one alone is kept as it is, and most are alone. */
+  #members: RuleRecord | Map<string, RuleRecord> | undefined;
+  #sorted: readonly RuleRecord[] | undefined;
+
+  constructor(dependency: Dependency) {
+    this.dependency = dependency;
+  }
+
+  get isEmpty(): boolean {
+    return this.#members === undefined;
+  }
+
+  /** In uuid order. */
+  get records(): readonly RuleRecord[] {
+    return (this.#sorted ??=
+      this.#members instanceof Map ? [...this.#members.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1)) : [this.#members!]);
+  }
+
+  put(record: RuleRecord): void {
+    const members = this.#members;
+    this.#sorted = undefined;
+    if (members instanceof Map) members.set(record.uuid, record);
+    else if (members === undefined || members.uuid === record.uuid) this.#members = record;
+    else
+      this.#members = new Map([
+        [members.uuid, members],
+        [record.uuid, record],
+      ]);
+  }
+
+  delete(uuid: string): void {
+    const members = this.#members;
+    this.#sorted = undefined;
+    if (members instanceof Map) {
+      members.delete(uuid);
+      if (members.size === 0) this.#members = undefined;
+    } else if (members?.uuid === uuid) this.#members = undefined;
+  }
 }
 
 class BuiltIndex {
@@ -26,6 +63,10 @@ class BuiltIndex {
   constructor(id: number, index: Index) {
     this.id = id;
     this.index = index;
+  }
+
+  dependency(key: string): Dependency {
+    return `${this.id}/${key}`;
   }
 }
 
@@ -42,14 +83,12 @@ export class RecordStore {
     return this.#records.values();
   }
 
-  /** The records under a key of an index, in uuid order, and the dependency that says so. */
-  all<K extends RecordKind>(index: Index<K>, key: string): { records: readonly RecordOf<K>[]; dependency: Dependency } {
+  /** The records under a key of an index, in uuid order; `depend` is told the dependency that says so. */
+  all<K extends RecordKind>(index: Index<K>, key: string, depend: (dependency: Dependency) => void): readonly RecordOf<K>[] {
     const built = this.#built(index as unknown as Index);
     const entry = built.entries.get(key);
-    const dependency = `${built.id}/${key}`;
-    if (entry === undefined) return { records: NOTHING, dependency };
-    entry.sorted ??= [...entry.members.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
-    return { records: entry.sorted as readonly RecordOf<K>[], dependency };
+    depend(entry?.dependency ?? built.dependency(key));
+    return (entry?.records ?? NOTHING) as readonly RecordOf<K>[];
   }
 
   put(record: RuleRecord, touched: Set<Dependency>): void {
@@ -74,10 +113,9 @@ export class RecordStore {
       for (const key of built.index.keys(record)) {
         const entry = built.entries.get(key);
         if (entry === undefined) continue;
-        entry.members.delete(record.uuid);
-        entry.sorted = undefined;
-        if (entry.members.size === 0) built.entries.delete(key);
-        touched.add(`${built.id}/${key}`);
+        entry.delete(record.uuid);
+        if (entry.isEmpty) built.entries.delete(key);
+        touched.add(entry.dependency);
       }
     }
   }
@@ -98,12 +136,8 @@ export class RecordStore {
 function insert(built: BuiltIndex, record: RuleRecord, touched?: Set<Dependency>): void {
   for (const key of built.index.keys(record)) {
     let entry = built.entries.get(key);
-    if (entry === undefined) {
-      entry = new IndexEntry();
-      built.entries.set(key, entry);
-    }
-    entry.members.set(record.uuid, record);
-    entry.sorted = undefined;
-    touched?.add(`${built.id}/${key}`);
+    if (entry === undefined) built.entries.set(key, (entry = new IndexEntry(built.dependency(key))));
+    entry.put(record);
+    touched?.add(entry.dependency);
   }
 }
