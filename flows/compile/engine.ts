@@ -110,7 +110,7 @@ export class Engine {
       const record = this.store.get(uuid);
       return record?.kind === kind ? (record as RecordOf<K>) : undefined;
     },
-    all: <K extends RecordKind>(index: Index<K>, key: string) => this.store.all(index, key).records,
+    all: <K extends RecordKind>(index: Index<K>, key: string) => this.store.all(index, key),
   };
   /** Calls run since the start; tests hold the cost of a change against it. */
   runs = 0;

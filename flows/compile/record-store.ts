@@ -83,11 +83,11 @@ export class RecordStore {
     return this.#records.values();
   }
 
-  /** The records under a key of an index, in uuid order; `depend` is told the dependency that says so. */
-  all<K extends RecordKind>(index: Index<K>, key: string, depend: (dependency: Dependency) => void): readonly RecordOf<K>[] {
+  /** The records under a key of an index, in uuid order; `depend`, if any, is told the dependency that says so. */
+  all<K extends RecordKind>(index: Index<K>, key: string, depend?: (dependency: Dependency) => void): readonly RecordOf<K>[] {
     const built = this.#built(index as unknown as Index);
     const entry = built.entries.get(key);
-    depend(entry?.dependency ?? built.dependency(key));
+    depend?.(entry?.dependency ?? built.dependency(key));
     return (entry?.records ?? NOTHING) as readonly RecordOf<K>[];
   }
 
