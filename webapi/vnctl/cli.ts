@@ -17,6 +17,7 @@ import { addSecurityCommands } from './security-commands.js';
 import { addResourceCommands } from './resource-commands.js';
 import { Session } from './session.js';
 import { addTopologyCommands } from './topology-commands.js';
+import { addTraceCommand } from './trace-commands.js';
 
 interface GlobalOptions {
   readonly server?: string;
@@ -56,6 +57,7 @@ function buildProgram(io: Io, version: string): Command {
   addRelationCommands(program, session);
   addSecurityCommands(program, session);
   addStatusCommands(program, session);
+  addTraceCommand(program, session);
   addTopologyCommands(program, session);
   addOpenflowCommands(program, io);
   program

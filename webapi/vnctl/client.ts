@@ -51,8 +51,8 @@ export class Client {
   }
 
   /** What changes nothing in the model: there is nothing to wait for. */
-  async act(path: string): Promise<Json> {
-    return (await this.#call('POST', path, {})) as Json;
+  async act(path: string, json?: unknown): Promise<Json> {
+    return (await this.#call('POST', path, json === undefined ? {} : { json })) as Json;
   }
 
   /** Every entity of a collection. */

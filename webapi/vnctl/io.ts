@@ -7,10 +7,12 @@ export interface Io {
   /** All of standard input. */
   readonly stdin: () => Promise<string>;
   readonly readFile: (path: string) => Promise<string>;
+  /** Whether standard output shows colours. */
+  readonly colours: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
-export const EXIT = { ok: 0, error: 1, wait_timeout: 3, usage: 64 } as const;
+export const EXIT = { ok: 0, error: 1, wait_timeout: 3, dropped: 4, undecidable: 5, usage: 64 } as const;
 
 /** Ends a run with lines for the user, one for each reason, and an exit code. */
 export class CliError extends Error {

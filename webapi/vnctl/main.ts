@@ -20,6 +20,7 @@ const io: Io = {
       throw new CliError(EXIT.error, [`${path}: ${code === 'ENOENT' ? 'there is no such file' : message}`]);
     }
   },
+  colours: process.stdout.isTTY && process.env['NO_COLOR'] === undefined,
   env: process.env,
 };
 

@@ -16,6 +16,11 @@ export class Session {
     this.#format = format;
   }
 
+  /** Whether output is for people. */
+  get isTable(): boolean {
+    return this.#format === 'table';
+  }
+
   /** @param table text for people; by default a table of `data`, an entity or a list of them. */
   readonly print = (data: unknown, table?: () => string): void => {
     if (this.#format !== 'table') this.io.out(formatData(data, this.#format));

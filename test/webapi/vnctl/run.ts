@@ -24,8 +24,9 @@ export class Bench {
     this.server = server;
   }
 
-  static async start(): Promise<Bench> {
-    const controller = await startController();
+  /** @param given a vnmgr of its own unless told. */
+  static async start(given?: Vnmgr): Promise<Bench> {
+    const controller = given ?? (await startController());
     const server = await startWebServer({
       controller,
       logger: pino({ level: 'silent' }),
@@ -48,6 +49,7 @@ export class Bench {
         const text = this.files[path];
         return text === undefined ? Promise.reject(new CliError(EXIT.error, [`${path}: there is no such file`])) : Promise.resolve(text);
       },
+      colours: false,
       env: { HOTORI_SERVER: `127.0.0.1:${this.server.address.port}` },
     };
     const code = await runVnctl(argv, io, '1.2.3');

@@ -1,0 +1,98 @@
+/**
+ * `vnctl trace`.
+ *
+ * Promises: the exit code says what becomes of the packet: 0 it arrives, or is answered; 4 it does not; 5 it cannot be known.
+ */
+import { type Command, Option } from 'commander';
+import { parseDocument } from 'yaml';
+import type { TraceAnswer, TraceVerdict } from '../../flows/trace/explain/answer.js';
+import { CliError, EXIT, usageError, type Io } from './io.js';
+import { formatData } from './output.js';
+import type { Session } from './session.js';
+import { coloured, plain, TRACE_FORMATS, traceText, type TraceFormat } from './trace-text.js';
+
+interface TraceOptions {
+  readonly format: TraceFormat;
+  readonly tcp?: string;
+  readonly udp?: string;
+  readonly sctp?: string;
+  readonly icmp?: string | true;
+  readonly df?: boolean;
+  readonly established?: boolean;
+  readonly with?: string;
+  readonly [option: string]: unknown;
+}
+
+/** Options that are parameters of the API under their own names. */
+const NUMBERS = ['source_port', 'icmp_code', 'ttl', 'size'] as const;
+const TEXTS = ['next_hop', 'source_address', 'source_mac', 'revision'] as const;
+
+const EXIT_CODES: Readonly<Record<TraceVerdict, number>> = {
+  delivered: EXIT.ok,
+  answered: EXIT.ok,
+  rejected: EXIT.dropped,
+  dropped: EXIT.dropped,
+  undecidable: EXIT.undecidable,
+};
+
+export function addTraceCommand(program: Command, session: () => Session): void {
+  program
+    .command('trace')
+    .description('say what becomes of a packet and why, by running it through the compiled flows; nothing is sent')
+    .argument('<source>', 'interface, or ADDRESS@NETWORK')
+    .argument('<destination>', 'interface, or an address')
+    .option('--tcp <port>', 'a TCP connection to this port')
+    .option('--udp <port>', 'a UDP datagram to this port')
+    .option('--sctp <port>', 'an SCTP packet to this port')
+    .option('--icmp [type]', 'an ICMP packet of this type; an echo request without, and without any of these')
+    .option('--icmp_code <number>')
+    .option('--source_port <port>')
+    .option('--ttl <number>', 'TTL that the sender gives it')
+    .option('--size <bytes>', 'of the IP packet')
+    .option('--df', 'fragments are forbidden')
+    .option('--established', 'a later packet of a connection that was admitted')
+    .option('--next_hop <address>', 'whom the sender sends it to')
+    .option('--source_address <address>', 'another source address than that of the interface')
+    .option('--source_mac <mac>', 'another source MAC than that of the interface')
+    .option('--revision <revision>', 'the model as it was then')
+    .option('--with <file>', 'a batch to try on top of it, as JSON or YAML; nothing of it is committed')
+    .addOption(new Option('--format <format>', 'how much to show').choices(TRACE_FORMATS).default('hops'))
+    .action(async (source: string, destination: string, options: TraceOptions) => {
+      const { client, io, print, isTable } = session();
+      const question = { source, destination, ...packetOf(options), ...(await changesOf(options, io)) };
+      const answer = (await client.act('/traces', question)) as unknown as TraceAnswer;
+      if (options.format === 'json') io.out(formatData(answer, 'json'));
+      else if (!isTable) print(answer);
+      else io.out(traceText(answer, options.format, io.colours ? coloured : plain));
+      const code = EXIT_CODES[answer.verdict];
+      if (code !== EXIT.ok) throw new CliError(code, []);
+    });
+}
+
+function packetOf(options: TraceOptions): Record<string, unknown> {
+  const named = (['tcp', 'udp', 'sctp', 'icmp'] as const).filter((name) => options[name] !== undefined);
+  if (named.length > 1) throw usageError(`--${named[0]} and --${named[1]} cannot be both`);
+  const [protocol] = named;
+  const packet: Record<string, unknown> = {};
+  if (protocol === 'icmp' && options.icmp !== true) packet['icmp_type'] = numberOf('icmp', options.icmp!);
+  else if (protocol !== undefined && protocol !== 'icmp') packet['destination_port'] = numberOf(protocol, options[protocol]!);
+  for (const name of NUMBERS) if (options[name] !== undefined) packet[name] = numberOf(name, options[name] as string);
+  for (const name of TEXTS) if (options[name] !== undefined) packet[name] = options[name];
+  if (options.df === true) packet['df'] = true;
+  if (options.established === true) packet['ct_state'] = 'established';
+  return protocol === undefined ? packet : { protocol, ...packet };
+}
+
+function numberOf(name: string, text: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw usageError(`--${name}: must be a number, not ${text}`);
+  return Number(text);
+}
+
+async function changesOf(options: TraceOptions, io: Io): Promise<{ readonly with?: unknown }> {
+  const { with: name } = options;
+  if (name === undefined) return {};
+  const document = parseDocument(name === '-' ? await io.stdin() : await io.readFile(name), { prettyErrors: false });
+  const [error] = document.errors;
+  if (error !== undefined) throw new CliError(EXIT.error, [`${name}: neither JSON nor YAML: ${error.message}`]);
+  return { with: document.toJS() as unknown };
+}
