@@ -12,6 +12,7 @@ import { networkSchema, networkServiceSchema, segmentSchema } from '../flows/mod
 import { routerSchema } from '../flows/model/entities/router.js';
 import { policyRouteSchema, routeLinkSchema, routeSchema } from '../flows/model/entities/routing.js';
 import { addressSetSchema, securityGroupRuleSchema, securityGroupSchema } from '../flows/model/entities/security-group.js';
+import { tunnelSchema } from '../flows/model/entities/tunnel.js';
 
 const ipLease = ipLeaseSchema.omit({ kind: true });
 const macLease = macLeaseSchema
@@ -42,6 +43,7 @@ export const VIEWS = {
   datapath_network: datapathNetworkSchema.omit({ kind: true }),
   datapath_segment: datapathSegmentSchema.omit({ kind: true }),
   datapath_route_link: datapathRouteLinkSchema.omit({ kind: true }),
+  tunnel: tunnelSchema.omit({ kind: true }),
   address_set: addressSetSchema.omit({ kind: true }),
   filter: filterSchema.omit({ kind: true }),
 } as const satisfies Record<UserKind, z.ZodObject>;

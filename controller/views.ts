@@ -33,6 +33,7 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'datapath_network':
     case 'datapath_segment':
     case 'datapath_route_link':
+    case 'tunnel':
     case 'address_set':
     case 'filter':
       return shown(entity);

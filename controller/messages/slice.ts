@@ -81,7 +81,7 @@ export interface Condition {
 }
 
 /** What a vna says of its hypervisor: where tunnels to it end. */
-export type ChassisFacts = Pick<Chassis, 'endpoints' | 'encaps'>;
+export type ChassisFacts = Pick<Chassis, 'endpoints' | 'encaps' | 'underlay'>;
 
 /** The identity a vna presents; vnmgr finds the datapath by (dpid) or registers it. */
 export interface DatapathHello {

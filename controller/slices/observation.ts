@@ -11,16 +11,23 @@ import type { DatapathHello } from '../messages/slice.js';
 import type { Observation } from '../transaction/step.js';
 
 const vifsSchema = z.array(vifSchema.pick({ port_name: true, iface_id: true }));
-const factsSchema = chassisSchema.pick({ endpoints: true, encaps: true });
-const NOTHING_SAID = { endpoints: [], encaps: [] };
+const factsSchema = chassisSchema.pick({ endpoints: true, encaps: true, underlay: true });
+const NOTHING_SAID = { endpoints: [], encaps: [], underlay: null };
 
 /** Throws HotoriError `invalid_argument`. */
 export function observationOf(datapath_uuid: string, hello: Omit<DatapathHello, 'bridge'>): Observation {
   const { dpid, node_id } = hello;
   try {
-    const { endpoints, encaps } = factsSchema.parse(hello.chassis ?? NOTHING_SAID);
+    const { endpoints, ...facts } = factsSchema.parse(hello.chassis ?? NOTHING_SAID);
     const canonical = endpoints.map((endpoint) => ({ ...endpoint, address: formatIp(parseIp(endpoint.address)) }));
-    return { verb: 'observe', datapath_uuid, dpid, node_id, vifs: vifsSchema.parse(hello.vifs), chassis: { endpoints: canonical, encaps } };
+    return {
+      verb: 'observe',
+      datapath_uuid,
+      dpid,
+      node_id,
+      vifs: vifsSchema.parse(hello.vifs),
+      chassis: { endpoints: canonical, ...facts },
+    };
   } catch (error) {
     const detail = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
     throw new HotoriError('invalid_argument', `what the vna of ${dpid} (${node_id}) says cannot be understood: ${detail}`, {

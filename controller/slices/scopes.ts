@@ -139,6 +139,8 @@ export class ScopeIndex {
         return this.domainOf(entity.segment_uuid);
       case 'datapath_route_link':
         return this.scopesOf(entity.route_link_uuid);
+      case 'tunnel':
+        return [datapathScope(entity.datapath_uuid), datapathScope(entity.peer_datapath_uuid)];
       case 'interface_port':
         // What NICs are is decided before slices are made.
         return NOWHERE;

@@ -166,6 +166,9 @@ const CREATORS: Creators = {
   datapath_segment: (work, uuid, params) =>
     work.put({ kind: 'datapath_segment', uuid, segment_uuid: params.segment_uuid, ...underlayFrom(work, params) }),
 
+  tunnel: (work, uuid, { datapath_uuid, peer_datapath_uuid, encapsulation, mac2mac }) =>
+    work.put({ kind: 'tunnel', uuid, datapath_uuid, peer_datapath_uuid, encapsulation, mac2mac, ...stamps(work) }),
+
   datapath_route_link: (work, uuid, params) =>
     work.put({ kind: 'datapath_route_link', uuid, route_link_uuid: params.route_link_uuid, ...underlayFrom(work, params) }),
 };

@@ -34,6 +34,7 @@ const UPDATERS: Updaters = {
   interface_port: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   datapath_network: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   datapath_segment: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+  tunnel: (work, entity, params) => work.put({ ...entity, ...given(params) }),
   datapath_route_link: (work, entity, params) => work.put({ ...entity, ...given(params) }),
 
   network(work, entity, params) {

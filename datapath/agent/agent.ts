@@ -131,6 +131,7 @@ export class Agent {
       onSettled: () => this.#onSettled(),
     });
     this.#peers = new Peers(
+      (options.overlay ?? NO_OVERLAY).mode,
       () => this.#overlay.side(),
       () => this.#onPeers(),
     );

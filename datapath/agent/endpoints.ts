@@ -3,7 +3,7 @@
  *
  * Owns: joining what the configuration says with what the underlay's bridge has.
  * Assumes: an address that is not configured is on the device of the bridge of the underlay (its LOCAL port), in the network namespace this process runs in.
- * Promises: a pure function of configuration, rows and addresses; without an address nothing is offered.
+ * Promises: a pure function of configuration, rows and addresses. Without an address nothing is offered, unless others are told it by the model (mode explicit).
  */
 import type { NetworkInterfaceInfo } from 'node:os';
 import type { ChassisFacts } from '../../controller/messages/slice.js';
@@ -42,16 +42,21 @@ const DEFAULT_MTU = 1500;
 
 /** @param devices as os.networkInterfaces gives them */
 export function chassisFacts(
-  { bridge_mappings, addresses, encaps, mac2mac, underlay, mtu }: OverlayOptions,
+  { bridge_mappings, addresses, encaps, mac2mac, underlay, mtu, mode }: OverlayOptions,
   tables: Tables | undefined,
   devices: NodeJS.Dict<NetworkInterfaceInfo[]>,
 ): ChassisFacts {
   const bridge = bridge_mappings[underlay];
   const found = addresses?.map(canonical) ?? (bridge === undefined ? [] : addressesOf(devices[bridge] ?? []));
-  if (found.length === 0) return { endpoints: [], encaps: [] };
+  const isExplicit = mode === 'explicit';
+  if (found.length === 0 && !isExplicit) return { endpoints: [], encaps: [], underlay: null };
   const device = bridge === undefined || tables === undefined ? undefined : localPort(tables, bridge);
-  const endpoint = { mac: mac2mac ? (device?.mac_in_use ?? null) : null, underlay, mtu: mtu ?? device?.mtu ?? DEFAULT_MTU };
-  return { endpoints: found.map((address): ChassisEndpoint => ({ address, ...endpoint })), encaps: [...encaps] };
+  const around = { mac: mac2mac ? (device?.mac_in_use ?? null) : null, underlay, mtu: mtu ?? device?.mtu ?? DEFAULT_MTU };
+  return {
+    endpoints: found.map((address): ChassisEndpoint => ({ address, ...around })),
+    encaps: [...encaps],
+    underlay: isExplicit ? around : null,
+  };
 }
 
 /** Those that others can reach, IPv4 first. */

@@ -16,6 +16,7 @@ import {
   overlayFixedFlows,
   peerDomainFlows,
   peerFlows,
+  wayFlows,
   reachChunkFlows,
   reachFlows,
   tunnelPortFlows,
@@ -64,6 +65,7 @@ const FLOW_RULES = [
   overlayFixedFlows,
   tunnelPortFlows,
   peerFlows,
+  wayFlows,
   tunnelSegmentFlows,
   peerDomainFlows,
   reachFlows,
@@ -120,6 +122,7 @@ class PipelineCompiler implements Compiler {
         case 'peer':
         case 'peer_domain':
         case 'direct_peer':
+        case 'way':
         case 'shared_macs':
         case 'presence':
         case 'reach':

@@ -40,6 +40,7 @@ import {
   type SecurityGroup,
   securityGroupSchema,
 } from './entities/security-group.js';
+import { type Tunnel, tunnelSchema } from './entities/tunnel.js';
 
 export const entitySchema = z.discriminatedUnion('kind', [
   datapathSchema,
@@ -58,6 +59,7 @@ export const entitySchema = z.discriminatedUnion('kind', [
   datapathNetworkSchema,
   datapathSegmentSchema,
   datapathRouteLinkSchema,
+  tunnelSchema,
   addressSetSchema,
   filterSchema,
   policyClassSchema,
@@ -80,6 +82,7 @@ export type Entity =
   | NetworkService
   | InterfacePort
   | DatapathLink
+  | Tunnel
   | AddressSet
   | Filter
   | PolicyClass
@@ -107,6 +110,7 @@ export const KINDS = {
   datapath_network: { collection: 'datapath_networks', prefix: 'dpn' },
   datapath_segment: { collection: 'datapath_segments', prefix: 'dpseg' },
   datapath_route_link: { collection: 'datapath_route_links', prefix: 'dprl' },
+  tunnel: { collection: 'tunnels', prefix: 't' },
   address_set: { collection: 'address_sets', prefix: 'as' },
   filter: { collection: 'filters', prefix: 'fil' },
 } as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;

@@ -10,6 +10,7 @@ import type { DatapathLink } from './entities/datapath.js';
 import type { Network } from './entities/network.js';
 import type { Route } from './entities/routing.js';
 import type { SecurityGroup } from './entities/security-group.js';
+import { pairOf, type Tunnel } from './entities/tunnel.js';
 import { referrerKeys } from './references.js';
 import { destination, subnets, type Subnet } from './subnets.js';
 
@@ -23,6 +24,9 @@ export const vifIfaceKey = (ifaceId: string) => `vif-iface:${ifaceId}`;
 export const vifPortKey = (portName: string) => `vif-port:${portName}`;
 /** The row of a datapath for a network, segment or route link. */
 export const linkKey = (datapath: string, target: string) => `link:${datapath}|${target}`;
+/** The tunnel between two datapaths. */
+export const tunnelKey = (tunnel: Pick<Tunnel, 'datapath_uuid' | 'peer_datapath_uuid'>) =>
+  `tunnel:${pairOf(tunnel.datapath_uuid, tunnel.peer_datapath_uuid)}`;
 export const linkMacKey = (mac: string) => `linkmac:${mac}`;
 export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
 export const ruleKey = (rule: string) => `rule:${rule}`;
@@ -77,6 +81,9 @@ export function setKeys(entity: Entity): string[] {
     case 'datapath_segment':
     case 'datapath_route_link':
       keys.push(linkKey(entity.datapath_uuid, linkTarget(entity)), linkMacKey(entity.mac_address));
+      break;
+    case 'tunnel':
+      keys.push(tunnelKey(entity));
       break;
     case 'policy_class':
       keys.push(groupSetKey(entity.security_group_uuids));

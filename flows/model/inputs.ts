@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import type { UserKind } from './entities.js';
+import { encapsulation } from './entities/presence.js';
 import { TIERS } from './entities/security-group.js';
 import {
   displayName,
@@ -315,6 +316,22 @@ const datapathRouteLink = {
   update: z.strictObject(underlay.update),
 };
 
+const encapsulationText = 'What the two use, whatever they prefer; both have to offer it. null: what both offer and prefer most.';
+const mac2macText = 'Whether frames may go without a tunnel where both ends are on one L2 and allow it.';
+const tunnel = {
+  create: z.strictObject({
+    uuid: ownUuid('tunnel'),
+    datapath_uuid: reference('datapath').describe('One end.'),
+    peer_datapath_uuid: reference('datapath').describe('The other end.'),
+    encapsulation: encapsulation.nullable().default(null).describe(encapsulationText),
+    mac2mac: z.boolean().default(true).describe(mac2macText),
+  }),
+  update: z.strictObject({
+    encapsulation: encapsulation.nullable().optional().describe(encapsulationText),
+    mac2mac: z.boolean().optional().describe(mac2macText),
+  }),
+};
+
 /** Parameters of create and update of every kind a user can create. */
 export const INPUTS = {
   datapath,
@@ -333,6 +350,7 @@ export const INPUTS = {
   datapath_network: datapathNetwork,
   datapath_segment: datapathSegment,
   datapath_route_link: datapathRouteLink,
+  tunnel,
   address_set: addressSet,
   filter,
 } as const satisfies Record<UserKind, { readonly create: z.ZodObject; readonly update: z.ZodObject }>;

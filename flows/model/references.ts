@@ -122,6 +122,8 @@ const REFERENCES: readonly ReferenceField[] = [
     targets: (e) => [e.route_link_uuid],
     on_delete: 'goes_along',
   }),
+  field({ from: 'tunnel', field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
+  field({ from: 'tunnel', field: 'peer_datapath_uuid', to: 'datapath', targets: (e) => [e.peer_datapath_uuid], on_delete: 'goes_along' }),
   ...(['datapath_network', 'datapath_segment', 'datapath_route_link'] as const).flatMap((from) => [
     field({ from, field: 'datapath_uuid', to: 'datapath', targets: (e) => [e.datapath_uuid], on_delete: 'goes_along' }),
     field({ from, field: 'interface_uuid', to: 'interface', targets: (e) => [e.interface_uuid], on_delete: 'goes_along' }),

@@ -72,6 +72,20 @@ export interface Peer {
   readonly peer_key: number;
 }
 
+/** By which addresses packets of an L2 domain go to a hypervisor and come from there, where rows say so (overlay mode explicit). */
+export interface Way {
+  readonly kind: 'way';
+  /** `way-<segment>-<datapath uuid>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly datapath_uuid: string;
+  /** Underlay addresses here and there. */
+  readonly local: string;
+  readonly remote: string;
+  /** Both are in one network. */
+  readonly same_underlay: boolean;
+}
+
 /** A peer on the same physical L2, to which frames may go without a tunnel. */
 export interface DirectPeer {
   readonly kind: 'direct_peer';
@@ -239,6 +253,7 @@ export type Fact =
   | RemoteNic
   | Peer
   | DirectPeer
+  | Way
   | SharedMacs
   | PeerDomain
   | Presence

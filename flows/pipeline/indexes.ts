@@ -6,6 +6,7 @@
 import { cidrOf, networkIp, type Cidr } from '../net/cidr.js';
 import { formatIp, parseIpv4, parseIpv6 } from '../net/ip.js';
 import type { Route } from '../model/entities/routing.js';
+import { pairOf } from '../model/entities/tunnel.js';
 import { FILTERED, FLOOD_CHUNKS, UNKNOWN_HOLDERS, type Nic } from './facts.js';
 import { shortHash } from './short-hash.js';
 import { index } from './rule.js';
@@ -68,6 +69,9 @@ export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_ke
 /** Rows that name a network, or a segment, for a datapath. */
 export const networkRowsOf = index('datapath_network', (r) => [`${r.datapath_uuid} ${r.network_uuid}`]);
 export const segmentRowsOf = index('datapath_segment', (r) => [`${r.datapath_uuid} ${r.segment_uuid}`]);
+/** What is said of a pair of datapaths, by `pairOf` the two. */
+export const tunnelsOfPair = index('tunnel', (r) => [pairOf(r.datapath_uuid, r.peer_datapath_uuid)]);
+export const networksOfSegment = index('network', (r) => (r.segment_uuid === null ? [] : [r.segment_uuid]));
 /** Chassis whose datapath uuids have one hash: nearly always one. */
 export const chassisWithHash = index('chassis', (r) => [String(peerHash(r.datapath_uuid))]);
 

@@ -5,9 +5,18 @@
  * Promises: both ends come to the same answer from the two records, whichever they call their own.
  */
 import { encapsulation, type Chassis, type ChassisEndpoint, type Encapsulation } from '../model/entities/presence.js';
+import type { Tunnel } from '../model/entities/tunnel.js';
 
 /** A hypervisor's own side of a pair. */
-export type Side = Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps'>;
+export type Side = Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps' | 'underlay'>;
+
+/** What is said of a pair beyond what its hypervisors report. */
+export interface Terms {
+  /** The addresses to be used, canonical text; absent: the best that both report. */
+  readonly ends?: { readonly local: string; readonly remote: string } | undefined;
+  /** Absent: the best encapsulation that both offer, and frames without a tunnel wherever they can go. */
+  readonly tunnel?: Pick<Tunnel, 'encapsulation' | 'mac2mac'> | undefined;
+}
 
 export interface Pairing {
   readonly encap: Encapsulation;
@@ -19,9 +28,10 @@ export interface Pairing {
 }
 
 /** Why two hypervisors cannot reach each other. */
-export type Unpaired = 'no_common_encapsulation' | 'no_common_family';
+export type Unpaired = 'no_common_encapsulation' | 'no_common_family' | 'encapsulation_not_offered';
 
 const INNER_ETHERNET = 14;
+const USUAL_MTU = 1500;
 /** Header of the encapsulation with all that we put into it: UDP 8, Geneve 8 and an option of 8; UDP 8, VXLAN 8; GRE 4 and a key of 4. */
 const HEADER = { geneve: 24, vxlan: 16, gre: 8 } as const satisfies Record<Encapsulation, number>;
 
@@ -59,21 +69,43 @@ function commonAddresses(first: Side, second: Side): readonly [ChassisEndpoint, 
 }
 
 /** Whether frames may go between two hypervisors as they are, and the longest IP packet in them: both have, and allow it on, one physical L2. */
-export function directMtu(own: Side, other: Side): number | undefined {
-  const onL2 = own.endpoints.flatMap((one) =>
-    other.endpoints.flatMap((end) =>
+export function directMtu(own: Side, other: Side, { tunnel }: Pick<Terms, 'tunnel'> = {}): number | undefined {
+  if (tunnel?.mac2mac === false) return undefined;
+  const onL2 = placesOf(own).flatMap((one) =>
+    placesOf(other).flatMap((end) =>
       one.underlay === end.underlay && one.mac !== null && end.mac !== null ? [Math.min(one.mtu, end.mtu)] : [],
     ),
   );
   return onL2.length === 0 ? undefined : Math.min(...onL2);
 }
 
-export function pairingOf(own: Side, other: Side): Pairing | Unpaired {
-  const encap = commonEncapsulation(own, other);
+/** Where a hypervisor is attached, whether or not it says its address there. */
+function placesOf({ endpoints, underlay }: Side): readonly NonNullable<Chassis['underlay']>[] {
+  return underlay === null ? endpoints : [...endpoints, underlay];
+}
+
+/** What is known of an address that somebody else says a hypervisor has. */
+function endpointAt({ endpoints, underlay }: Side, address: string): ChassisEndpoint {
+  const around = underlay ?? endpoints[0] ?? { mac: null, underlay: '', mtu: USUAL_MTU };
+  return endpoints.find((end) => end.address === address) ?? { ...around, address };
+}
+
+function endsOf(own: Side, other: Side, ends: Terms['ends']): readonly [ChassisEndpoint, ChassisEndpoint] | undefined {
+  if (ends !== undefined) {
+    const [local, remote] = [endpointAt(own, ends.local), endpointAt(other, ends.remote)];
+    return familyOf(local) === familyOf(remote) ? [local, remote] : undefined;
+  }
+  if (own.datapath_uuid < other.datapath_uuid) return commonAddresses(own, other);
+  const found = commonAddresses(other, own);
+  return found && [found[1], found[0]];
+}
+
+export function pairingOf(own: Side, other: Side, terms: Terms = {}): Pairing | Unpaired {
+  const encap = terms.tunnel?.encapsulation ?? commonEncapsulation(own, other);
   if (encap === undefined) return 'no_common_encapsulation';
-  const isFirst = own.datapath_uuid < other.datapath_uuid;
-  const ends = isFirst ? commonAddresses(own, other) : commonAddresses(other, own);
+  if (![own, other].every(({ encaps }) => encaps.includes(encap))) return 'encapsulation_not_offered';
+  const ends = endsOf(own, other, terms.ends);
   if (ends === undefined) return 'no_common_family';
-  const [local, remote] = isFirst ? ends : [ends[1], ends[0]];
+  const [local, remote] = ends;
   return { encap, local, remote, mtu: Math.min(local.mtu, remote.mtu) - overheadOf(encap, familyOf(local)) };
 }

@@ -27,7 +27,7 @@ export interface LocalPort {
 }
 
 /** Which hypervisor this is, as it reported itself. What vna knows itself; without it nothing beyond this hypervisor is compiled. */
-export interface Here extends Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps'> {
+export interface Here extends Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps' | 'underlay'> {
   readonly kind: 'here';
   readonly uuid: 'here';
   /** `auto`: segments cross to every peer that has ports in their domain; `explicit`: only where both ends are named for them. */

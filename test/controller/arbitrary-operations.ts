@@ -23,6 +23,7 @@ const uuids = {
   datapath_network: ['dpn-1', 'dpn-2', 'dpn-3'],
   datapath_segment: ['dpseg-1'],
   datapath_route_link: ['dprl-1'],
+  tunnel: ['t-1', 't-2'],
   address_set: ['as-1', 'as-2'],
   filter: ['fil-1', 'fil-2'],
 } as const satisfies Record<UserKind, readonly string[]>;
@@ -126,6 +127,7 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
     { route_link_uuid: of('route_link'), ...underlay },
     { requiredKeys: ['route_link_uuid', ...underlayKeys] },
   ),
+  tunnel: fc.record({ datapath_uuid: of('datapath'), peer_datapath_uuid: of('datapath'), encapsulation: pick('gre', null) }),
   address_set: fc.record({ addresses: fc.subarray(['10.0.0.0/24', 'fd00::/8', '10.0.1.7/32']) }),
   filter: fc.record({
     interface_uuid: of('interface'),
@@ -161,6 +163,7 @@ const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> 
     { requiredKeys: [] },
   ),
   policy_route: fc.record({ priority: pick(1, 2, 3) }),
+  tunnel: fc.record({ encapsulation: pick('vxlan', null), mac2mac: fc.boolean() }, { requiredKeys: [] }),
   router: fc.record({ networks: routerNetworks, routes: routerRoutes }, { requiredKeys: [] }),
   address_set: fc.record({ addresses: fc.subarray(['10.0.0.0/24', 'fd00::/8', '10.0.1.7/32']) }),
   filter: fc.record({ ingress_passthrough: fc.boolean() }),

@@ -47,6 +47,7 @@ const setting: Operation[] = [
     ip_lease_uuid: 'il-host',
     mac_address: '02:00:00:bb:00:01',
   }),
+  create('tunnel', { uuid: 't-1', datapath_uuid: 'dp-1', peer_datapath_uuid: 'dp-2', encapsulation: 'vxlan' }),
 ];
 
 const update = (kind: UserKind, uuid: string, params: Params): Operation => ({ verb: 'update', kind, uuid, params });
@@ -386,6 +387,21 @@ describe('a transaction is refused', () => {
         mac_address: '02:00:00:BB:00:01',
       }),
       ['conflict /mac_address: 02:00:00:bb:00:01 is taken by dpn-2'],
+    ],
+    [
+      'for a tunnel from a datapath to itself',
+      create('tunnel', { datapath_uuid: 'dp-2', peer_datapath_uuid: 'dp-2' }),
+      ['invariant_violated /peer_datapath_uuid: must be another datapath than datapath_uuid'],
+    ],
+    [
+      'for a second tunnel between two datapaths',
+      create('tunnel', { datapath_uuid: 'dp-2', peer_datapath_uuid: 'dp-1' }),
+      ['conflict : dp-2 and dp-1 have a tunnel already, t-1'],
+    ],
+    [
+      'for a tunnel in an encapsulation that there is not',
+      create('tunnel', { datapath_uuid: 'dp-2', peer_datapath_uuid: 'dp-1', encapsulation: 'stt' }),
+      [expect.stringMatching(/^invalid_argument \/encapsulation: .*geneve/)],
     ],
     [
       'for an underlay by a VM',

@@ -87,6 +87,8 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         return domains.has(segmentDomain.get(entity.segment_uuid)!);
       case 'datapath_route_link':
         return linkInDomain(entity.route_link_uuid);
+      case 'tunnel':
+        return [entity.datapath_uuid, entity.peer_datapath_uuid].includes(datapath);
       case 'interface_port':
         return false;
       case 'mac_lease': {

@@ -278,6 +278,7 @@ describe('the chassis', () => {
   const at = (address: string): ChassisFacts => ({
     endpoints: [{ address, mac: null, underlay: 'underlay', mtu: 1500 }],
     encaps: ['geneve'],
+    underlay: null,
   });
   const chassis = (vna: Vna) => vna.uuids().flatMap((uuid) => (uuid.startsWith('ch-') ? vna.slice.get(uuid)! : []));
 

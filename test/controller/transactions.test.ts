@@ -96,6 +96,8 @@ describe('creating', () => {
       create('datapath_network', { uuid: 'dpn-1', datapath_uuid: 'dp-1', network_uuid: 'nw-1', interface_uuid: 'if-host' }),
       create('datapath_segment', { uuid: 'dpseg-1', datapath_uuid: 'dp-1', segment_uuid: 'seg-1', interface_uuid: 'if-host' }),
       create('datapath_route_link', { uuid: 'dprl-1', datapath_uuid: 'dp-1', route_link_uuid: 'rl-1', interface_uuid: 'if-host' }),
+      create('datapath', { uuid: 'dp-2', display_name: '', dpid: 'b', node_id: 'n2' }),
+      create('tunnel', { uuid: 't-1', datapath_uuid: 'dp-2', peer_datapath_uuid: 'dp-1' }),
       create('policy_route', { route_link_uuid: 'rl-1', priority: 1, type: 'blackhole' }),
       create('router', { networks: [{ network_uuid: 'nw-1', ip_address: '10.0.0.2' }] }),
       create('address_set', { uuid: 'as-1', addresses: ['10.0.0.0/8'] }),

@@ -2,29 +2,22 @@
  * OpenVNet's integration environment: three hypervisors, two on one L2 and the third behind a router, two VMs on each, attached by port name.
  *
  * Owns: the lab, the six VMs, the Hotori of the moment. Nothing is registered by itself and nothing crosses unless it is said (`auto_register: false`,
- * `overlay.mode: explicit`); everything is said in the forms of OpenVNet's vnctl.
+ * `overlay.mode: explicit`), nor does any agent say where tunnels end; everything is said in the forms of OpenVNet's vnctl.
  * Promises: a scenario begins with an empty model and VMs that know nothing; the switches keep what the scenario before left in them.
  */
 import path from 'node:path';
 import { parseIpv4 } from '../../flows/net/ip.js';
 import { parseMac } from '../../flows/net/mac.js';
-import { eventually } from '../lab/eventually.js';
 import { Fleet, type FleetRedis } from '../lab/fleet.js';
 import { Hotori } from '../lab/hotori.js';
-import { Lab } from '../lab/lab.js';
+import type { Lab } from '../lab/lab.js';
 import type { Ovs } from '../lab/ovs.js';
 import { UNDERLAY_BRIDGE, type Underlay } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
 import { checkFabric, type FabricVm } from './fabric-check.js';
 import { base, dpidOf, hostOf, vmMac, type VnctlRequest } from './openvnet-requests.js';
+import { askName, sayName, startThree } from './three-hypervisors.js';
 
-/** Where VMs say their names. */
-const NAME_PORT = 7;
-const PLACES = [
-  [1, 10],
-  [1, 11],
-  [2, 10],
-] as const;
 export const VMS = [1, 2, 3, 4, 5, 6] as const;
 
 /** What a VM got when it asked every address of the plan: names by address. */
@@ -50,18 +43,12 @@ export class OpenvnetWorld {
     this.#idle = idle;
   }
 
-  static async start(): Promise<OpenvnetWorld> {
-    const lab = await Lab.create();
-    try {
-      const underlay = await lab.addUnderlay();
-      for (const [i, [segment, host]] of PLACES.entries()) await underlay.attach(await lab.addHypervisor(`hv${i + 1}`), segment, host);
+  static start(): Promise<OpenvnetWorld> {
+    return startThree(async (lab, underlay) => {
       const world = new OpenvnetWorld(lab, underlay, await lab.addDummySwitch());
       await world.#addVms();
       return world;
-    } catch (error) {
-      await lab.destroy();
-      throw error;
-    }
+    });
   }
 
   async #addVms(): Promise<void> {
@@ -69,10 +56,8 @@ export class OpenvnetWorld {
       const { ovs } = this.lab.hypervisors[Math.ceil(n / 2) - 1]!;
       if (n % 2 === 1) await ovs.addBridge();
       this.vms.push(await this.lab.addVm(this.lab.hypervisors[Math.ceil(n / 2) - 1]!, { name: `if-v${n}`, mac: vmMac(n), mtu: 1442 }));
-      this.vm(n).spawn([process.execPath, '-e', `require('net').createServer((s) => s.end('vm${n}')).listen(${NAME_PORT})`]);
     }
-    for (const vm of this.vms)
-      await eventually(`${vm.name} listening`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${NAME_PORT}`));
+    await Promise.all(VMS.map((n) => sayName(this.vm(n), `vm${n}`)));
   }
 
   get hotori(): Hotori {
@@ -111,8 +96,7 @@ export class OpenvnetWorld {
     const options = {
       dir,
       ovs: this.#idle,
-      vna: this.underlay.attachments.map(({ hypervisor: { ovs }, ipv4 }, i) => ({
-        overlay: { address: [ipv4] },
+      vna: this.underlay.attachments.map(({ hypervisor: { ovs } }, i) => ({
         ovsdb: ovs.ovsdbEndpoint,
         datapath_type: ovs.datapathType,
         node_id: `vna${i + 1}`,
@@ -184,11 +168,7 @@ export class OpenvnetWorld {
       vms.map(async (n) => {
         const others = new Set([...this.addresses.values()].filter((address) => address !== this.addresses.get(n)));
         const answers = await Promise.all(
-          [...others]
-            .sort()
-            .map(
-              async (address) => [address, (await this.vm(n).exec(['nc', '-N', '-w', '2', address, String(NAME_PORT)])).stdout] as const,
-            ),
+          [...others].sort().map(async (address) => [address, await askName(this.vm(n), address)] as const),
         );
         return [`vm${n}`, Object.fromEntries(answers.filter(([, name]) => name !== ''))] as const;
       }),

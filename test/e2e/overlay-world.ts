@@ -22,20 +22,13 @@ import { Random } from '../oracle/random.js';
 import type { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
 import type { Hotori, Json } from '../lab/hotori.js';
-import { Lab } from '../lab/lab.js';
+import type { Lab } from '../lab/lab.js';
 import { UNDERLAY_BRIDGE, type Attachment, type Underlay } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
+import { askName, sayName, startThree } from './three-hypervisors.js';
 import { post } from './world.js';
 
 const SAMPLED_PACKETS = 40;
-/** Where VMs say their names. */
-const NAME_PORT = 7;
-/** [L2, host] of each hypervisor. */
-const PLACES = [
-  [1, 10],
-  [1, 11],
-  [2, 10],
-] as const;
 
 /** Per hypervisor, what its entry of `vna:` says of the overlay. */
 export type OverlaySettings = readonly [object, object, object];
@@ -53,19 +46,13 @@ export class OverlayWorld {
     this.hotori = hotori;
   }
 
-  static async start(settings: (places: readonly Attachment[]) => OverlaySettings, args: readonly string[] = []): Promise<OverlayWorld> {
-    const lab = await Lab.create();
-    try {
-      const underlay = await lab.addUnderlay();
-      for (const [i, [segment, host]] of PLACES.entries()) await underlay.attach(await lab.addHypervisor(`hv${i + 1}`), segment, host);
+  static start(settings: (places: readonly Attachment[]) => OverlaySettings, args: readonly string[] = []): Promise<OverlayWorld> {
+    return startThree(async (lab, underlay) => {
       const hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna: entries(underlay, settings), args });
       const world = new OverlayWorld(lab, underlay, hotori);
       await world.#define();
       return world;
-    } catch (error) {
-      await lab.destroy();
-      throw error;
-    }
+    });
   }
 
   async #define(): Promise<void> {
@@ -93,11 +80,7 @@ export class OverlayWorld {
         const { ipv4_address, ipv6_address } = addressesOf(i + 1);
         await vm.configure(`${ipv4_address}/24`);
         await vm.configure(`${ipv6_address}/64`);
-        vm.spawn([
-          process.execPath,
-          '-e',
-          `require('net').createServer((s) => s.on('error', () => {}).end('${vm.name}')).listen(${NAME_PORT}, '::')`,
-        ]);
+        await sayName(vm, vm.name);
       }),
     );
     await this.untilReady();
@@ -111,7 +94,6 @@ export class OverlayWorld {
         const revision = await ovs.vsctl('--if-exists', 'get', 'Interface', vm.name, 'external_ids:hotori-installed-revision');
         return revision.trim() !== '';
       });
-      await listeningOn(vm, NAME_PORT);
     }
     await this.hotori.untilInstalled();
   }
@@ -128,9 +110,8 @@ export class OverlayWorld {
         for (const n of [1, 3, 5]) {
           if (n === i + 1 - (i % 2)) continue;
           for (const address of Object.values(addressesOf(n))) {
-            const ask = async () => (await vm.exec(['nc', '-N', '-w', '2', address, String(NAME_PORT)])).stdout;
             // The first packet of all waits for the underlay's neighbours and may be lost.
-            answers[`${vm.name}>${address}`] = (await ask()) || (await ask());
+            answers[`${vm.name}>${address}`] = (await askName(vm, address)) || (await askName(vm, address));
           }
         }
       }),
@@ -243,10 +224,6 @@ function entries(underlay: Underlay, settings: (places: readonly Attachment[]) =
     bridge_mappings: { [(overlays[i] as { underlay?: string }).underlay ?? 'underlay']: UNDERLAY_BRIDGE },
     overlay: overlays[i],
   }));
-}
-
-export async function listeningOn(vm: Vm, port: number): Promise<void> {
-  await eventually(`${vm.name} listening on ${port}`, async () => (await vm.run(['ss', '-ltnH'])).includes(`:${port} `));
 }
 
 /** Resolves when a tcpdump is under way. */

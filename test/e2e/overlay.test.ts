@@ -1,8 +1,9 @@
 import { DROP_REASONS } from '../../flows/pipeline/tables.js';
 import { eventually } from '../lab/eventually.js';
 import type { Vm } from '../lab/vm.js';
-import { listening, listeningOn, OverlayWorld, stopped } from './overlay-world.js';
+import { listening, OverlayWorld, stopped } from './overlay-world.js';
 import { CHAIN, CHAIN_END, chainHop, defineTenantChains, hopsOf, numbers } from './tenant-chains.js';
+import { listeningOn } from './three-hypervisors.js';
 import { post } from './world.js';
 
 const ENCAPSULATED = '(udp port 6081 or udp port 4789 or proto gre or ip6 proto gre)';

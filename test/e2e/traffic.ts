@@ -82,11 +82,12 @@ function resultOf(output: string): StreamResult {
   return { sent, lost: missing.length, flowingAgain, lostAfter: (time) => missing.filter((seq) => sentAt(seq, answered) >= time).length };
 }
 
-/** Between the answers before and after it, as even as they are sent. */
+/** Between the answers before and after it, as even as they are sent; before all times where none is before it, after all where none is after. */
 function sentAt(seq: number, answered: ReadonlyMap<number, number>): number {
-  let [before, after] = [seq, seq];
-  while (before > 0 && !answered.has(before)) before -= 1;
-  while (!answered.has(after)) after += 1;
+  const seqs = [...answered.keys()].sort((a, b) => a - b);
+  const [before, after] = [seqs.findLast((one) => one < seq), seqs.find((one) => one > seq)];
+  if (after === undefined) return Infinity;
+  if (before === undefined) return -Infinity;
   const [from, to] = [answered.get(before)!, answered.get(after)!];
   return from + ((to - from) * (seq - before)) / (after - before);
 }

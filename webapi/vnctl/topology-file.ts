@@ -27,6 +27,7 @@ export const ORDER: readonly UserKind[] = [
   'datapath_network',
   'datapath_segment',
   'datapath_route_link',
+  'tunnel',
 ];
 
 export interface TopologyEntity {

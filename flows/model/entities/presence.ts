@@ -33,6 +33,9 @@ export const chassisEndpointSchema = z.strictObject({
   mtu: z.int().min(576).max(65535),
 });
 
+/** What a hypervisor's tunnel address has around it, whatever the address is. */
+export const chassisUnderlaySchema = chassisEndpointSchema.omit({ address: true });
+
 /** What a vna says of its hypervisor; managed by vnmgr, not visible in REST. A datapath without one was never attached. uuid is `ch-` and the datapath's uuid. */
 export const chassisSchema = z.strictObject({
   kind: z.literal('chassis'),
@@ -42,6 +45,8 @@ export const chassisSchema = z.strictObject({
   endpoints: z.array(chassisEndpointSchema).max(16),
   /** Encapsulations it can send and receive, the preferred one first. */
   encaps: z.array(encapsulation),
+  /** Where its rows say by which addresses it is reached (overlay.mode explicit): what those addresses have around them. null: `endpoints` say it all. */
+  underlay: chassisUnderlaySchema.nullable().default(null),
 });
 
 export type VifRecord = Readonly<z.infer<typeof vifSchema>>;

@@ -1,11 +1,11 @@
 /**
- * Rows of datapaths for networks, segments and route links: one per pair, through an interface of the hypervisor itself.
+ * Rows of datapaths for networks, segments and route links: one per pair, through an interface of the hypervisor itself. And tunnels: one per pair of datapaths.
  *
  * Whether the interface is on that datapath is not checked: it may get there later, and until then the row has no endpoint.
  */
 import type { DatapathLink } from '../entities/datapath.js';
 import type { IpLease } from '../entities/interface.js';
-import { linkKey, linkMacKey, linkTarget } from '../indexes.js';
+import { linkKey, linkMacKey, linkTarget, tunnelKey } from '../indexes.js';
 import { entityOf, LINK_KINDS, referrers } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 
@@ -15,6 +15,15 @@ export function checkLinksBy(check: Check, lease: IpLease, complain: Complain): 
     for (const link of referrers(check.view, kind, lease.uuid))
       if (!check.touched(link.uuid) && link.interface_uuid !== lease.interface_uuid)
         complain('interface_uuid', `${link.uuid} has it as an address of ${link.interface_uuid}`);
+}
+
+export function checkTunnel(check: Check, { after }: Change<'tunnel'>): void {
+  if (after === undefined) return;
+  const { datapath_uuid, peer_datapath_uuid } = after;
+  const complain = complainAbout(check, after);
+  if (datapath_uuid === peer_datapath_uuid) complain('peer_datapath_uuid', 'must be another datapath than datapath_uuid');
+  for (const uuid of check.view.lookup(tunnelKey(after)))
+    if (uuid !== after.uuid) complain('', `${datapath_uuid} and ${peer_datapath_uuid} have a tunnel already, ${uuid}`, 'conflict');
 }
 
 export function checkDatapathLink(check: Check, { after }: Change<DatapathLink['kind']>): void {

@@ -11,7 +11,7 @@ import { dpidKey } from '../indexes.js';
 import { referencesFrom, referencesTo } from '../references.js';
 import { referrers } from '../view.js';
 import { complainAbout, few, type Change, type Check } from './check.js';
-import { checkDatapathLink } from './datapath-link-checks.js';
+import { checkDatapathLink, checkTunnel } from './datapath-link-checks.js';
 import { checkInterface, checkInterfacePort, checkNetworkService } from './interface-checks.js';
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
@@ -54,6 +54,8 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
     case 'datapath_segment':
     case 'datapath_route_link':
       return checkDatapathLink(check, change as Change<DatapathLink['kind']>);
+    case 'tunnel':
+      return checkTunnel(check, change as Change<'tunnel'>);
     case 'filter':
       return checkFilter(check, change as Change<'filter'>);
     case 'address_set':

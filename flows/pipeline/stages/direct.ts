@@ -12,6 +12,7 @@ import { UNKNOWN_HOLDERS } from '../facts.js';
 import { floodSetsOfSegment } from '../indexes.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
+import { wayUuid } from './crossing.js';
 import { directUuid, peerUuid } from './overlay-facts.js';
 
 const ETHERNET = 14;
@@ -46,6 +47,8 @@ export const directOutFlows = rule('direct out', 'presence', ({ segment_key, pol
   const port = look.get('underlay_port', 'underlay');
   if (peer === undefined || direct?.settled !== true || port === undefined) return;
   if (look.get('shared_macs', `shared-${segment_key}`) !== undefined) return;
+  if (look.get('here', 'here')?.overlay_mode === 'explicit' && look.get('way', wayUuid(segment_key, datapath_uuid))?.same_underlay !== true)
+    return;
   // What a router sends has the router's MAC, which is on every hypervisor.
   const match = [regMatch('peer', peer.peer_key), regMatch('segment', segment_key), regMatch('router', 0), regMatch('multicast', 0)];
   const fits = apply(regLoad('overlay_mtu', direct.mtu), {

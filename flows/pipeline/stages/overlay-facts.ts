@@ -5,11 +5,12 @@
  * Assumes: the slice has the bindings and the chassis of every hypervisor that shares a routing domain with this one.
  * Promises: without knowing which hypervisor this is, nothing is anywhere else. In the explicit mode a segment crosses only where `mayCross` says so.
  */
-import { chassisWithHash, chunkOfPeer, floodClasses, peerHash, reachChunkUuid, reachUuid } from '../indexes.js';
+import { pairOf, type Tunnel } from '../../model/entities/tunnel.js';
+import { chassisWithHash, chunkOfPeer, floodClasses, peerHash, reachChunkUuid, reachUuid, tunnelsOfPair } from '../indexes.js';
 import { directMtu } from '../pairing.js';
-import { rule, type Rule } from '../rule.js';
+import { rule, type Here, type Lookup, type Rule } from '../rule.js';
 import { attachments, speaksIpv6 } from './attachments.js';
-import { mayCross } from './crossing.js';
+import { mayCross, networkWayFacts, segmentWayFacts } from './crossing.js';
 
 export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit) => {
   const here = look.get('here', 'here');
@@ -63,14 +64,25 @@ export const directPeerFacts = rule('direct peer', 'chassis', (chassis, look, em
   const here = look.get('here', 'here');
   const { datapath_uuid } = chassis;
   if (here === undefined || datapath_uuid === here.datapath_uuid) return;
-  const mtu = directMtu(here, chassis);
+  const mtu = directMtu(here, chassis, { tunnel: tunnelTo(here, datapath_uuid, look) });
   if (mtu === undefined || look.get('underlay_port', 'underlay') === undefined) return;
   const settled = here.settled_peers.includes(datapath_uuid);
   emit.fact({ kind: 'direct_peer', uuid: directUuid(datapath_uuid), datapath_uuid, mtu, settled });
 });
 
+/** What is said of the pair of here and there. */
+export function tunnelTo(here: Here, datapathUuid: string, look: Lookup): Tunnel | undefined {
+  return look.all(tunnelsOfPair, pairOf(here.datapath_uuid, datapathUuid))[0];
+}
+
 export const directUuid = (datapathUuid: string) => `direct-${datapathUuid}`;
 
 export const peerUuid = (datapathUuid: string) => `peer-${datapathUuid}`;
 
-export const OVERLAY_FACT_RULES: readonly Rule[] = [remoteNicFacts, peerFacts, directPeerFacts] as unknown as readonly Rule[];
+export const OVERLAY_FACT_RULES: readonly Rule[] = [
+  remoteNicFacts,
+  peerFacts,
+  directPeerFacts,
+  networkWayFacts,
+  segmentWayFacts,
+] as unknown as readonly Rule[];

@@ -7,17 +7,18 @@
  * has been through routing and the sender's egress policy there, so only ingress policy follows. What came through a tunnel never leaves through one.
  * VNI is the segment key; with Geneve the sender's port key comes along.
  */
+import { chassisUuid, type Chassis } from '../../model/entities/presence.js';
 import { parseIp } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
 import { apply, drop, FAMILIES, goto, is, isFamily, isMulticastFrame, punt, resubmit, set } from '../build.js';
-import { UNKNOWN_HOLDERS } from '../facts.js';
+import { UNKNOWN_HOLDERS, type Way } from '../facts.js';
 import { floodSetsOfSegment, presencesOfChunk, reachChunksOf } from '../indexes.js';
 import { pairingOf } from '../pairing.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
-import { rule, type Emit } from '../rule.js';
+import { rule, type Emit, type Lookup } from '../rule.js';
 import { floodBranches, toHolders } from './flood.js';
-import { peerUuid } from './overlay-facts.js';
+import { peerUuid, tunnelTo } from './overlay-facts.js';
 import { isArpOrNd } from './address.js';
 
 const ETHERNET = 14;
@@ -52,11 +53,22 @@ export const tunnelPortFlows = rule('tunnel port', 'tunnel_port', (port, _look, 
   emit.flow('CLASSIFY', 200, [is('in_port', port.ofport), is('vlan_vid', 0)], [goto('TUNNEL_IN')]);
 });
 
+/** One way to a hypervisor for whatever goes there. */
 export const peerFlows = rule('tunnel', 'chassis', (chassis, look, emit) => {
+  if (look.get('here', 'here')?.overlay_mode === 'auto') emitTunnel(chassis, undefined, look, emit);
+});
+
+/** A way of its own for each L2 domain, and no other: what is not named does not come in either. */
+export const wayFlows = rule('way', 'way', (way, look, emit) => {
+  const chassis = look.get('chassis', chassisUuid(way.datapath_uuid));
+  if (chassis !== undefined) emitTunnel(chassis, way, look, emit);
+});
+
+function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: Emit): void {
   const here = look.get('here', 'here');
   const peer = look.get('peer', peerUuid(chassis.datapath_uuid));
   if (here === undefined || peer === undefined) return;
-  const pairing = pairingOf(here, chassis);
+  const pairing = pairingOf(here, chassis, { ends: way, tunnel: tunnelTo(here, chassis.datapath_uuid, look) });
   const port = typeof pairing === 'string' ? undefined : look.get('tunnel_port', `tunnel-${pairing.encap}`);
   if (typeof pairing === 'string' || port === undefined) return;
   const { local, remote, mtu, encap } = pairing;
@@ -75,20 +87,16 @@ export const peerFlows = rule('tunnel', 'chassis', (chassis, look, emit) => {
     [apply(...arrived), goto('TUNNEL_SEGMENT')],
   );
 
-  const itself = regMatch('peer', peer.peer_key);
-  emit.flow(
-    'OUT_REMOTE',
-    100,
-    [itself],
-    [
-      apply(regLoad('overlay_mtu', mtu), { kind: 'check_pkt_larger', length: mtu + ETHERNET, dst: regField('too_big') }),
-      goto('TUNNEL_OUT'),
-    ],
-  );
+  const thither = [regMatch('peer', peer.peer_key), ...(way === undefined ? [] : [regMatch('segment', way.segment_key)])];
+  if (way !== undefined) emit.flow('TUNNEL_ADMIT', 100, thither, [apply(resubmit('L2_LOOKUP'))]);
+  emit.flow('OUT_REMOTE', 100, thither, [
+    apply(regLoad('overlay_mtu', mtu), { kind: 'check_pkt_larger', length: mtu + ETHERNET, dst: regField('too_big') }),
+    goto('TUNNEL_OUT'),
+  ]);
   const leave: Action[] = [set(source, here_), set(destination, there), { kind: 'move', src: regField('segment'), dst: vni }];
   if (carriesPort) leave.push({ kind: 'move', src: regField('source_port'), dst: sourcePortOption });
-  emit.flow('TUNNEL_OUT', 100, [itself], [apply(...leave, { kind: 'output', port: port.ofport })]);
-});
+  emit.flow('TUNNEL_OUT', 100, thither, [apply(...leave, { kind: 'output', port: port.ofport })]);
+}
 
 export const tunnelSegmentFlows = rule('tunnel segment', 'flood_set', (set, _look, emit) => {
   // Every set of the segment emits the same row, so that it stands as long as one of them does.
@@ -103,7 +111,7 @@ export const tunnelSegmentFlows = rule('tunnel segment', 'flood_set', (set, _loo
 
 export const peerDomainFlows = rule('peer domain', 'peer_domain', (domain, look, emit) => {
   const peer = look.get('peer', peerUuid(domain.datapath_uuid));
-  if (peer === undefined) return;
+  if (peer === undefined || look.get('here', 'here')?.overlay_mode === 'explicit') return;
   emit.owners(domain.datapath_uuid);
   emit.flow('TUNNEL_ADMIT', 100, [regMatch('peer', peer.peer_key), regMatch('vrf', domain.vrf_key)], [apply(resubmit('L2_LOOKUP'))]);
 });

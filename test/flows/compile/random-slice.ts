@@ -25,6 +25,7 @@ import {
   routeLink,
   securityGroup,
   segment,
+  tunnel,
   tunnelPort,
   underlayPort,
 } from './slice-builder.js';
@@ -163,11 +164,21 @@ const selves = fc
     ),
   );
 const named = fc
-  .tuple(fc.constantFrom('a', 'b', 'c'), small(NETWORKS), fc.boolean(), fc.constantFrom('192.0.2.1', '192.0.2.1', null))
-  .map(([name, n, ofSegment, endpoint_address]) => ({
+  .tuple(
+    fc.constantFrom('a', 'b', 'c'),
+    small(NETWORKS),
+    fc.boolean(),
+    fc.constantFrom('192.0.2.1', '198.51.100.1', '2001:db8::9', null),
+    fc.constantFrom('nw-u', 'nw-v'),
+  )
+  .map(([name, n, ofSegment, endpoint_address, endpoint_network_uuid]) => ({
     ...(ofSegment ? datapathSegment(name, 's') : datapathNetwork(name, `n${n}`)),
     endpoint_address,
+    endpoint_network_uuid,
   }));
+const pairs = fc
+  .tuple(fc.constantFrom('b', 'c'), fc.constantFrom('geneve' as const, 'gre' as const, null), fc.boolean())
+  .map(([other, encapsulation, mac2mac]) => tunnel('a', other, { encapsulation, mac2mac }));
 const tunnels = fc.constantFrom('geneve' as const, 'vxlan' as const, 'gre' as const).map((encap) => tunnelPort(encap, 900 + encap.length));
 
 const record: fc.Arbitrary<InputRecord> = fc.oneof(
@@ -190,6 +201,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: selves },
   { weight: 2, arbitrary: tunnels },
   { weight: 2, arbitrary: named },
+  pairs,
   fc.constant(underlayPort(999)),
 );
 

@@ -9,6 +9,7 @@ import type { Network, NetworkService, Segment } from '../../../flows/model/enti
 import type { Chassis, Encapsulation } from '../../../flows/model/entities/presence.js';
 import type { PolicyRoute, Route, RouteLink } from '../../../flows/model/entities/routing.js';
 import type { AddressSet, PolicyClass, SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
+import type { Tunnel } from '../../../flows/model/entities/tunnel.js';
 import type { Here, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
 
 const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
@@ -234,13 +235,14 @@ export function chassis(name: string, addresses: readonly string[], over: Partia
     node_id: name,
     endpoints: addresses.map((address) => ({ address, mac: null, underlay: 'underlay', mtu: 1500 })),
     encaps: ['geneve'],
+    underlay: null,
     ...over,
   };
 }
 
 /** The datapath that reports this chassis. */
-export function here({ datapath_uuid, endpoints, encaps }: Chassis, over: Partial<Here> = {}): Here {
-  return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, overlay_mode: 'auto', settled_peers: [], ...over };
+export function here({ datapath_uuid, endpoints, encaps, underlay }: Chassis, over: Partial<Here> = {}): Here {
+  return { kind: 'here', uuid: 'here', datapath_uuid, endpoints, encaps, underlay, overlay_mode: 'auto', settled_peers: [], ...over };
 }
 
 /** The row that lets `nw-NAME` cross to and from `dp-DATAPATH` in the explicit mode. */
@@ -264,12 +266,18 @@ export function datapathSegment(datapath: string, name: string): DatapathSegment
   };
 }
 
+/** What is said of the pair of `dp-ONE` and `dp-OTHER`. */
+export function tunnel(one: string, other: string, over: Partial<Tunnel> = {}): Tunnel {
+  const ends = { datapath_uuid: `dp-${one}`, peer_datapath_uuid: `dp-${other}` };
+  return { kind: 'tunnel', uuid: `t-${one}-${other}`, ...ends, encapsulation: null, mac2mac: true, ...stamps, ...over };
+}
+
 function throughHost(datapath: string) {
   return {
     interface_uuid: `if-host${datapath}`,
     mac_address: '02:00:00:00:00:02',
     ip_lease_uuid: null,
-    endpoint_address: '192.0.2.1',
+    endpoint_address: `192.0.2.${datapath}`,
     endpoint_network_uuid: 'nw-underlay',
     ...stamps,
   };

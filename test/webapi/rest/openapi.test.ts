@@ -66,6 +66,8 @@ describe('the description of the API', () => {
       { path: '/datapath_networks', body: { uuid: 'dpn-a', datapath_uuid: 'dp-a', network_uuid: 'nw-a', interface_uuid: 'if-h' } },
       { path: '/datapath_segments', body: { uuid: 'dpseg-a', datapath_uuid: 'dp-a', segment_uuid: 'seg-a', interface_uuid: 'if-h' } },
       { path: '/datapath_route_links', body: { uuid: 'dprl-a', datapath_uuid: 'dp-a', route_link_uuid: 'rl-a', interface_uuid: 'if-h' } },
+      { path: '/datapaths', body: { uuid: 'dp-b', display_name: 'b', node_id: 'b', dpid: '0xb' } },
+      { path: '/tunnels', body: { uuid: 't-a', datapath_uuid: 'dp-a', peer_datapath_uuid: 'dp-b', encapsulation: 'gre' } },
       { path: '/address_sets', body: { uuid: 'as-a', addresses: ['192.0.2.0/24'] } },
       { path: '/filters', body: { uuid: 'fil-a', interface_uuid: 'if-a', mode: 'static', statics: [{ protocol: 'tcp', action: 'conn' }] } },
     ].map((operation) => ({ method: 'POST', ...operation }));

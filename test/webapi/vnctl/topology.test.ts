@@ -49,6 +49,7 @@ route_links: [{uuid: rl-a}]
 datapath_networks: [{uuid: dpn-a, datapath_uuid: dp-1, network_uuid: nw-a, interface_uuid: if-dp1eth0, mac_address: "02:00:00:AA:00:01"}]
 datapath_segments: [{uuid: dpseg-a, datapath_uuid: dp-1, segment_uuid: seg-a, interface_uuid: if-dp1eth0}]
 datapath_route_links: [{uuid: dprl-a, datapath_uuid: dp-1, route_link_uuid: rl-a, interface_uuid: if-dp1eth0}]
+tunnels: [{uuid: t-a, datapath_uuid: dp-1, peer_datapath_uuid: dp-2, encapsulation: vxlan, mac2mac: false}]
 `;
 
 describe('vnctl apply', () => {
