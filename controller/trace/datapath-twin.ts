@@ -14,9 +14,9 @@ import { Interpreter } from '../../flows/trace/interpreter.js';
 import type { RealmSite } from '../../flows/trace/explain/realm.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { SliceChange } from '../slices/slices.js';
-import { localPort, ownRecords, tunnelPort, underlayPort, type LocalOptions } from './local-records.js';
+import { l2Of, localPort, ownRecords, tunnelPort, underlayPort } from './local-records.js';
 
-export interface TwinOptions extends LocalOptions {
+export interface TwinOptions {
   /** Of routers that have no mode of their own. */
   readonly traceroute: TracerouteMode;
 }
@@ -25,7 +25,6 @@ export class DatapathTwin implements RealmSite {
   readonly datapath_uuid: string;
   readonly interpreter: Interpreter;
   private readonly compiler: InspectableCompiler;
-  private readonly options: TwinOptions;
   private readonly ports = new Map<string, number>();
   private readonly interfaces = new Map<number, string>();
   private readonly chassis = new Map<string, Chassis>();
@@ -34,7 +33,6 @@ export class DatapathTwin implements RealmSite {
 
   constructor(datapath_uuid: string, slice: readonly SliceRecord[], options: TwinOptions) {
     this.datapath_uuid = datapath_uuid;
-    this.options = options;
     this.compiler = createCompiler({ traceroute: options.traceroute });
     this.compile({ puts: slice, deletes: [] });
     this.interpreter = new Interpreter(this.compiler.tables);
@@ -57,8 +55,8 @@ export class DatapathTwin implements RealmSite {
   }
 
   get direct(): RealmSite['direct'] {
-    const endpoint = this.ownChassis?.endpoints.find(({ mac }) => mac !== null);
-    return endpoint && { port: underlayPort, l2: endpoint.underlay };
+    const l2 = this.ownChassis && l2Of(this.ownChassis);
+    return l2 === undefined ? undefined : { port: underlayPort, l2 };
   }
 
   provenance(cookie: bigint): Provenance | undefined {
@@ -99,7 +97,7 @@ export class DatapathTwin implements RealmSite {
       if (record.kind === 'binding') this.bind(record, records, gone);
     }
     const peers = [...this.chassis.values()].filter(({ datapath_uuid }) => datapath_uuid !== this.datapath_uuid);
-    const own = ownRecords(this.datapath_uuid, this.ownChassis, peers, this.options);
+    const own = ownRecords(this.datapath_uuid, this.ownChassis, peers);
     const kept = new Set(own.map(({ uuid }) => uuid));
     gone.push(...this.own.map(({ uuid }) => uuid).filter((uuid) => !kept.has(uuid)));
     this.own = own;

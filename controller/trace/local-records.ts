@@ -16,30 +16,26 @@ const UNDERLAY = 60_000;
 export const tunnelPort = (encap: Encapsulation): number => FIRST_TUNNEL + encapsulation.options.indexOf(encap);
 export const underlayPort = UNDERLAY;
 
-export interface LocalOptions {
-  readonly overlay_mode: 'auto' | 'explicit';
-}
-
 /** @param own the chassis of the datapath; undefined for one that no vna ever presented @param peers the others in its slice */
-export function ownRecords(
-  datapath_uuid: string,
-  own: Chassis | undefined,
-  peers: Iterable<Chassis>,
-  options: LocalOptions,
-): LocalRecord[] {
-  const { endpoints, encaps } = own ?? { endpoints: [], encaps: [] };
-  const side = { datapath_uuid, endpoints, encaps };
+export function ownRecords(datapath_uuid: string, own: Chassis | undefined, peers: Iterable<Chassis>): LocalRecord[] {
+  const { endpoints, encaps, underlay } = own ?? { endpoints: [], encaps: [], underlay: null };
+  const side = { datapath_uuid, endpoints, encaps, underlay };
   const settled_peers = [...peers].filter((peer) => directMtu(side, peer) !== undefined).map((peer) => peer.datapath_uuid);
   const here: LocalRecord = {
     kind: 'here',
     uuid: 'here',
     ...side,
-    overlay_mode: options.overlay_mode,
+    overlay_mode: underlay === null ? 'auto' : 'explicit',
     settled_peers: settled_peers.sort(),
   };
   const tunnels = encaps.map((encap): LocalRecord => ({ kind: 'tunnel_port', uuid: `tunnel-${encap}`, encap, ofport: tunnelPort(encap) }));
-  const isOnL2 = endpoints.some(({ mac }) => mac !== null);
+  const isOnL2 = own !== undefined && l2Of(own) !== undefined;
   return [here, ...tunnels, ...(isOnL2 ? [{ kind: 'underlay_port', uuid: 'underlay', ofport: UNDERLAY } as const] : [])];
+}
+
+/** The physical L2 that frames may leave to without a tunnel. */
+export function l2Of({ endpoints, underlay }: Chassis): string | undefined {
+  return [...endpoints, ...(underlay === null ? [] : [underlay])].find(({ mac }) => mac !== null)?.underlay;
 }
 
 export function localPort({ interface_uuid }: Binding, number: number): LocalRecord {

@@ -45,7 +45,7 @@ export class TraceService implements ReplicaFollower {
 
   constructor(parts: TraceParts) {
     this.parts = parts;
-    this.options = { traceroute: 'virtual-hops', overlay_mode: 'auto', ...parts.options };
+    this.options = { traceroute: 'virtual-hops', ...parts.options };
     parts.replica.attach(this);
   }
 

@@ -9,7 +9,7 @@
 import type { FlowDelta } from '../../flows/compile/contract.js';
 import type { Entity } from '../../flows/model/entities.js';
 import { chassisUuid } from '../../flows/model/entities/presence.js';
-import { kindIndex, macKey } from '../../flows/model/indexes.js';
+import { endpointKey, kindIndex, macKey } from '../../flows/model/indexes.js';
 import { Model } from '../../flows/model/model.js';
 import { entityOf } from '../../flows/model/view.js';
 import { formatMac, isMulticastMac } from '../../flows/net/mac.js';
@@ -19,6 +19,7 @@ import { Bindings } from '../slices/bindings.js';
 import { Slices, type SliceChange } from '../slices/slices.js';
 import type { EntityChange } from '../transaction/transaction.js';
 import { DatapathTwin, type TwinOptions } from './datapath-twin.js';
+import { l2Of } from './local-records.js';
 
 export class Twin implements Realm {
   readonly model = new Model();
@@ -48,6 +49,10 @@ export class Twin implements Realm {
       const chassis = entityOf(this.model, 'chassis', uuid);
       if (chassis?.endpoints.some((endpoint) => endpoint.address === address)) return this.at(chassis.datapath_uuid);
     }
+    for (const uuid of this.model.lookup(endpointKey(address))) {
+      const row = this.model.get(uuid);
+      if (row !== undefined && 'endpoint_address' in row) return this.at(row.datapath_uuid);
+    }
     return undefined;
   }
 
@@ -58,9 +63,7 @@ export class Twin implements Realm {
     for (const uuid of this.model.from(kindIndex('chassis'), '')) {
       const chassis = entityOf(this.model, 'chassis', uuid)!;
       if (owners?.has(chassis.datapath_uuid) === false) continue;
-      const site = chassis.endpoints.some(({ underlay, mac: own }) => underlay === l2 && own !== null)
-        ? this.at(chassis.datapath_uuid)
-        : undefined;
+      const site = l2Of(chassis) === l2 ? this.at(chassis.datapath_uuid) : undefined;
       if (site !== undefined) yield site;
     }
   }

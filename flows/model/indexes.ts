@@ -24,6 +24,8 @@ export const vifIfaceKey = (ifaceId: string) => `vif-iface:${ifaceId}`;
 export const vifPortKey = (portName: string) => `vif-port:${portName}`;
 /** The row of a datapath for a network, segment or route link. */
 export const linkKey = (datapath: string, target: string) => `link:${datapath}|${target}`;
+/** Rows of datapaths by the underlay address they come to. */
+export const endpointKey = (address: string) => `endpoint:${address}`;
 /** The tunnel between two datapaths. */
 export const tunnelKey = (tunnel: Pick<Tunnel, 'datapath_uuid' | 'peer_datapath_uuid'>) =>
   `tunnel:${pairOf(tunnel.datapath_uuid, tunnel.peer_datapath_uuid)}`;
@@ -81,6 +83,7 @@ export function setKeys(entity: Entity): string[] {
     case 'datapath_segment':
     case 'datapath_route_link':
       keys.push(linkKey(entity.datapath_uuid, linkTarget(entity)), linkMacKey(entity.mac_address));
+      if (entity.endpoint_address !== null) keys.push(endpointKey(entity.endpoint_address));
       break;
     case 'tunnel':
       keys.push(tunnelKey(entity));

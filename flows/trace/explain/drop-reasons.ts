@@ -3,6 +3,7 @@
  *
  * Owns: for each reason that has more to say than its name, what to look at. Others are said as docs/pipeline.md has them.
  */
+import { tunnelKey } from '../../model/indexes.js';
 import { entityOf } from '../../model/view.js';
 import { formatCidr } from '../../net/cidr.js';
 import { formatIp, type Ip } from '../../net/ip.js';
@@ -216,6 +217,7 @@ function tooBig(scene: DropScene): DropDetail {
 const UNPAIRED: Readonly<Record<Unpaired, string>> = {
   no_common_encapsulation: 'they have no encapsulation in common',
   no_common_family: 'they have no addresses of one family',
+  encapsulation_not_offered: 'one of them does not offer the encapsulation that their tunnel asks for',
 };
 
 function noTunnel({ realm, site, ends }: DropScene): DropDetail {
@@ -225,6 +227,7 @@ function noTunnel({ realm, site, ends }: DropScene): DropDetail {
   const far = there === undefined ? undefined : entityOf(realm.model, 'chassis', `ch-${there}`);
   const text = `there is no way from ${site.datapath_uuid} to ${there ?? 'where it is for'}`;
   if (own === undefined || far === undefined) return { code: 'no_tunnel', text: `${text}: no vna has said where its tunnels end`, uuids };
-  const pairing = pairingOf(own, far);
+  const [uuid = null] = realm.model.lookup(tunnelKey({ datapath_uuid: own.datapath_uuid, peer_datapath_uuid: far.datapath_uuid }));
+  const pairing = pairingOf(own, far, { tunnel: entityOf(realm.model, 'tunnel', uuid) });
   return { code: 'no_tunnel', text: typeof pairing === 'string' ? `${text}: ${UNPAIRED[pairing]}` : text, uuids };
 }

@@ -22,6 +22,7 @@ export const question = (over: Partial<TraceQuestion>): TraceQuestion =>
 const chassis = (n: number, encaps: ('geneve' | 'vxlan' | 'gre')[] = ['geneve']) => ({
   endpoints: [{ address: `192.0.2.${n}`, mac: null, underlay: 'underlay', mtu: 1500 }],
   encaps,
+  underlay: null,
 });
 
 export const rule = (uuid: string, over: object) => ({
