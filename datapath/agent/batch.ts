@@ -85,13 +85,10 @@ export function nextRetry(image: Image): number {
 
 /** The digest of what the switch holds once these steps are done. */
 export function digestAfter(image: Image, steps: readonly Step[]): bigint {
-  const flows: (readonly [FlowKey, Entry<Flow> | undefined])[] = [];
-  const groups: (readonly [number, Entry<Group> | undefined])[] = [];
-  for (const step of steps) {
-    if (step.on === 'flow') flows.push([step.key, step.entry]);
-    else groups.push([step.key, step.entry]);
-  }
-  return image.flows.digestWith(flows) ^ image.groups.digestWith(groups);
+  let { digest } = image;
+  for (const step of steps)
+    digest ^= step.on === 'flow' ? image.flows.digestChange(step.key, step.entry) : image.groups.digestChange(step.key, step.entry);
+  return digest;
 }
 
 function isDue<V>({ refusal }: Difference<V>, wanted: Entry<V> | undefined, options: DueOptions): boolean {

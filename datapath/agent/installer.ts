@@ -52,7 +52,7 @@ export class Installer {
 
   /** The flows among them. */
   get flowsInFlight(): ReadonlySet<FlowKey> {
-    return (this.#flowsInFlight ??= new Set(this.#inFlight.flatMap((step) => (step.on === 'flow' ? [step.key] : []))));
+    return (this.#flowsInFlight ??= new Set(flowKeys(this.#inFlight)));
   }
 
   /** Why no bundle at all is accepted, if so. */
@@ -84,8 +84,8 @@ export class Installer {
       const now = clock.now();
       if (this.#stalled !== undefined && this.#stalled.retryAt > now) return;
       const steps = planBatch(image, { now, deletions: this.#deletionsFrom <= now });
-      image.flows.launch(steps.flatMap((step) => (step.on === 'flow' ? [step.key] : [])));
-      image.groups.launch(steps.flatMap((step) => (step.on === 'group' ? [step.key] : [])));
+      image.flows.launch(flowKeys(steps));
+      image.groups.launch(groupIds(steps));
       if (steps.length === 0 && image.canary === image.digest) return;
       await this.#install(channel, steps, signal);
     }
@@ -174,4 +174,12 @@ export class Installer {
     const wait = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(attempts - 1, 16));
     return { message, attempts, retryAt: clock.now() + wait * (0.5 + random() / 2) };
   }
+}
+
+function* flowKeys(steps: readonly Step[]): Generator<FlowKey> {
+  for (const step of steps) if (step.on === 'flow') yield step.key;
+}
+
+function* groupIds(steps: readonly Step[]): Generator<number> {
+  for (const step of steps) if (step.on === 'group') yield step.key;
 }

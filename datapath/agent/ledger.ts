@@ -88,6 +88,7 @@ export class Ledger<K extends string | number, V> {
   /** The keys on their way to the switch, with the change that was the first to want something else there. */
   #launched = new Map<K, number>();
   #sweep: Sweep<K, V> | undefined;
+  #lastAbsent: Difference<V> | undefined;
 
   constructor(kind: string, textOf: (value: V) => string) {
     this.#kind = kind;
@@ -127,11 +128,11 @@ export class Ledger<K extends string | number, V> {
     return digest;
   }
 
-  /** What `digest` becomes when each of these entries (undefined: nothing) takes the place of what is held. */
-  digestWith(changes: Iterable<readonly [K, Entry<V> | undefined]>): bigint {
-    let digest = this.#digest;
-    for (const [key, entry] of changes) digest ^= this.#digestOf(key, this.held(key)) ^ this.#digestOf(key, entry);
-    return digest;
+  /** By what `digest` changes when this entry (undefined: nothing) takes the place of what is held. */
+  digestChange(key: K, entry: Entry<V> | undefined): bigint {
+    const held = this.held(key);
+    if (held === undefined) return this.#digestOf(key, entry);
+    return this.#digestOf(key, held) ^ this.#digestOf(key, entry);
   }
 
   held(key: K): Entry<V> | undefined {
@@ -151,7 +152,17 @@ export class Ledger<K extends string | number, V> {
     else this.#wanted.set(key, held?.text === text ? held : new Entry(value, text));
     this.#refused.delete(key);
     if (held?.text === text) this.#differences.delete(key);
-    else this.#differences.set(key, { held, since: difference?.since ?? change });
+    else
+      this.#differences.set(
+        key,
+        held === undefined && difference === undefined ? this.#absent(change) : { held, since: difference?.since ?? change },
+      );
+  }
+
+  /** Nothing is held, since `change`: one for all the entries of a change. */
+  #absent(change: number): Difference<V> {
+    if (this.#lastAbsent?.since !== change) this.#lastAbsent = { held: undefined, since: change };
+    return this.#lastAbsent;
   }
 
   /** What is wanted under these keys goes to the switch; what went before has landed or never will. */
@@ -172,7 +183,7 @@ export class Ledger<K extends string | number, V> {
 
   #hold(key: K, entry: Entry<V> | undefined, since: number): void {
     const before = this.held(key);
-    this.#digest ^= this.#digestOf(key, before) ^ this.#digestOf(key, entry);
+    this.#digest ^= this.digestChange(key, entry);
     this.#count += (entry === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
     if (this.#wanted.get(key)?.text === entry?.text) {
       this.#refused.delete(key);

@@ -125,17 +125,27 @@ export function apply(...actions: readonly Action[]): Instruction {
   return { kind: 'apply_actions', actions };
 }
 
+/** Thousands of flows share each of these. */
+const GOTO = byName(TABLES, ({ id }): Instruction => ({ kind: 'goto_table', table: id }));
+
 export function goto(table: TableName): Instruction {
-  return { kind: 'goto_table', table: TABLES[table].id };
+  return GOTO[table];
 }
 
 export function resubmit(table: TableName): Action {
   return { kind: 'resubmit', table: TABLES[table].id };
 }
 
+const BECAUSE = byName(DROP_REASONS, ({ code }) => regLoad('drop_reason', code));
+const DROP = byName(DROP_REASONS, (_, reason): readonly Instruction[] => [apply(BECAUSE[reason]), GOTO.DROP]);
+
 /** Sends the packet to DROP with its reason, after some last actions; the only way to drop outside that table. */
-export function drop(reason: DropReason, ...first: readonly Action[]): Instruction[] {
-  return [apply(...first, regLoad('drop_reason', DROP_REASONS[reason].code)), goto('DROP')];
+export function drop(reason: DropReason, ...first: readonly Action[]): readonly Instruction[] {
+  return first.length === 0 ? DROP[reason] : [apply(...first, BECAUSE[reason]), GOTO.DROP];
+}
+
+function byName<N extends string, T, R>(named: Readonly<Record<N, T>>, make: (value: T, name: N) => R): Readonly<Record<N, R>> {
+  return Object.fromEntries(Object.entries<T>(named).map(([name, value]) => [name, make(value, name as N)])) as Record<N, R>;
 }
 
 /** Bytes of a punted packet that responders may quote. */

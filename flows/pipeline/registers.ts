@@ -64,14 +64,21 @@ function widthOf(field: FieldName): number {
   return WIDTH[field] ?? 32;
 }
 
+/** The mask of a register; none where it is the whole field. All flows that name it share it. */
+const MASKS: Readonly<Record<string, number | bigint | undefined>> = Object.fromEntries(
+  Object.entries(REGISTERS).map(([name, { field, offset, bits }]) => {
+    if (widthOf(field) === 64) return [name, ((1n << BigInt(bits)) - 1n) << BigInt(offset)];
+    return [name, bits === 32 ? undefined : ((2 ** bits - 1) << offset) >>> 0];
+  }),
+);
+
 /** The bits of a register as an OXM value and mask; no mask when they are the whole field. */
 function place(name: RegisterName, value: number): OxmField {
-  const { field, offset, bits } = REGISTERS[name];
-  if (widthOf(field) === 64) {
-    return { field, value: BigInt(value) << BigInt(offset), mask: ((1n << BigInt(bits)) - 1n) << BigInt(offset) };
-  }
-  if (bits === 32) return { field, value };
-  return { field, value: (value << offset) >>> 0, mask: ((2 ** bits - 1) << offset) >>> 0 };
+  const { field, offset } = REGISTERS[name];
+  const mask = MASKS[name];
+  if (mask === undefined) return { field, value };
+  if (typeof mask === 'bigint') return { field, value: BigInt(value) << BigInt(offset), mask };
+  return { field, value: (value << offset) >>> 0, mask };
 }
 
 /** Matches a register's bits. */

@@ -15,6 +15,13 @@ import { rule, type Emit } from '../rule.js';
 
 const ARP_REPLY = 2;
 
+/** What answers have in common; thousands of flows share it. */
+const TO_SENDER = copy('eth_src', 'eth_dst');
+const IS_REPLY = set('arp_op', ARP_REPLY);
+const TO_ASKING_MAC = copy('arp_sha', 'arp_tha');
+const TO_ASKING_ADDRESS = copy('arp_spa', 'arp_tpa');
+const IS_REQUEST = is('arp_op', 1);
+
 export const nicAddressFlows = rule('address', 'nic', (nic, look, emit) => {
   const here = regMatch('segment', nic.segment_key);
   emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
@@ -51,20 +58,20 @@ export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean,
   const here = regMatch('segment', segmentKey);
   if (ip.family === 'ipv4') {
     const reply: Action[] = [
-      copy('eth_src', 'eth_dst'),
+      TO_SENDER,
       set('eth_src', mac),
-      set('arp_op', ARP_REPLY),
-      copy('arp_sha', 'arp_tha'),
+      IS_REPLY,
+      TO_ASKING_MAC,
       set('arp_sha', mac),
-      copy('arp_spa', 'arp_tpa'),
+      TO_ASKING_ADDRESS,
       set('arp_spa', ip.value),
       toInPort,
     ];
-    emit.flow('LOCAL', 100, [here, isArp, is('arp_op', 1), is('arp_tpa', ip.value)], [apply(...reply)]);
+    emit.flow('LOCAL', 100, [here, isArp, IS_REQUEST, is('arp_tpa', ip.value)], [apply(...reply)]);
     return;
   }
   const turn: Action[] = [
-    copy('eth_src', 'eth_dst'),
+    TO_SENDER,
     set('eth_src', mac),
     copy('ipv6_src', 'ipv6_dst'),
     set('ipv6_src', ip.value),

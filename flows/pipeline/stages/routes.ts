@@ -79,7 +79,7 @@ export function ttlCosts(hops: readonly Hop[]): number[] {
 }
 
 /** What a router does with a packet whose TTL runs out in it, after others took `cost - 1`. */
-function expired(hop: Hop, cost: number): Instruction[] {
+function expired(hop: Hop, cost: number): readonly Instruction[] {
   if (hop.mode === 'off') return drop('ttl');
   return refuse('time_exceeded', 'ttl', regLoad('arrival', hop.arrival!.port_key), ...crossed(cost - 1));
 }
@@ -92,7 +92,13 @@ function decrement(count: number): Action[] {
  * @param spent what the path takes from the TTL.
  * @param arrives registers that say which router the packet ends in, where that is not the first.
  */
-function ending(outcome: Outcome, hops: readonly Hop[], spent: number, arrives: readonly Action[], spreadOut: () => void): Instruction[] {
+function ending(
+  outcome: Outcome,
+  hops: readonly Hop[],
+  spent: number,
+  arrives: readonly Action[],
+  spreadOut: () => void,
+): readonly Instruction[] {
   switch (outcome.kind) {
     case 'drop':
       return drop(outcome.reason);
