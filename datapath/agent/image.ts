@@ -5,12 +5,12 @@
  * Promises: `digest` is what the canary must say for what the switch holds now.
  */
 import type { FlowKey } from '../../flows/compile/contract.js';
-import { flowBody, groupBody } from '../../flows/openflow/canonical.js';
+import { flowBody, groupBody, inOnePiece } from '../../flows/openflow/canonical.js';
 import type { Flow, Group } from '../../flows/openflow/flow.js';
 import { Ledger } from './ledger.js';
 
 export class Image {
-  readonly flows = new Ledger<FlowKey, Flow>('flow', (flow) => `${flow.cookie.toString(16)} ${flowBody(flow)}`);
+  readonly flows = new Ledger<FlowKey, Flow>('flow', (flow) => inOnePiece(`${flow.cookie.toString(16)} ${flowBody(flow)}`));
   readonly groups = new Ledger<number, Group>('group', groupBody);
   /** Digest the switch's canary holds; undefined when it has none, or one of another pipeline version. */
   canary: bigint | undefined;

@@ -87,7 +87,7 @@ export class FlowSet {
         deleted.set(key, old);
         continue;
       }
-      const fresh = emissions instanceof Set ? merged([...emissions]) : emissions.flow;
+      const fresh = emissions instanceof Emission ? emissions.flow : merged([...emissions]);
       if (old !== undefined && old.cookie === fresh.cookie && sameValue(old.instructions, fresh.instructions)) continue;
       this.flows.set(key, fresh);
       put.set(key, fresh);

@@ -5,6 +5,7 @@
  * Assumes: indexes are constant objects; an index is built when it is first asked for and kept from then on.
  * Promises: `put` and `delete` name every dependency they touch, so that whoever looked it up can be run again.
  */
+import { inOnePiece } from '../openflow/canonical.js';
 import type { Index, RecordKind, RecordOf, RuleRecord } from '../pipeline/rule.js';
 
 /** What a look-up depends on: a record, or one key of an index. Compared by identity of the string. */
@@ -66,7 +67,7 @@ class BuiltIndex {
   }
 
   dependency(key: string): Dependency {
-    return `${this.id}/${key}`;
+    return inOnePiece(`${this.id}/${key}`);
   }
 }
 

@@ -123,9 +123,17 @@ function instructionText(instruction: Instruction): string {
   }
 }
 
+/**
+ * The same text in one piece. JavaScript keeps a concatenation as a tree of its parts until somebody reads a character; of texts that are kept by the
+ * hundred thousand the trees would be most of the memory.
+ */
+export function inOnePiece(text: string): string {
+  return text.charCodeAt(0) >= 0 ? text : '';
+}
+
 /** Identity of a flow: table, priority and match. */
 export function flowKey(flow: Pick<Flow, 'table' | 'priority' | 'match'>): string {
-  return `${flow.table}/${flow.priority}${matchText(flow.match)}`;
+  return inOnePiece(`${flow.table}/${flow.priority}${matchText(flow.match)}`);
 }
 
 /** All of a flow that is not its key or cookie: instructions, timeouts, flags. */
