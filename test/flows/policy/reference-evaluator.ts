@@ -1,7 +1,7 @@
 /**
  * Security groups as docs/security-groups.md says they are, read from the model alone.
  *
- * Owns: what should become of the first packet of a connection. Nothing here is taken from the compiler.
+ * Owns: what should become of the first packet of a connection, and of the answer to it. Nothing here is taken from the compiler.
  */
 import type { Interface } from '../../../flows/model/entities/interface.js';
 import { TIERS, type SecurityGroup, type SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
@@ -28,6 +28,8 @@ export interface Judgement {
   readonly verdict: 'allow' | 'drop' | 'reject';
   /** The first rules that match: of those equal in every respect any may get the credit. Empty: the default decided. */
   readonly rules: readonly string[];
+  /** What it admits is a connection, not a packet. */
+  readonly stateful: boolean;
 }
 
 /** What the groups of one interface say about a packet it sends (egress) or receives (ingress). */
@@ -38,7 +40,7 @@ export function judge(
   probe: Probe,
 ): Judgement {
   const groups = iface.security_group_uuids.map((uuid) => model.groups.get(uuid)!);
-  if (groups.length === 0) return { verdict: 'allow', rules: [] };
+  if (groups.length === 0) return { verdict: 'allow', rules: [], stateful: false };
   const matching = groups
     .flatMap((group) => group.rules.map((rule) => ({ rule, order: orderOf(rule, group) })))
     .filter(({ rule }) => rule.direction === direction && matches(model, rule, probe))
@@ -48,12 +50,13 @@ export function judge(
     return {
       verdict: first.rule.action,
       rules: matching.filter(({ order }) => compare(order, first.order) === 0).map(({ rule }) => rule.uuid),
+      stateful: first.rule.stateful,
     };
   const closed = groups.some(
     ({ default: rest, rules }) =>
       rest === 'deny' && (direction === 'ingress' || rules.some((rule) => rule.direction === 'egress' && rule.action === 'allow')),
   );
-  return { verdict: closed ? 'drop' : 'allow', rules: [] };
+  return { verdict: closed ? 'drop' : 'allow', rules: [], stateful: true };
 }
 
 /** Tier, priority, action, state, persistence, log: a rule whose list is greater is asked first. */
@@ -95,4 +98,33 @@ export function judgeBoth(model: PolicyModel, probe: Probe): 'allow' | 'drop' | 
   const out = sender === undefined ? 'allow' : judge(model, sender, 'egress', probe).verdict;
   if (out !== 'allow') return out;
   return receiver === undefined ? 'allow' : judge(model, receiver, 'ingress', probe).verdict;
+}
+
+/** Any port a client may have chosen: rules of these policies tell none of them apart. */
+const CLIENT_PORT = 40_000;
+const REPLY_TYPE: Readonly<Record<string, number>> = { icmp: 0, icmpv6: 129 };
+
+/** What a client sees of a request and its answer: a connection, an echo, a datagram that is sent back. */
+export function judgeExchange(model: PolicyModel, probe: Probe): 'allow' | 'drop' | 'reject' {
+  const there = judgeBoth(model, probe);
+  if (there !== 'allow') return there;
+  const reply = { ...probe, src: probe.dst, dst: probe.src, port: REPLY_TYPE[probe.protocol] ?? CLIENT_PORT };
+  const comesBack = (address: string, [ahead, back]: readonly ['ingress' | 'egress', 'ingress' | 'egress']): boolean => {
+    const iface = model.ownerOf(address);
+    if (iface === undefined) return true;
+    const tracked = asksConntrack(model, iface);
+    if (tracked && judge(model, iface, ahead, probe).stateful) return true;
+    const { verdict, stateful } = judge(model, iface, back, reply);
+    // Without the request conntrack calls the answer invalid; a datagram could be the first of its own.
+    return verdict === 'allow' && (!tracked || !stateful || probe.protocol === 'udp');
+  };
+  return comesBack(probe.dst, ['ingress', 'egress']) && comesBack(probe.src, ['egress', 'ingress']) ? 'allow' : 'drop';
+}
+
+/** Not for interfaces without groups, nor where all rules that allow are without state, nor where nothing is closed. */
+function asksConntrack(model: PolicyModel, { security_group_uuids }: Pick<Interface, 'security_group_uuids'>): boolean {
+  const groups = security_group_uuids.map((uuid) => model.groups.get(uuid)!);
+  const allowing = groups.flatMap(({ rules }) => rules.filter(({ action }) => action === 'allow'));
+  if (allowing.length > 0) return allowing.some(({ stateful }) => stateful);
+  return groups.some((group) => group.default === 'deny');
 }
