@@ -118,7 +118,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     replica.attach(this);
     this.traces = new TraceService({ replica, clock, random, status: () => this.status(), options: options.tracing });
     board.watch((uuid) => this.confirmations.changed(uuid), this.stop.signal);
-    board.onRefresh(() => this.publishAll(), this.stop.signal);
+    board.onRefresh(() => void this.publishAll(), this.stop.signal);
+    // Rows from before say nothing of revisions that did not concern their datapaths, and here nobody knows whom those concerned.
+    board.refresh();
   }
 
   /** Loads the model from the store. */
@@ -276,6 +278,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       if (session.listener) session.sendSnapshot(at, this.slices.slice(session.datapath_uuid));
       this.publishApplied(session);
     }
+    this.board.refresh();
   }
 
   private definedSession(datapath_uuid: string): Session {
@@ -353,7 +356,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     if (applied && this.sessions.get(session.datapath_uuid) === session) this.board.publish(applied);
   }
 
-  private publishAll(): void {
+  /** As of what is in the store now. */
+  private async publishAll(): Promise<void> {
+    await this.replica.catchUp().catch(() => undefined);
     for (const session of this.sessions.values()) this.publishApplied(session);
   }
 

@@ -104,7 +104,7 @@ export class ControlClient implements VnmgrCalls {
           // vnmgr is stopping, or the store is away; asking again with the same id finds out what became of it.
           if (error.details['unknown'] === true) mayHaveActed = true;
           awaySince ??= now;
-          if (now - awaySince > AWAY_MS || now >= until) throw error;
+          if (now - awaySince > AWAY_MS || now >= until) throw mayHaveActed && error.details['unknown'] !== true ? doubtful(error) : error;
           await sleep(PAUSE_MS);
           signal?.throwIfAborted();
           continue;
@@ -128,6 +128,18 @@ export class ControlClient implements VnmgrCalls {
     this.parts.log.error({ reason: error.message }, 'vnmgr and this webapi do not understand each other');
     return new HotoriError('unavailable', 'vnmgr and this webapi do not understand each other; the log says more', { cause: error });
   }
+}
+
+/** Nothing was changed by the last attempt; what became of those before is not known. */
+function doubtful(error: HotoriError): HotoriError {
+  return new HotoriError(
+    'unavailable',
+    'the vnmgr that was asked first is lost, and the store cannot be asked; it is not known whether the change was made',
+    {
+      details: { unknown: true },
+      cause: error,
+    },
+  );
 }
 
 function unanswered(kind: string, error: BusError, mayHaveActed: boolean): HotoriError {

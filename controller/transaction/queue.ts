@@ -67,6 +67,8 @@ export class TransactionQueue {
   /** Changes applied since the group under way was run. */
   private seen: StoredChange[] = [];
   private isCarryingOut = false;
+  /** Whether something of the group under way may be in the store, or may yet come there. */
+  private isInDoubt = false;
   private ready: Promise<void>;
   private working: Promise<void> | undefined;
   private closed = false;
@@ -122,7 +124,7 @@ export class TransactionQueue {
       try {
         await this.carryOut(group);
       } catch (error) {
-        for (const { reject } of group) reject(refusalOf(error));
+        for (const { reject } of group) reject(this.isInDoubt && error instanceof StoreError ? unknownError(error) : refusalOf(error));
       }
     }
     this.isCarryingOut = false;
@@ -144,6 +146,7 @@ export class TransactionQueue {
     const { replica } = this.parts;
     const until = Math.min(...group.map(({ since }) => since)) + PATIENCE_MS;
     let left = group;
+    this.isInDoubt = false;
     for (let attempt = 1; ; attempt++) {
       this.seen = [];
       left = await this.answerKnown(left, until);
@@ -210,11 +213,12 @@ export class TransactionQueue {
       await store.commit(changes, base);
     } catch (error) {
       if (!(error instanceof StoreError) || (error.code !== 'conflict' && error.code !== 'unavailable')) throw error;
+      if (error.code === 'unavailable') this.isInDoubt = true;
       try {
         await this.catchUp(until);
         if (sameRevision(replica.revision(), base)) await this.pause(error, until);
       } catch (failure) {
-        throw error.code === 'unavailable' ? unknownError(failure) : failure;
+        throw failure;
       }
       return false;
     }
@@ -257,7 +261,8 @@ export class TransactionQueue {
     try {
       await this.patiently(() => store.settle({ incarnation, number: last }), until);
     } catch (error) {
-      if (!(error instanceof StoreError) || error.code !== 'compacted') throw error;
+      if (!(error instanceof StoreError)) throw error;
+      if (error.code !== 'compacted') throw unknownError(error);
       // It did not stay: what is known now is known from the store as it was restored.
       await this.catchUp(until);
       return this.answerKnown(requests, until);

@@ -285,6 +285,21 @@ describe('several vnmgr on one store', () => {
     expect(everything(two)).toEqual(everything(one));
   });
 
+  it('do not say that nothing was changed when the change is there and may yet be lost', async () => {
+    const deployment = await Deployment.start(1);
+    const { vnmgr, store } = deployment.members[0]!;
+    store.fates.push('after');
+    store.isUnconfirmed = true;
+    const error = await vnmgr
+      .execute([create('segment', { uuid: 'seg-a', mode: 'virtual' })], { request_id: 'once' })
+      .catch((one: unknown) => one);
+    expect(error).toMatchObject({ code: 'unavailable', details: { unknown: true } });
+    store.isUnconfirmed = false;
+    const answer = await vnmgr.execute([create('segment', { uuid: 'seg-a', mode: 'virtual' })], { request_id: 'once' });
+    expect(answer.results).toMatchObject([{ uuid: 'seg-a' }]);
+    await deployment.close();
+  });
+
   it('run a request only once for two that ask at the same time under one id', async () => {
     const { members } = await Deployment.start(1);
     const { vnmgr } = members[0]!;

@@ -1,12 +1,14 @@
 /**
- * The roles over Redis under Sentinel and in a cluster, whose master dies while users write and VMs talk.
+ * The roles over Redis under Sentinel and in a cluster, whose master dies while users write and VMs talk; and all roles in one process, twice, over one Redis.
  */
 import path from 'node:path';
 import { eventually } from '../lab/eventually.js';
 import { Fleet } from '../lab/fleet.js';
+import { Hotori, type Json } from '../lab/hotori.js';
 import type { Hypervisor } from '../lab/hypervisor.js';
 import { Lab } from '../lab/lab.js';
-import type { RedisServer } from '../lab/redis.js';
+import type { Ovs } from '../lab/ovs.js';
+import { RedisServer } from '../lab/redis.js';
 import { RedisCluster } from '../lab/redis-cluster.js';
 import { RedisSentinel } from '../lab/redis-sentinel.js';
 import type { Vm } from '../lab/vm.js';
@@ -73,6 +75,14 @@ beforeAll(async () => {
 }, TIMEOUT);
 afterAll(() => lab.destroy(), TIMEOUT);
 
+/** Two VMs in a network. */
+function model(): { readonly network: object; readonly interfaces: readonly object[] } {
+  const network = { uuid: 'nw-a', mode: 'virtual', ipv4_network: '10.1.0.0', ipv4_prefix: 24 };
+  const place = { mode: 'vif', network_uuid: 'nw-a' };
+  const interfaces = vms.map(({ name, mac }, i) => ({ uuid: `if-${name}`, mac_address: mac, ipv4_address: `10.1.0.${i + 10}`, ...place }));
+  return { network, interfaces };
+}
+
 it.each([
   ['Sentinel', sentinel],
   ['cluster', cluster],
@@ -90,14 +100,7 @@ it.each([
     });
     try {
       await fleet.start();
-      const network = { uuid: 'nw-a', mode: 'virtual', ipv4_network: '10.1.0.0', ipv4_prefix: 24 };
-      const interfaces = vms.map(({ name, mac }, i) => ({
-        uuid: `if-${name}`,
-        mode: 'vif',
-        mac_address: mac,
-        network_uuid: 'nw-a',
-        ipv4_address: `10.1.0.${i + 10}`,
-      }));
+      const { network, interfaces } = model();
       await fleet.post('/networks', network);
       for (const body of interfaces) await fleet.post('/interfaces', body);
       await fleet.untilInstalled(20_000);
@@ -129,6 +132,48 @@ it.each([
     } finally {
       await fleet.close();
       await site.stop();
+    }
+  },
+  TIMEOUT,
+);
+
+it(
+  'two processes with all roles on one Redis are one Hotori: each installs what the other was told, and either may die',
+  async () => {
+    const redis = await RedisServer.start(path.join(lab.dir, 'redis'));
+    const at = (ovs: Ovs, nodeId: string) => {
+      const args = ['--redis', redis.url];
+      return new Hotori({ dir: path.join(lab.dir, nodeId), ovs, nodeId, args });
+    };
+    const [near, far] = [at(hypervisor.ovs, 'hv1'), at(await lab.addDummySwitch(), 'hv2')];
+    try {
+      await Promise.all([near.start(), far.start()]);
+      const { network, interfaces } = model();
+      await far.post('/networks', network);
+      for (const body of interfaces) await far.post('/interfaces?wait=installed', body);
+      await near.untilInstalled();
+      const traffic = await Traffic.start([{ name: 'one-two', from: vms[0], to: '10.1.0.11' }]);
+      await near.kill9();
+      await far.put('/interfaces/if-one', { display_name: 'renamed while its hypervisor had nobody' });
+      await near.start();
+      await near.untilInstalled();
+      await far.kill9();
+      expect((await near.get('/interfaces/if-one')).display_name).toMatch(/^renamed/);
+      await redis.kill9();
+      expect((await near.request('POST', '/segments', { mode: 'virtual' })).status).toBe(503);
+      await redis.run();
+      await eventually(
+        'a write being possible',
+        async () => (await near.request('POST', '/segments?wait=installed', { mode: 'virtual' })).status === 200,
+        {
+          timeoutMs: 20_000,
+        },
+      );
+      const { flow_mods } = (await near.get('/status')).datapaths.find(({ uuid }: Json) => uuid === 'dp-hv1');
+      expect({ lost: (await traffic.stop()).get('one-two')!.lost, flow_mods }).toEqual({ lost: 0, flow_mods: 0 });
+    } finally {
+      await Promise.all([near.stop(), far.stop()]);
+      await redis.stop();
     }
   },
   TIMEOUT,

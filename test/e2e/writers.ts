@@ -4,17 +4,21 @@
  * Owns: one writer per webapi, each with one request under way at a time; what each request was answered.
  * Promises: every request is accounted for: acknowledged, refused (nothing was changed), or unknown (the answer says so, or none came).
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../lab/eventually.js';
 import type { Fleet } from '../lab/fleet.js';
 import type { Json } from '../lab/hotori.js';
 
 const PAGE = 1_000;
+const NOBODY_THERE_MS = 50;
 
 export interface Account {
   /** In alphabetical order, as all of these. */
   readonly acknowledged: readonly string[];
   readonly refused: readonly string[];
   readonly unknown: readonly string[];
+  /** What was said of those that were refused. */
+  readonly reasons: ReadonlyMap<string, string>;
   /** What every webapi has, as often as it has it. */
   readonly there: readonly string[];
 }
@@ -26,6 +30,8 @@ export class Writers {
   readonly #refused: string[] = [];
   readonly #unknown: string[] = [];
   readonly #writing: Promise<void>[];
+  /** What was said of those that were refused. */
+  readonly #reasons = new Map<string, string>();
   #isOver = false;
 
   private constructor(fleet: Fleet, webapis: readonly string[], prefix: string) {
@@ -55,6 +61,7 @@ export class Writers {
       acknowledged: this.#acknowledged.sort(),
       refused: this.#refused.sort(),
       unknown: this.#unknown.sort(),
+      reasons: this.#reasons,
       there: lists[0]!,
     };
   }
@@ -65,7 +72,11 @@ export class Writers {
       const answer = await this.#fleet.ask(name, 'POST', '/segments', { mode: 'virtual', display_name }).catch(() => undefined);
       if (answer?.status === 200) this.#acknowledged.push(display_name);
       else if (answer === undefined || answer.body.unknown === true) this.#unknown.push(display_name);
-      else this.#refused.push(display_name);
+      else {
+        this.#refused.push(display_name);
+        this.#reasons.set(display_name, answer.body.detail);
+      }
+      if (answer === undefined) await sleep(NOBODY_THERE_MS);
     }
   }
 
@@ -81,11 +92,11 @@ export class Writers {
 }
 
 /** Of what was acknowledged nothing is missing, of what was refused nothing is there, and nothing is there twice. */
-export function expectTruth({ acknowledged, refused, there }: Account): void {
+export function expectTruth({ acknowledged, refused, reasons, there }: Account): void {
   const set = new Set(there);
   expect({
     missing: acknowledged.filter((one) => !set.has(one)),
-    refusedAndThere: refused.filter((one) => set.has(one)),
+    refusedAndThere: refused.filter((one) => set.has(one)).map((one) => `${one}: ${reasons.get(one)}`),
     twice: there.filter((one, i) => there[i - 1] === one),
   }).toEqual({ missing: [], refusedAndThere: [], twice: [] });
 }

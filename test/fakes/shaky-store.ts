@@ -22,6 +22,8 @@ export class ShakyStore implements Store {
   readonly fates: Fate[] = [];
   /** Turns of the event loop that changes take to get here; Infinity: they are lost. */
   lag = 0;
+  /** Nobody keeps up with the master: what it has may not stay. */
+  isUnconfirmed = false;
   private gate: Promise<void> = Promise.resolve();
   private open: () => void = () => undefined;
   private isDead = false;
@@ -68,6 +70,7 @@ export class ShakyStore implements Store {
 
   async settle(at: Revision): Promise<void> {
     await this.pass();
+    if (this.isUnconfirmed) throw new StoreError('failed', 'no replica keeps up');
     return this.store.settle(at);
   }
 

@@ -86,6 +86,16 @@ export class Fleet extends Hotori {
     this.#running.set(name, Daemon.start([process.execPath, ...argv], log));
   }
 
+  /** Starts again whatever has ended, as systemd does; resolves when every webapi answers. */
+  async revive(): Promise<void> {
+    const revive = async (name: string) => {
+      if (!this.role(name).isRunning) await this.startRole(name);
+      if (name.startsWith('webapi')) await this.ask(name, 'GET', '/segments?limit=1');
+      return true;
+    };
+    for (const name of this.names) await eventually(`${name} being up`, () => revive(name), { timeoutMs: 30_000 });
+  }
+
   override async start(): Promise<void> {
     for (const name of this.names) await this.startRole(name);
     await eventually('the API answering', async () => (await this.request('GET', '/status')).status === 200, { timeoutMs: 30_000 }).catch(

@@ -9,11 +9,13 @@ export class TcpProxy {
   readonly #server: Server;
   readonly #pairs = new Set<readonly [Socket, Socket]>();
   #mode: 'open' | 'refuse' | 'silent' = 'open';
+  #target: number;
 
   private constructor(server: Server, target: number) {
     this.#server = server;
+    this.#target = target;
     this.port = (server.address() as AddressInfo).port;
-    server.on('connection', (near) => this.#join(near, target));
+    server.on('connection', (near) => this.#join(near));
   }
 
   static async start(target: number): Promise<TcpProxy> {
@@ -40,6 +42,13 @@ export class TcpProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
+  /** To another port from now on; every connection ends. */
+  aim(target: number): void {
+    this.refuse();
+    this.#target = target;
+    this.open();
+  }
+
   async close(): Promise<void> {
     this.refuse();
     const closed = once(this.#server, 'close');
@@ -47,9 +56,9 @@ export class TcpProxy {
     await closed;
   }
 
-  #join(near: Socket, target: number): void {
+  #join(near: Socket): void {
     if (this.#mode === 'refuse') return void near.destroy();
-    const far = connect(target, '127.0.0.1');
+    const far = connect(this.#target, '127.0.0.1');
     const pair = [near, far] as const;
     this.#pairs.add(pair);
     const end = (): void => {
