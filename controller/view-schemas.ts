@@ -8,6 +8,7 @@ import type { UserKind } from '../flows/model/entities.js';
 import { datapathNetworkSchema, datapathRouteLinkSchema, datapathSchema, datapathSegmentSchema } from '../flows/model/entities/datapath.js';
 import { filterSchema } from '../flows/model/entities/filter.js';
 import { interfacePortSchema, interfaceSchema, ipLeaseSchema, macLeaseSchema } from '../flows/model/entities/interface.js';
+import { floatingIpSchema, natRuleSchema, translationSchema } from '../flows/model/entities/nat.js';
 import { networkSchema, networkServiceSchema, segmentSchema } from '../flows/model/entities/network.js';
 import { routerSchema } from '../flows/model/entities/router.js';
 import { policyRouteSchema, routeLinkSchema, routeSchema } from '../flows/model/entities/routing.js';
@@ -46,4 +47,7 @@ export const VIEWS = {
   tunnel: tunnelSchema.omit({ kind: true }),
   address_set: addressSetSchema.omit({ kind: true }),
   filter: filterSchema.omit({ kind: true }),
+  floating_ip: floatingIpSchema.omit({ kind: true }),
+  nat_rule: natRuleSchema.omit({ kind: true }),
+  translation: translationSchema.omit({ kind: true }),
 } as const satisfies Record<UserKind, z.ZodObject>;

@@ -36,6 +36,9 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'tunnel':
     case 'address_set':
     case 'filter':
+    case 'floating_ip':
+    case 'nat_rule':
+    case 'translation':
       return shown(entity);
   }
 }

@@ -78,7 +78,8 @@ export class ScopeIndex {
     this.countUse(is, after ? pulled(after) : [], 1);
     this.place(bindingUuid(uuid), this.bindings.get(uuid) ? is : NOWHERE);
     for (const service of referrers(this.model, 'network_service', uuid)) this.place(service.uuid, is);
-    for (const filter of referrers(this.model, 'filter', uuid)) this.place(filter.uuid, is);
+    for (const kind of ['filter', 'translation'] as const)
+      for (const owned of referrers(this.model, kind, uuid)) this.place(owned.uuid, is);
     for (const lease of referrers(this.model, 'mac_lease', uuid)) this.place(lease.uuid, this.scopesOf(lease.uuid));
   }
 
@@ -125,6 +126,9 @@ export class ScopeIndex {
         return this.domainOf(entity.network_uuid);
       case 'route':
         return entity.network_uuid === null ? this.linkScopes(entity.route_link_uuid) : this.domainOf(entity.network_uuid);
+      case 'floating_ip':
+        return this.domainOf(entity.network_uuid);
+      case 'nat_rule':
       case 'policy_route':
         return this.linkScopes(entity.route_link_uuid);
       case 'route_link':
@@ -147,6 +151,7 @@ export class ScopeIndex {
       case 'network_service':
         return entity.interface_uuid === null ? NOWHERE : this.of(entity.interface_uuid);
       case 'filter':
+      case 'translation':
         return this.of(entity.interface_uuid);
       case 'interface':
       case 'security_group':
@@ -264,7 +269,7 @@ function touchContents(model: Model, uuid: string, touched: Touched): void {
     records.add(route.uuid);
     touchRouter(model, route.route_link_uuid, touched);
   }
-  for (const kind of ['datapath_network', 'datapath_segment'] as const)
+  for (const kind of ['datapath_network', 'datapath_segment', 'floating_ip'] as const)
     for (const link of referrers(model, kind, uuid)) records.add(link.uuid);
 }
 
@@ -275,7 +280,7 @@ function touchRouter(model: Model, routeLink: string, { records, links }: Touche
   records.add(routeLink);
   for (const link of referrers(model, 'datapath_route_link', routeLink)) records.add(link.uuid);
   for (const route of referrers(model, 'route', routeLink)) if (route.network_uuid === null) records.add(route.uuid);
-  for (const policy of referrers(model, 'policy_route', routeLink)) records.add(policy.uuid);
+  for (const kind of ['policy_route', 'nat_rule'] as const) for (const owned of referrers(model, kind, routeLink)) records.add(owned.uuid);
 }
 
 function vrfOf(entity: Entity | undefined): number | undefined {

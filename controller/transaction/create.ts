@@ -7,7 +7,9 @@ import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
 import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { filterStaticFrom } from '../../flows/model/filter-static.js';
+import { translationStaticFrom } from '../../flows/model/nat-inputs.js';
 import { macLeaseFor } from './leases.js';
+import { createFloatingIp, createNatRule } from './nat.js';
 import { createRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
 import type { Workspace } from './workspace.js';
@@ -145,6 +147,21 @@ const CREATORS: Creators = {
 
   address_set(work, uuid, { display_name, addresses }) {
     work.put({ kind: 'address_set', uuid, display_name, addresses: sortedSet(addresses), ...stamps(work) });
+  },
+
+  floating_ip: createFloatingIp,
+  nat_rule: createNatRule,
+
+  translation(work, uuid, { interface_uuid, mode, passthrough, static_addresses }) {
+    work.put({
+      kind: 'translation',
+      uuid,
+      interface_uuid,
+      mode,
+      passthrough,
+      static_addresses: static_addresses.map(translationStaticFrom),
+      ...stamps(work),
+    });
   },
 
   filter(work, uuid, { interface_uuid, mode, ingress_passthrough, egress_passthrough, statics }) {

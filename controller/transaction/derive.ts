@@ -12,12 +12,14 @@ import { entityOf, ipLeasesOf, referrers } from '../../flows/model/view.js';
 import { assignEndpoints } from './endpoints.js';
 import { markSharedMacs } from './shared-macs.js';
 import type { KeyRing } from './keys.js';
+import { assignFloatingRouters } from './nat.js';
 import { followRouters } from './routers.js';
 import type { Workspace } from './workspace.js';
 
 export function derive(work: Workspace): void {
   const { draft, keys, segmentFollowsNetwork } = work;
   followRouters(work);
+  assignFloatingRouters(work);
   for (const uuid of segmentFollowsNetwork) followNetwork(draft, uuid);
   assignSegmentKeys(draft, keys);
   assignPolicyClasses(draft, keys);

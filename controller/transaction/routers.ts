@@ -7,7 +7,7 @@
  */
 import type { Entity } from '../../flows/model/entities.js';
 import type { Network } from '../../flows/model/entities/network.js';
-import type { Router, RouterNetwork, RouterPolicyRoute, RouterRoute } from '../../flows/model/entities/router.js';
+import type { Router, RouterNat, RouterNetwork, RouterPolicyRoute, RouterRoute } from '../../flows/model/entities/router.js';
 import type { Route } from '../../flows/model/entities/routing.js';
 import type { CreateInput, UpdateInput } from '../../flows/model/inputs.js';
 import {
@@ -17,11 +17,13 @@ import {
   type RouterPolicyRouteInput,
   type RouterRouteInput,
 } from '../../flows/model/routing-inputs.js';
+import type { RouterNatInput } from '../../flows/model/nat-inputs.js';
 import { destination, subnets } from '../../flows/model/subnets.js';
 import { entityOf, ipLeasesOf, macLeasesOf, referrers, type ModelView } from '../../flows/model/view.js';
 import { parseCidr } from '../../flows/net/cidr.js';
 import { formatIpv4, formatIpv6 } from '../../flows/net/ip.js';
 import { deleteEntity } from './delete.js';
+import { macOfNatAddress } from './nat.js';
 import type { Workspace } from './workspace.js';
 
 /** The router that made an entity and alone changes it. */
@@ -31,6 +33,7 @@ export function ownerOf(view: ModelView, entity: Entity): string | undefined {
     case 'route_link':
     case 'route':
     case 'policy_route':
+    case 'nat_rule':
       return entity.router_uuid ?? undefined;
     case 'mac_lease':
     case 'ip_lease':
@@ -54,6 +57,7 @@ export function createRouter(work: Workspace, uuid: string, params: CreateInput<
     networks: networksFrom(work, uuid, params.networks, []),
     routes: routesFrom(params.routes),
     policy_routes: policyRoutesFrom(params.policy_routes),
+    nat: natFrom(params.nat),
     route_link_uuid,
     created_at: work.now,
     updated_at: work.now,
@@ -61,7 +65,7 @@ export function createRouter(work: Workspace, uuid: string, params: CreateInput<
 }
 
 export function updateRouter(work: Workspace, router: Router, params: UpdateInput<'router'>): void {
-  const { display_name, vrf, traceroute, networks, routes, policy_routes } = params;
+  const { display_name, vrf, traceroute, networks, routes, policy_routes, nat } = params;
   work.put({
     ...router,
     ...(display_name === undefined ? {} : { display_name }),
@@ -70,6 +74,7 @@ export function updateRouter(work: Workspace, router: Router, params: UpdateInpu
     ...(networks === undefined ? {} : { networks: networksFrom(work, router.uuid, networks, router.networks) }),
     ...(routes === undefined ? {} : { routes: routesFrom(routes) }),
     ...(policy_routes === undefined ? {} : { policy_routes: policyRoutesFrom(policy_routes) }),
+    ...(nat === undefined ? {} : { nat: natFrom(nat) }),
   });
 }
 
@@ -126,6 +131,16 @@ function policyRoutesFrom(inputs: readonly RouterPolicyRouteInput[]): RouterPoli
   );
 }
 
+function natFrom(inputs: readonly RouterNatInput[]): RouterNat[] {
+  return inputs.map(({ network_uuid, ip_address, source = null, datapath_uuid = null }) => ({
+    type: 'snat',
+    network_uuid,
+    ip_address,
+    source,
+    datapath_uuid,
+  }));
+}
+
 /** Longest part of a uuid after its prefix. */
 const MAX_TAIL = 32;
 
@@ -170,6 +185,7 @@ class Assembly {
     for (const [index, entry] of router.networks.entries()) this.followPort(entry, index);
     this.followRoutes();
     this.followPolicyRoutes();
+    this.followNat();
   }
 
   private followLink(): void {
@@ -314,6 +330,31 @@ class Assembly {
       );
     }
     for (const policy of left.values()) deleteEntity(work, policy.uuid, false);
+  }
+
+  private followNat(): void {
+    const { work, router } = this;
+    const nameOf = (one: RouterNat) => JSON.stringify([one.network_uuid, one.ip_address, one.source]);
+    const left = new Map([...referrers(work.draft, 'nat_rule', router.uuid)].map((rule) => [nameOf(rule), rule]));
+    for (const [index, content] of router.nat.entries()) {
+      const old = left.get(nameOf(content));
+      left.delete(nameOf(content));
+      this.put(
+        {
+          ...(old ?? {
+            kind: 'nat_rule',
+            uuid: work.newUuid('nat'),
+            route_link_uuid: router.route_link_uuid,
+            mac_address: macOfNatAddress(work, content.network_uuid, content.ip_address),
+            router_uuid: router.uuid,
+            ...this.stamps(),
+          }),
+          ...content,
+        },
+        ['nat', index],
+      );
+    }
+    for (const rule of left.values()) deleteEntity(work, rule.uuid, false);
   }
 
   private put(entity: Entity, place: readonly PropertyKey[]): void {

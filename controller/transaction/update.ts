@@ -7,7 +7,9 @@ import { nextHopSet } from '../../flows/model/routing-inputs.js';
 import { ipLeasesOf } from '../../flows/model/view.js';
 import { sortedSet } from './create.js';
 import { filterStaticFrom } from '../../flows/model/filter-static.js';
+import { translationStaticFrom } from '../../flows/model/nat-inputs.js';
 import { macLeaseFor } from './leases.js';
+import { updateFloatingIp } from './nat.js';
 import { updateRouter } from './routers.js';
 import { rulesFrom } from './rules.js';
 import type { Workspace } from './workspace.js';
@@ -77,6 +79,14 @@ const UPDATERS: Updaters = {
   filter(work, entity, params) {
     const { statics, ...rest } = given(params);
     work.put({ ...entity, ...rest, ...(statics ? { statics: statics.map(filterStaticFrom) } : {}) });
+  },
+
+  floating_ip: updateFloatingIp,
+  nat_rule: (work, entity, params) => work.put({ ...entity, ...given(params) }),
+
+  translation(work, entity, params) {
+    const { static_addresses, ...rest } = given(params);
+    work.put({ ...entity, ...rest, ...(static_addresses ? { static_addresses: static_addresses.map(translationStaticFrom) } : {}) });
   },
 
   security_group(work, entity, params) {

@@ -37,7 +37,10 @@ import { Settling } from './settling.js';
 import { SliceFeed } from './slice-feed.js';
 import { SwitchLink } from './switch-link.js';
 import { unlessAborted } from './unless-aborted.js';
+import { NatZones } from './nat-zones.js';
+import { natRow, readNatClaims, writeNatClaim } from '../ovsdb/nat-claims.js';
 import { ZoneClaims } from './zone-claims.js';
+import { Zones } from './zones.js';
 
 /** How the agent is. */
 export interface AgentHealth {
@@ -71,6 +74,7 @@ export class Agent {
   readonly #context: SliceContext;
   readonly #advertiser: Advertiser;
   readonly #ports: Ports;
+  readonly #natZones: NatZones;
   readonly #desired: Desired;
   readonly #overlay: Overlay;
   readonly #peers: Peers;
@@ -177,9 +181,24 @@ export class Agent {
       log,
     });
     const claims = new ZoneClaims(this.#ovsdb);
+    const zones = new Zones(() => claims.now());
+    this.#natZones = new NatZones({
+      claimed: () => (this.#ovsdb.tables === undefined ? new Map() : readNatClaims(this.#ovsdb.tables, name)),
+      rowOf: (link) => natRow(name, link),
+      claim: (link, pair, signal) => writeNatClaim(this.#ovsdb, name, link, pair, signal),
+      zones,
+      flushZone: (zone, signal) => this.#link.flushZone(zone, signal),
+      onChange: () => {
+        this.#desired.updateOwn();
+        this.#desired.markComplete();
+      },
+      clock,
+      log,
+      signal: this.#stop.signal,
+    });
     this.#ports = new Ports({
       store: this.#watcher,
-      claims: () => claims.now(),
+      zones,
       flushZone: (zone, signal) => this.#link.flushZone(zone, signal),
       apply: (puts, deletes) => {
         this.#advertiser.portsChanged();
@@ -207,7 +226,8 @@ export class Agent {
         },
       },
       vifs: () => this.#link.vifs(),
-      own: (datapath) => this.#overlay.records(datapath),
+      own: (datapath) => [...this.#overlay.records(datapath), ...this.#natZones.records()],
+      natZones: this.#natZones,
       onFailure: () => void this.#feed.startOver(this.#stop.signal),
       log,
     });

@@ -12,6 +12,7 @@ import type { Binding } from '../../flows/model/binding.js';
 import type { Vif } from '../ovsdb/vif-watcher.js';
 import type { SliceContext } from '../respond/slice-context.js';
 import type { AgentLog } from './log.js';
+import type { NatZones } from './nat-zones.js';
 import type { Ports } from './ports.js';
 import type { Reconciler } from './reconciler.js';
 import type { SliceChange } from './slice-intake.js';
@@ -21,6 +22,7 @@ export interface DesiredOptions {
   readonly reconciler: Pick<Reconciler, 'change' | 'replace' | 'begin' | 'suspect' | 'mark' | 'restartSeq'>;
   readonly ports: Pick<Ports, 'update' | 'live' | 'pendingSince' | 'restartSeq'>;
   readonly context: Pick<SliceContext, 'apply' | 'replace'>;
+  readonly natZones: Pick<NatZones, 'update' | 'pendingSince' | 'restartSeq'>;
   /** NICs as they are now. */
   readonly vifs: () => ReadonlyMap<string, Vif>;
   /** What the compiler is to know of this hypervisor besides its local ports. */
@@ -80,6 +82,7 @@ export class Desired {
     this.#error = null;
     this.#options.reconciler.restartSeq();
     this.#options.ports.restartSeq();
+    this.#options.natZones.restartSeq();
   }
 
   /** A slice message that cannot be used. */
@@ -91,11 +94,12 @@ export class Desired {
   /** @returns false when it could not be used, or is no use before the next snapshot */
   take(change: SliceChange): boolean {
     if (!this.#isCurrent && !change.isComplete) return false;
-    const { createCompiler, reconciler, ports, context } = this.#options;
+    const { createCompiler, reconciler, ports, context, natZones } = this.#options;
     const isNew = !this.#isCurrent;
     if (isNew) this.#compiler = createCompiler();
     this.#seq = change.seq;
     this.#datapath = change.datapath_uuid;
+    natZones.update(change.puts, change.isComplete ? [] : change.deletes, change.isComplete, change.seq);
     const own = this.#ownChanges();
     this.#revision = change.revision.number;
     if (change.isComplete) this.#marked = change.firstSeq - 1;
@@ -159,8 +163,9 @@ export class Desired {
 
   /** Tells the reconciler up to which message everything is wanted: one whose ports are still being prepared is not complete. */
   markComplete(): void {
-    const { ports, reconciler } = this.#options;
-    const complete = ports.pendingSince === undefined ? this.#seq : ports.pendingSince - 1;
+    const { ports, natZones, reconciler } = this.#options;
+    const pending = Math.min(ports.pendingSince ?? Infinity, natZones.pendingSince ?? Infinity);
+    const complete = Math.min(this.#seq, pending - 1);
     if (complete <= this.#marked || !this.#isCurrent) return;
     this.#marked = complete;
     reconciler.mark(complete);

@@ -13,7 +13,7 @@ import type { Binding } from '../../flows/model/binding.js';
 import type { Vif } from '../ovsdb/vif-watcher.js';
 import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
-import { Zones, type Claims } from './zones.js';
+import type { Zones } from './zones.js';
 
 /** What is kept with the NICs themselves. */
 export interface VifStore {
@@ -24,7 +24,7 @@ export interface VifStore {
 
 export interface PortsOptions {
   readonly store: VifStore;
-  readonly claims: Claims;
+  readonly zones: Zones;
   /** Empties a conntrack zone; waits for a connection. Resolves without having done so only when the signal is aborted. */
   readonly flushZone: (zone: number, signal: AbortSignal) => Promise<void>;
   /** Gives local ports to the compiler and its flows to the reconciler; undefined while compiling fails. */
@@ -81,7 +81,7 @@ export class Ports {
 
   constructor(options: PortsOptions) {
     this.#options = options;
-    this.#zones = new Zones(options.claims);
+    this.#zones = options.zones;
   }
 
   /** The oldest slice message that some port still being prepared belongs to; undefined when there is none. */

@@ -9,10 +9,12 @@
 import type { Action } from '../../flows/openflow/action.js';
 import { PORTS } from '../../flows/openflow/constants.js';
 import type { FieldName } from '../../flows/openflow/fields.js';
+import { CT } from '../../flows/pipeline/build.js';
 import { decodePunt, PUNT_CONTROLLER_ID } from '../../flows/pipeline/punt.js';
 import { REGISTERS, type RegisterName } from '../../flows/pipeline/registers.js';
 import type { Channel, PacketIn } from '../channel/contract.js';
 import type { PolicyRegisters, PuntedFrame, Response } from '../respond/contract.js';
+import type { SentTo } from '../respond/sent-as.js';
 import type { AgentLog } from './log.js';
 import { unlessAborted } from './unless-aborted.js';
 
@@ -108,6 +110,9 @@ export class Punts {
         arrival_key: registerOf(packet, 'arrival'),
         routers_crossed: crossedBy(packet),
         mtu: registerOf(packet, 'overlay_mtu'),
+        metadata: metadataOf(packet),
+        is_remote: registerOf(packet, 'from_tunnel') === 1 || registerOf(packet, 'remote_sender') === 1,
+        sent_to: sentTo(packet),
         registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
       },
       inPort,
@@ -174,12 +179,27 @@ function fieldOf(packet: PacketIn, field: FieldName): number | undefined {
   return undefined;
 }
 
+function metadataOf(packet: PacketIn): bigint {
+  for (const oxm of packet.metadata) if (oxm.field === 'metadata' && typeof oxm.value === 'bigint') return oxm.value;
+  return 0n;
+}
+
+/** Of a packet on its way there, not of a reply: what conntrack knows as its destination before it was translated. */
+function sentTo(packet: PacketIn): SentTo | undefined {
+  const state = fieldOf(packet, 'ct_state') ?? 0;
+  if ((state & CT.rpl) !== 0) return undefined;
+  const port = fieldOf(packet, 'ct_tp_dst');
+  const ipv4 = fieldOf(packet, 'ct_nw_dst');
+  if (ipv4 !== undefined) return { ip: { family: 'ipv4', value: ipv4 }, port };
+  for (const oxm of packet.metadata)
+    if (oxm.field === 'ct_ipv6_dst' && typeof oxm.value === 'bigint') return { ip: { family: 'ipv6', value: oxm.value }, port };
+  return undefined;
+}
+
 function policyRegisters(packet: PacketIn, direction: 'egress' | 'ingress'): PolicyRegisters {
-  let metadata = 0n;
-  for (const oxm of packet.metadata) if (oxm.field === 'metadata' && typeof oxm.value === 'bigint') metadata = oxm.value;
   return {
     rule_key: fieldOf(packet, REGISTERS[direction === 'egress' ? 'egress_rule' : 'ingress_rule'].field) ?? 0,
-    metadata,
+    metadata: metadataOf(packet),
     destination_port: fieldOf(packet, REGISTERS.destination_port.field) ?? 0,
   };
 }

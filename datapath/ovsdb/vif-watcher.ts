@@ -10,6 +10,7 @@
  * plugged again between two reports shows as a change of `row_uuid`.
  */
 import { findBridge } from './bridge-plan.js';
+import { allNatClaims } from './nat-claims.js';
 import { byUuid, setKeys, type Operation } from './operations.js';
 import { OvsdbError } from './ovsdb-error.js';
 import type { OvsdbClient } from './ovsdb-client.js';
@@ -165,7 +166,7 @@ export function readVifs(tables: Tables, bridgeName: string, known = new WeakMap
   return vifs;
 }
 
-/** The conntrack zones claimed on any bridge of this OVSDB, with their Interface rows: bridges of one datapath type share their conntrack. */
+/** The conntrack zones claimed on any bridge of this OVSDB, with what claims them, Interface rows and routers: bridges of one datapath type share their conntrack. */
 export function readZones(tables: Tables): ReadonlyMap<number, readonly string[]> {
   const zones = new Map<number, string[]>();
   for (const row of tables.Interface.values()) {
@@ -175,6 +176,8 @@ export function readZones(tables: Tables): ReadonlyMap<number, readonly string[]
     if (rows === undefined) zones.set(zone, [row._uuid]);
     else rows.push(row._uuid);
   }
+  for (const [row, pair] of allNatClaims(tables))
+    for (const zone of [pair.source_zone, pair.target_zone]) zones.set(zone, [...(zones.get(zone) ?? []), row]);
   return zones;
 }
 

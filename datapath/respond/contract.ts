@@ -7,6 +7,7 @@
 import type { Ipv4Cidr, Ipv6Cidr } from '../../flows/net/cidr.js';
 import type { Ip } from '../../flows/net/ip.js';
 import type { Action } from '../../flows/openflow/action.js';
+import type { SentTo } from './sent-as.js';
 import type { Punt } from '../../flows/pipeline/punt.js';
 
 /** A frame the switch handed over. */
@@ -23,6 +24,12 @@ export interface PuntedFrame {
   readonly routers_crossed?: number | undefined;
   /** Bytes of the longest IP packet that fits the way it was to take; absent where that did not matter. */
   readonly mtu?: number | undefined;
+  /** Segment and routing domain it is in. */
+  readonly metadata?: bigint | undefined;
+  /** It came through a tunnel: an answer does not leave by the port it came in on. */
+  readonly is_remote?: boolean | undefined;
+  /** Where its sender sent it, if that was translated. */
+  readonly sent_to?: SentTo | undefined;
   /** Where it was in the pipeline, of a packet that a security group rule has decided on. */
   readonly registers?: PolicyRegisters | undefined;
 }
@@ -80,6 +87,12 @@ export interface Gateway {
   readonly ip: Ip;
 }
 
+/** An address that a router translates, in the outside network. */
+export interface TranslatedAddress {
+  readonly mac: number;
+  readonly segment_key: number;
+}
+
 /** Look-ups in the slice. A port key or MAC that is not known gives nothing. */
 export interface RespondContext {
   /** Leases of the NIC with this MAC behind the port, in networks that have a DHCP service; lowest address first. */
@@ -90,6 +103,8 @@ export interface RespondContext {
   gatewayOf(portKey: number, ip: Ip): Gateway | undefined;
   /** The address that the router port with this key is known by to a host: the one in the host's own network, else the lowest of its family. */
   addressFacing(routerPortKey: number, host: Ip): Ip | undefined;
+  /** Where an address is found that stands for others in a routing domain, if it does. */
+  translated(vrfKey: number, ip: Ip): TranslatedAddress | undefined;
   /** MAC of the NIC behind the port that owns the address. */
   macOf(portKey: number, ip: Ip): number | undefined;
 }

@@ -8,13 +8,18 @@
  * §3.5.2). No error is sent where the RFCs forbid one, so errors cannot multiply or answer each other.
  */
 import { eui64LinkLocal } from '../../flows/net/mac.js';
+import type { Ip } from '../../flows/net/ip.js';
+import type { Action } from '../../flows/openflow/action.js';
+import { resubmit } from '../../flows/pipeline/build.js';
+import { enterSegment, regLoad } from '../../flows/pipeline/registers.js';
 import type { IpEnds } from '../../flows/packet/checksum.js';
 import { concatBytes } from '../../flows/packet/bytes.js';
 import { encodeIcmpv4, encodeIcmpv6 } from '../../flows/packet/icmp.js';
 import { encodeIpFrame, type Envelope } from '../../flows/packet/ip-frame.js';
 import { ICMPV4_TYPE, ICMPV6_TYPE, IP_PROTOCOL } from '../../flows/packet/numbers.js';
-import { answer, type Gateway, type PuntedFrame, type RespondContext, type Response } from './contract.js';
+import { answer, type Gateway, type PuntedFrame, type RespondContext, type Response, type TranslatedAddress } from './contract.js';
 import { readOffender, type Offender } from './offender.js';
+import { asSent } from './sent-as.js';
 import { resetFor } from './tcp-reset.js';
 
 /** Type and code of each error. */
@@ -37,27 +42,53 @@ const IPV4_TOS = 0xc0;
 const OWN_TTL = 255;
 
 export function respondIcmpError(kind: IcmpErrorKind, punted: PuntedFrame, context: RespondContext): Response {
-  const offender = readOffender(punted.data);
-  if (typeof offender === 'string') return answer(offender);
+  const read = readOffender(punted.data);
+  if (typeof read === 'string') return answer(read);
+  const offender = punted.sent_to === undefined ? read : asSent(read, punted.sent_to);
+  const deliver = (frame: Uint8Array): Response => deliverTo(offender.sender, frame, punted, context);
   const speaker = speakerOf(kind, offender, punted, context);
   if (speaker === undefined) return answer('not_due');
   const { sender } = offender;
   const ip = { family: sender.family, src: speaker.ip.value, dst: sender.value } as IpEnds;
-  const eth_dst = context.macOf(punted.port_key, sender) ?? offender.eth_src;
+  const eth_dst = translatedSender(sender, punted, context)?.mac ?? context.macOf(punted.port_key, sender) ?? offender.eth_src;
   const envelope: Envelope = { eth_src: speaker.mac, eth_dst, ip, ttl: OWN_TTL - routersBack(kind, punted) };
   if (kind === 'port_unreachable' && offender.protocol === IP_PROTOCOL.TCP) {
     const reset = resetFor(offender.upper, ip);
-    return typeof reset === 'string' ? answer(reset) : answer('sent', encodeIpFrame(envelope, IP_PROTOCOL.TCP, reset));
+    return typeof reset === 'string' ? answer(reset) : deliver(encodeIpFrame(envelope, IP_PROTOCOL.TCP, reset));
   }
 
   const [type, code] = ERRORS[kind][sender.family];
   const message = { type, code, body: concatBytes([secondWord(kind, offender, punted), offender.quotation]) };
-  return answer(
-    'sent',
+  return deliver(
     ip.family === 'ipv4'
       ? encodeIpFrame({ ...envelope, tos: IPV4_TOS }, IP_PROTOCOL.ICMPV4, encodeIcmpv4(message))
       : encodeIpFrame(envelope, IP_PROTOCOL.ICMPV6, encodeIcmpv6(message, ip)),
   );
+}
+
+/**
+ * Out of the port it came from, but for senders who are known by another address here: what is sent to that address finds them. Those on other hypervisors
+ * are sent to by the router that speaks; on that way nothing is translated, so that they see who speaks.
+ */
+function deliverTo(sender: Ip, data: Uint8Array, punted: PuntedFrame, context: RespondContext): Response {
+  const { metadata = 0n, router_key = 0 } = punted;
+  const inject = (...actions: readonly Action[]): Response => ({
+    outcome: 'sent',
+    frames: [],
+    injected: [{ data, actions: [...actions.slice(0, -1), regLoad('skip_policy', 1), ...actions.slice(-1)] }],
+  });
+  const known = translatedSender(sender, punted, context);
+  if (known !== undefined) return inject(enterSegment(known.segment_key, Number(metadata >> 32n)), resubmit('L2_LOOKUP'));
+  if (punted.is_remote !== true || router_key === 0) return answer('sent', data);
+  return inject(enterMetadata(metadata), regLoad('router', router_key), regLoad('nat_exempt', 1), resubmit('FIB'));
+}
+
+function enterMetadata(value: bigint): Action {
+  return { kind: 'set_field', field: 'metadata', value };
+}
+
+function translatedSender(sender: Ip, { metadata = 0n }: PuntedFrame, context: RespondContext): TranslatedAddress | undefined {
+  return context.translated(Number(metadata >> 32n), sender);
 }
 
 function speakerOf(kind: IcmpErrorKind, offender: Offender, punted: PuntedFrame, context: RespondContext): Gateway | undefined {

@@ -9,9 +9,9 @@
 import type { SliceRecord } from '../../controller/messages/slice.js';
 import type { Network } from '../../flows/model/entities/network.js';
 import { cidrContains, cidrOf, type Ipv4Cidr } from '../../flows/net/cidr.js';
-import { isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
-import { eui64LinkLocal } from '../../flows/net/mac.js';
-import type { AdvertisedPrefix, Advertisement, DhcpLease, Gateway, RespondContext } from './contract.js';
+import { formatIp, isLinkLocalIpv6, parseIp, parseIpv4, parseIpv6, type Ip } from '../../flows/net/ip.js';
+import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
+import type { AdvertisedPrefix, Advertisement, DhcpLease, Gateway, RespondContext, TranslatedAddress } from './contract.js';
 import { PolicyNames } from './policy-names.js';
 import { SliceIndex, type Station, type Attachment } from './slice-index.js';
 
@@ -114,6 +114,18 @@ export class SliceContext implements RespondContext {
       });
     }
     return [...bySpeaker.values()];
+  }
+
+  translated(vrfKey: number, ip: Ip): TranslatedAddress | undefined {
+    for (const { network_uuid, mac_address } of this.#index.translatedAt(formatIp(ip))) {
+      const network = this.#index.network(network_uuid);
+      if (network?.vrf_key !== vrfKey) continue;
+      // The router's own address is at the router's own MAC.
+      const own = this.#stations(network, ip.family).find((station) => station.ip.value === ip.value);
+      const mac = own?.mac ?? (mac_address === null ? undefined : parseMac(mac_address));
+      if (mac !== undefined) return { mac, segment_key: network.segment_key };
+    }
+    return undefined;
   }
 
   macOf(portKey: number, ip: Ip): number | undefined {

@@ -9,7 +9,7 @@ import type { SliceRecord } from '../../controller/messages/slice.js';
 import type { EntityOf } from '../../flows/model/entities.js';
 import type { Interface, IpLease, MacLease } from '../../flows/model/entities/interface.js';
 import type { Network } from '../../flows/model/entities/network.js';
-import { parseIp, type Ip } from '../../flows/net/ip.js';
+import { formatIp, parseIp, type Ip } from '../../flows/net/ip.js';
 import { parseMac } from '../../flows/net/mac.js';
 
 /** An address of an interface, with the MAC that has it. */
@@ -26,7 +26,7 @@ export interface Station extends Attachment {
 }
 
 /** Kinds responders have a use for. */
-type Held = EntityOf<'interface' | 'mac_lease' | 'ip_lease' | 'network' | 'network_service'>;
+type Held = EntityOf<'interface' | 'mac_lease' | 'ip_lease' | 'network' | 'network_service' | 'floating_ip' | 'nat_rule' | 'translation'>;
 
 const HELD: readonly SliceRecord['kind'][] = [
   'interface',
@@ -34,6 +34,9 @@ const HELD: readonly SliceRecord['kind'][] = [
   'ip_lease',
   'network',
   'network_service',
+  'floating_ip',
+  'nat_rule',
+  'translation',
 ] satisfies readonly Held['kind'][];
 
 export class SliceIndex {
@@ -44,6 +47,8 @@ export class SliceIndex {
   readonly #leasesOfMac = new Groups<IpLease>();
   /** Leases of an interface that name none of its MACs. */
   readonly #leasesOfInterface = new Groups<IpLease>();
+  /** By address: floating IPs, NAT rules and translations. */
+  readonly #translations = new Groups<EntityOf<'floating_ip' | 'nat_rule' | 'translation'>>();
   readonly #services = new Groups<EntityOf<'network_service'>>();
   readonly #stations = new Map<string, readonly Station[]>();
   readonly #stationsOfNetwork = new Groups<{ readonly uuid: string; readonly stations: readonly Station[] }>();
@@ -86,6 +91,15 @@ export class SliceIndex {
   macs(portKey: number): readonly number[] {
     const found = this.#interfaces.get(portKey);
     return found ? this.#macLeases.of(found.uuid).map(({ mac_address }) => parseMac(mac_address)) : [];
+  }
+
+  /** The networks in which an address stands for others, and its MAC if it has one of its own. */
+  translatedAt(address: string): readonly { readonly network_uuid: string; readonly mac_address: string | null }[] {
+    return this.#translations.of(address).flatMap((record): { network_uuid: string; mac_address: string | null }[] => {
+      if (record.kind !== 'translation') return [record];
+      const own = this.attachmentsOf(record.interface_uuid).filter(({ ip }) => formatIp(ip) === address);
+      return own.map(({ network_uuid }) => ({ network_uuid, mac_address: null }));
+    });
   }
 
   /** In no particular order. */
@@ -143,6 +157,11 @@ export class SliceIndex {
       case 'network_service':
         if (record.interface_uuid !== null) this.#services.add(record.interface_uuid, record);
         break;
+      case 'floating_ip':
+      case 'nat_rule':
+      case 'translation':
+        for (const address of addressesOf(record)) this.#translations.add(address, record);
+        break;
       case 'network':
         break;
     }
@@ -168,6 +187,11 @@ export class SliceIndex {
       case 'network_service':
         if (record.interface_uuid !== null) this.#services.remove(record.interface_uuid, uuid);
         break;
+      case 'floating_ip':
+      case 'nat_rule':
+      case 'translation':
+        for (const address of addressesOf(record)) this.#translations.remove(address, uuid);
+        break;
       case 'network':
         break;
     }
@@ -191,10 +215,20 @@ export class SliceIndex {
       case 'network_service':
         if (record.interface_uuid !== null) touched.add(record.interface_uuid);
         break;
+      case 'floating_ip':
+      case 'nat_rule':
+      case 'translation':
       case 'network':
         break;
     }
   }
+}
+
+/** What stands for others by the record. */
+function addressesOf(record: EntityOf<'floating_ip' | 'nat_rule' | 'translation'>): ReadonlySet<string> {
+  return record.kind === 'translation'
+    ? new Set(record.static_addresses.map(({ ingress_ipv4_address }) => ingress_ipv4_address))
+    : new Set([record.ip_address]);
 }
 
 function isHeld(record: SliceRecord): record is Held {

@@ -30,6 +30,8 @@ import { groupRuleFlows } from '../pipeline/stages/policy.js';
 import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
 import { remoteAddressFlows } from '../pipeline/stages/remote.js';
+import { NAT_FACT_RULES } from '../pipeline/stages/nat-facts.js';
+import { closedPortFlows, natFixedFlows, natFlows } from '../pipeline/stages/nat.js';
 import { icmpFlows } from '../pipeline/stages/icmp.js';
 import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeline/stages/router.js';
 import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
@@ -51,6 +53,9 @@ const FLOW_RULES = [
   routerPortFlows,
   routeFlows,
   policyRouteFlows,
+  natFixedFlows,
+  closedPortFlows,
+  natFlows,
   policyStateFlows,
   classFlows,
   policyDropFlows,
@@ -96,7 +101,7 @@ export interface CompilerOptions {
 }
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine([...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES], FLOW_RULES);
+  readonly #engine = new Engine([...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES, ...NAT_FACT_RULES], FLOW_RULES);
   readonly tables: Tables;
 
   constructor(traceroute: TracerouteMode) {
@@ -130,6 +135,10 @@ class PipelineCompiler implements Compiler {
         case 'group_stance':
         case 'named_group':
         case 'member_network':
+        case 'nat':
+        case 'nat_port':
+        case 'closed_port':
+        case 'own_domain':
           continue;
         default:
           yield record;

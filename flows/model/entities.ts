@@ -28,6 +28,7 @@ import {
   type MacLease,
   macLeaseSchema,
 } from './entities/interface.js';
+import { type FloatingIp, floatingIpSchema, type NatRule, natRuleSchema, type Translation, translationSchema } from './entities/nat.js';
 import { type Network, networkSchema, type NetworkService, networkServiceSchema, type Segment, segmentSchema } from './entities/network.js';
 import { type Chassis, chassisSchema, type VifRecord, vifSchema } from './entities/presence.js';
 import { type Router, routerSchema } from './entities/router.js';
@@ -62,6 +63,9 @@ export const entitySchema = z.discriminatedUnion('kind', [
   tunnelSchema,
   addressSetSchema,
   filterSchema,
+  floatingIpSchema,
+  natRuleSchema,
+  translationSchema,
   policyClassSchema,
   vifSchema,
   chassisSchema,
@@ -85,6 +89,9 @@ export type Entity =
   | Tunnel
   | AddressSet
   | Filter
+  | FloatingIp
+  | NatRule
+  | Translation
   | PolicyClass
   | VifRecord
   | Chassis;
@@ -113,6 +120,9 @@ export const KINDS = {
   tunnel: { collection: 'tunnels', prefix: 't' },
   address_set: { collection: 'address_sets', prefix: 'as' },
   filter: { collection: 'filters', prefix: 'fil' },
+  floating_ip: { collection: 'floating_ips', prefix: 'fip' },
+  nat_rule: { collection: 'nat_rules', prefix: 'nat' },
+  translation: { collection: 'translations', prefix: 'tr' },
 } as const satisfies Partial<Record<EntityKind, { collection: string; prefix: string }>>;
 
 export type UserKind = keyof typeof KINDS;

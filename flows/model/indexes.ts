@@ -29,6 +29,8 @@ export const endpointKey = (address: string) => `endpoint:${address}`;
 /** The tunnel between two datapaths. */
 export const tunnelKey = (tunnel: Pick<Tunnel, 'datapath_uuid' | 'peer_datapath_uuid'>) =>
   `tunnel:${pairOf(tunnel.datapath_uuid, tunnel.peer_datapath_uuid)}`;
+/** Floating IPs and NAT rules with an address of an outside network. */
+export const natAddressKey = (network: string, address: string) => `nat:${network}|${address}`;
 export const linkMacKey = (mac: string) => `linkmac:${mac}`;
 export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
 export const ruleKey = (rule: string) => `rule:${rule}`;
@@ -95,6 +97,11 @@ export function setKeys(entity: Entity): string[] {
       keys.push(vifPortKey(entity.port_name));
       if (entity.iface_id !== null) keys.push(vifIfaceKey(entity.iface_id));
       break;
+    case 'floating_ip':
+    case 'nat_rule':
+      keys.push(natAddressKey(entity.network_uuid, entity.ip_address));
+      break;
+    case 'translation':
     case 'route_link':
     case 'router':
     case 'address_set':

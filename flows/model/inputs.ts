@@ -27,6 +27,7 @@ import {
   routingTable,
   securityGroupRuleInput,
 } from './input-fields.js';
+import { floatingIp, natRule, translation } from './nat-inputs.js';
 import { policyRoute, route, routeLink, router } from './routing-inputs.js';
 
 const names = { display_name: displayName.default('').describe('Free text for people.') };
@@ -353,6 +354,9 @@ export const INPUTS = {
   tunnel,
   address_set: addressSet,
   filter,
+  floating_ip: floatingIp,
+  nat_rule: natRule,
+  translation,
 } as const satisfies Record<UserKind, { readonly create: z.ZodObject; readonly update: z.ZodObject }>;
 
 export type CreateInput<K extends UserKind> = z.output<(typeof INPUTS)[K]['create']>;

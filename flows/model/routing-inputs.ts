@@ -7,6 +7,7 @@
  */
 import { z } from 'zod';
 import { policyRouteTypeSchema, routeTypeSchema, tracerouteSchema } from './entities/routing.js';
+import { routerNatInput } from './nat-inputs.js';
 import {
   cidr,
   displayName,
@@ -141,6 +142,7 @@ export type RouterPolicyRouteInput = z.output<typeof routerPolicyRouteInput>;
 const networks = z.array(routerNetworkInput).max(256);
 const routes = z.array(routerRouteInput).max(1000);
 const policyRoutes = z.array(routerPolicyRouteInput).max(256);
+const nat = z.array(routerNatInput).max(256);
 
 export const router = {
   create: z.strictObject({
@@ -151,6 +153,7 @@ export const router = {
     networks: networks.default([]).describe('The networks it connects, each with the address the router has there.'),
     routes: routes.default([]).describe('Where else packets go. The networks it connects need no routes.'),
     policy_routes: policyRoutes.default([]).describe('Looked at before the routes.'),
+    nat: nat.default([]).describe('By which addresses packets leave to outside networks.'),
     route_link_uuid: reference('route_link').optional().describe('Name of the route link that is made; one is made up when absent.'),
   }),
   update: z.strictObject({
@@ -160,6 +163,7 @@ export const router = {
     networks: networks.optional().describe('The networks it connects; replaces the list.'),
     routes: routes.optional().describe('Where else packets go; replaces the list.'),
     policy_routes: policyRoutes.optional().describe('Looked at before the routes; replaces the list.'),
+    nat: nat.optional().describe('By which addresses packets leave to outside networks; replaces the list.'),
   }),
 };
 

@@ -4,6 +4,7 @@
  * Owns: the records in between entities and flows.
  * Promises: a fact is a pure function of the slice and the local ports; two rules that emit the same fact id emit the same content.
  */
+import type { Cidr } from '../net/cidr.js';
 import type { Ip } from '../net/ip.js';
 import type { SecurityGroupRule, TIERS } from '../model/entities/security-group.js';
 
@@ -240,7 +241,72 @@ export interface MemberNetwork {
   readonly policy_class_key: number;
 }
 
+/** Leaving this router to this segment, and coming from there, addresses may be translated: the router decides by more than the destination. */
+export interface NatPort {
+  readonly kind: 'nat_port';
+  /** `np-<route link>-<segment>`. */
+  readonly uuid: string;
+  readonly route_link_uuid: string;
+  readonly segment_key: number;
+}
+
+/** One address outside that stands for others behind a router. */
+export interface Nat {
+  readonly kind: 'nat';
+  /** `xl-<uuid of what a user defined>`, with `-<row>` where that has several. */
+  readonly uuid: string;
+  /** Who is responsible. */
+  readonly owner_uuids: readonly string[];
+  readonly route_link_uuid: string;
+  readonly router_key: number;
+  /** Silent where packets expire. */
+  readonly is_silent: boolean;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  /** Port key and MAC of the router's port outside. */
+  readonly arrival: number;
+  readonly port_mac: number;
+  readonly external: Ip;
+  readonly external_mac: number;
+  /** The router's own address, at its own MAC. */
+  readonly is_own: boolean;
+  /** Whose packets leave with it; null: those of everything behind. */
+  readonly source: Cidr | null;
+  /** Who gets what is sent to it; null: nobody but replies. */
+  readonly target: Ip | null;
+  /** The interface that has the target, if any. */
+  readonly interface_uuid: string | null;
+  /** Only these TCP and UDP ports. */
+  readonly ports: { readonly external: number; readonly target: number } | null;
+  /** The hypervisor where it is done; null: one of those that have a part in it. */
+  readonly datapath_uuid: string | null;
+}
+
+/** What leaves this router to this segment, or comes from there, without a translation is dropped. */
+export interface ClosedPort {
+  readonly kind: 'closed_port';
+  /** `cp-<route link>-<segment>`. */
+  readonly uuid: string;
+  readonly router_key: number;
+  readonly segment_key: number;
+  /** Port key of the router's port there. */
+  readonly arrival: number;
+  readonly owner_uuids: readonly string[];
+}
+
+/** Something plugged in here is in this routing domain. */
+export interface OwnDomain {
+  readonly kind: 'own_domain';
+  /** `od-<vrf>`. */
+  readonly uuid: string;
+  readonly vrf_key: number;
+}
+
 export type Fact =
+  | ClosedPort
+  | OwnDomain
+  | Nat
+  | NatPort
   | Nic
   | RouterPort
   | LocalClass

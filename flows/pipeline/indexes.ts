@@ -34,6 +34,12 @@ export const routerPortsOfRouteLink = index('router_port', (r) => r.links.map(({
 /** By `<network>|<address>`. */
 export const routerPortsAtAddress = index('router_port', (r) => r.addresses.map((a) => `${a.network_uuid}|${formatIp(a.ip)}`));
 export const ipLeasesAtAddress = index('ip_lease', (r) => [`${r.network_uuid}|${(r.ipv4_address ?? r.ipv6_address)!}`]);
+export const natPortsOfRouteLink = index('nat_port', (r) => [r.route_link_uuid]);
+/** Routes of a router through a network it has a port in, by `<route link>|<network>`. */
+export const routesThrough = index('route', (r) => (r.network_uuid === null ? [] : [`${r.route_link_uuid}|${r.network_uuid}`]));
+export const ipLeasesWithAddress = index('ip_lease', (r) => [(r.ipv4_address ?? r.ipv6_address)!]);
+export const peersOfDomain = index('peer_domain', (r) => [String(r.vrf_key)]);
+export const ownDomains = index('own_domain', (r) => [String(r.vrf_key)]);
 export const policiesOfRouteLink = index('policy_route', (r) => [r.route_link_uuid]);
 
 /** Prefix lengths are looked up in steps of this many bits, to touch few index keys. */

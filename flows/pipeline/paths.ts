@@ -16,6 +16,7 @@ import type { RouterPort } from './facts.js';
 import {
   ipLeasesAtAddress,
   macLeasesOfInterface,
+  natPortsOfRouteLink,
   policiesOfRouteLink,
   prefixOf,
   routeBucket,
@@ -44,16 +45,16 @@ export interface Hop {
   readonly route_uuid: string | undefined;
 }
 
-/** Where a packet leaves a router to. */
+/** Where a packet leaves a router to. `translated`: by way of NAT_OUT, from a router that is the first of its path. */
 export type NextHop =
   /** Another router, entered by this port. */
-  | { readonly kind: 'router'; readonly into: RouterPort; readonly mode: TracerouteMode }
+  | { readonly kind: 'router'; readonly into: RouterPort; readonly mode: TracerouteMode; readonly translated?: true }
   /** A host with this MAC, in the segment of the port. */
-  | { readonly kind: 'host'; readonly port: RouterPort; readonly mac: number };
+  | { readonly kind: 'host'; readonly port: RouterPort; readonly mac: number; readonly translated?: true };
 
 export type Outcome =
   /** To whoever has the destination address in the segment of the port. */
-  | { readonly kind: 'deliver'; readonly port: RouterPort }
+  | { readonly kind: 'deliver'; readonly port: RouterPort; readonly translated?: true }
   | NextHop
   /** To one of several next hops, by flow. The names are those of the route. */
   | { readonly kind: 'spread'; readonly members: ReadonlyMap<string, NextHop> }
@@ -88,7 +89,7 @@ export function pathsOf(route: Route, look: Lookup): Path[] {
 /** Where packets go that a policy of the router sends on. */
 export function policyOutcome(policy: PolicyRoute, look: Lookup): Outcome {
   return policy.type === 'forward' || policy.type === 'routing-table'
-    ? viaOutcome(policy.route_link_uuid, policy.via, look)
+    ? throughNat(policy.route_link_uuid, viaOutcome(policy.route_link_uuid, policy.via, look), look)
     : typeOutcome(policy.type);
 }
 
@@ -134,8 +135,9 @@ class Walk {
     this.#hops.push(hop);
     if (route === undefined) return { kind: 'refuse', error: 'net_unreachable', reason: 'no_route' };
     this.#name(route);
-    const step = this.#step(route);
-    return step.kind === 'router' ? this.#enter(step) : step;
+    // A router that translates is entered anew, so only the first of a path is one.
+    const step = this.#hops.length === 1 ? throughNat(link, this.#step(route), this.#look) : this.#step(route);
+    return step.kind === 'router' && step.translated === undefined ? this.#enter(step) : step;
   }
 
   #name(route: Route): void {
@@ -156,7 +158,7 @@ class Walk {
     const { into } = next;
     const link = into.route_link_uuid!;
     if (this.#hops.some((hop) => hop.link_uuid === link)) return { kind: 'drop', reason: 'routing_loop' };
-    if (this.#look.all(policiesOfRouteLink, link).length > 0) return next;
+    if (this.#look.all(policiesOfRouteLink, link).length > 0 || this.#look.all(natPortsOfRouteLink, link).length > 0) return next;
     const parts = this.#partsAt(link);
     if (parts.length > MAX_BRANCHES) return next;
     // Parts that it sends one way have paths of their own even where it spreads the rest.
@@ -188,6 +190,24 @@ class Walk {
       if (route !== undefined && (best === undefined || length > best.length)) best = { port: candidate, length };
     }
     return best?.port;
+  }
+}
+
+/** The outcome in a router that translates towards some segments. */
+function throughNat(link: string, outcome: Outcome, look: Lookup): Outcome {
+  const outside = new Set(look.all(natPortsOfRouteLink, link).map(({ segment_key }) => segment_key));
+  if (outside.size === 0) return outcome;
+  const marked = <T extends NextHop | (Outcome & { readonly kind: 'deliver' })>(one: T): T =>
+    outside.has((one.kind === 'router' ? one.into : one.port).segment_key) ? { ...one, translated: true } : one;
+  switch (outcome.kind) {
+    case 'deliver':
+    case 'router':
+    case 'host':
+      return marked(outcome);
+    case 'spread':
+      return { ...outcome, members: new Map([...outcome.members].map(([name, next]) => [name, marked(next)])) };
+    default:
+      return outcome;
   }
 }
 

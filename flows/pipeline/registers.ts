@@ -20,6 +20,14 @@ export const REGISTERS = {
   persists: { field: 'reg0', offset: 6, bits: 1, means: 'the rule lets its connections outlive it' },
   skip_policy: { field: 'reg0', offset: 7, bits: 1, means: 'an answer Hotori gives in the name of a port' },
   multicast: { field: 'reg0', offset: 9, bits: 1, means: 'one branch of a flood' },
+  translated: {
+    field: 'reg0',
+    offset: 10,
+    bits: 1,
+    means: 'has another address than it was sent with, or went through where that is decided',
+  },
+  nat_exempt: { field: 'reg0', offset: 11, bits: 1, means: 'no router translates it' },
+  nat_next: { field: 'reg0', offset: 12, bits: 2, means: 'where it goes once its source is translated' },
   routers_crossed: { field: 'reg0', offset: 16, bits: 12, means: 'one bit for each router that took one from the TTL' },
   icmp_error: { field: 'reg0', offset: 28, bits: 4, means: 'what the sender is told' },
   source_port: { field: 'reg1', offset: 0, bits: 32, means: 'port key of the sender' },
@@ -44,6 +52,7 @@ export const REGISTERS = {
   path: { field: 'reg12', offset: 0, bits: 32, means: 'path, or policy, taken in that router' },
   peer: { field: 'reg13', offset: 0, bits: 32, means: 'hypervisor the packet comes from or goes to' },
   arrival: { field: 'reg14', offset: 0, bits: 32, means: 'port key of the router port it came in by' },
+  remote_sender: { field: 'reg15', offset: 16, bits: 1, means: 'came from another hypervisor, to be translated here' },
   drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
 } as const satisfies Record<string, Subfield & { means: string }>;
 

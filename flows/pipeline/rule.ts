@@ -45,6 +45,17 @@ export interface TunnelPort {
   readonly ofport: number;
 }
 
+/** Conntrack zones of a router that translates, on this bridge. What vna chose itself; without them nothing is translated here. */
+export interface NatZones {
+  readonly kind: 'nat_zones';
+  /** `nz-<route link>`. */
+  readonly uuid: string;
+  /** Of what leaves to outside networks with another source. */
+  readonly source_zone: number;
+  /** Of what comes to an address that stands for another. */
+  readonly target_zone: number;
+}
+
 /** The port to the bridge of the underlay. What vna sees itself. */
 export interface UnderlayPort {
   readonly kind: 'underlay_port';
@@ -61,7 +72,7 @@ export interface Pipeline {
 }
 
 /** What vna knows by itself, and no slice has. */
-export type LocalRecord = LocalPort | Here | TunnelPort | UnderlayPort;
+export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort;
 export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];

@@ -26,6 +26,9 @@ const uuids = {
   tunnel: ['t-1', 't-2'],
   address_set: ['as-1', 'as-2'],
   filter: ['fil-1', 'fil-2'],
+  floating_ip: ['fip-1', 'fip-2'],
+  nat_rule: ['nat-1', 'nat-2'],
+  translation: ['tr-1', 'tr-2'],
 } as const satisfies Record<UserKind, readonly string[]>;
 
 const of = (kind: UserKind) => pick(...uuids[kind]);
@@ -72,6 +75,20 @@ const routerRoutes = fc.array(
   { maxLength: 2 },
 );
 
+const routerNat = fc.array(
+  fc.integer({ min: 1, max: 4 }).chain((net) =>
+    fc.record(
+      {
+        network_uuid: fc.constant(`nw-${net}`),
+        ip_address: pick(`10.0.${net - 1}.1`, `10.0.${net - 1}.77`),
+        datapath_uuid: of('datapath'),
+      },
+      { requiredKeys: ['network_uuid', 'ip_address'] },
+    ),
+  ),
+  { maxLength: 1 },
+);
+
 const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>> } = {
   datapath: fc.record({ display_name: fc.constant('x'), node_id: fc.constant('node'), dpid: pick('0x1', '0x2') }),
   segment: fc.record({ mode: fc.constant('virtual') }),
@@ -114,7 +131,7 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
     type: pick('forward', 'blackhole'),
     via: fc.oneof(fc.constant([]), fc.array(address, { minLength: 1, maxLength: 2 })),
   }),
-  router: fc.record({ networks: routerNetworks, routes: routerRoutes }),
+  router: fc.record({ networks: routerNetworks, routes: routerRoutes, nat: routerNat }, { requiredKeys: ['networks', 'routes'] }),
   security_group: fc.record({ rules: fc.array(rule, { maxLength: 2 }) }),
   network_service: fc.record({ mode: fc.constant('dhcp'), interface_uuid: of('interface') }),
   interface_port: fc.record(
@@ -137,6 +154,25 @@ const creates: { readonly [K in UserKind]: fc.Arbitrary<Record<string, unknown>>
       [{ protocol: 'tcp', action: 'conn', dst_port: 22 }],
       [{ protocol: 'ip', action: 'pass', src_address: '10.0.0.1' }],
     ),
+  }),
+  floating_ip: fc.record(
+    { network_uuid: of('network'), ip_address: address, route_link_uuid: of('route_link'), interface_uuid: of('interface') },
+    { requiredKeys: ['network_uuid', 'ip_address'] },
+  ),
+  nat_rule: fc.record(
+    {
+      route_link_uuid: of('route_link'),
+      network_uuid: of('network'),
+      ip_address: address,
+      source: pick(null, '10.0.1.0/24'),
+      datapath_uuid: of('datapath'),
+    },
+    { requiredKeys: ['route_link_uuid', 'network_uuid', 'ip_address'] },
+  ),
+  translation: fc.record({
+    interface_uuid: pick('if-r1', 'if-r2', 'if-r3'),
+    mode: fc.constant('static_address'),
+    static_addresses: fc.array(fc.record({ ingress_ipv4_address: address, egress_ipv4_address: address }), { maxLength: 1 }),
   }),
 };
 
@@ -164,9 +200,12 @@ const updates: Partial<Record<UserKind, fc.Arbitrary<Record<string, unknown>>>> 
   ),
   policy_route: fc.record({ priority: pick(1, 2, 3) }),
   tunnel: fc.record({ encapsulation: pick('vxlan', null), mac2mac: fc.boolean() }, { requiredKeys: [] }),
-  router: fc.record({ networks: routerNetworks, routes: routerRoutes }, { requiredKeys: [] }),
+  router: fc.record({ networks: routerNetworks, routes: routerRoutes, nat: routerNat }, { requiredKeys: [] }),
   address_set: fc.record({ addresses: fc.subarray(['10.0.0.0/24', 'fd00::/8', '10.0.1.7/32']) }),
   filter: fc.record({ ingress_passthrough: fc.boolean() }),
+  floating_ip: fc.record({ interface_uuid: fc.option(of('interface'), { nil: null }) }),
+  nat_rule: fc.record({ source: pick(null, '10.0.1.0/24') }),
+  translation: fc.record({ passthrough: fc.boolean() }),
 };
 
 /** A router port in a network of its own number: routes come about by chance too seldom otherwise. */
@@ -215,6 +254,26 @@ const host = fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 
   },
 ]);
 
+/** An outside network (nw-4) on the router of the first three, and addresses of it for what is behind. */
+const translated = fc.integer({ min: 1, max: 3 }).map((n): Operation[] => [
+  {
+    verb: 'create',
+    kind: 'interface',
+    params: { uuid: 'if-r4', mode: 'simulated', enable_routing: true, network_uuid: 'nw-4', ipv4_address: '10.0.3.1' },
+  },
+  {
+    verb: 'create',
+    kind: 'route',
+    params: { uuid: 'r-4', interface_uuid: 'if-r4', network_uuid: 'nw-4', route_link_uuid: 'rl-1', ipv4_network: '10.0.3.0' },
+  },
+  {
+    verb: 'create',
+    kind: 'floating_ip',
+    params: { uuid: `fip-${n}`, network_uuid: 'nw-4', ip_address: `10.0.3.10${n}`, interface_uuid: `if-${n}` },
+  },
+  { verb: 'create', kind: 'nat_rule', params: { uuid: 'nat-1', route_link_uuid: 'rl-1', network_uuid: 'nw-4', ip_address: '10.0.3.1' } },
+]);
+
 const kinds = Object.keys(uuids) as UserKind[];
 const creation = pick(...kinds).chain((kind) =>
   fc.tuple(of(kind), creates[kind]).map(([uuid, params]): Operation[] => [{ verb: 'create', kind, params: { uuid, ...defined(params) } }]),
@@ -231,6 +290,7 @@ const single = fc.oneof(
   { weight: 5, arbitrary: plainVm },
   { weight: 4, arbitrary: router },
   { weight: 3, arbitrary: host },
+  { weight: 2, arbitrary: translated },
   { weight: 6, arbitrary: change },
   { weight: 6, arbitrary: deletion },
 );

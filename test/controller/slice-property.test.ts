@@ -77,6 +77,9 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
         return inDomain(entity.network_uuid);
       case 'route':
         return entity.network_uuid === null ? linkInDomain(entity.route_link_uuid) : inDomain(entity.network_uuid);
+      case 'floating_ip':
+        return inDomain(entity.network_uuid);
+      case 'nat_rule':
       case 'policy_route':
         return linkInDomain(entity.route_link_uuid);
       case 'route_link':
@@ -100,6 +103,7 @@ function sliceByDefinition(datapath: string, entities: readonly Entity[], bindin
       case 'network_service':
         return entity.interface_uuid !== null && chosen.has(entity.interface_uuid);
       case 'filter':
+      case 'translation':
         return chosen.has(entity.interface_uuid);
       case 'security_group':
       case 'address_set':

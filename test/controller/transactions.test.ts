@@ -108,6 +108,9 @@ describe('creating', () => {
         mode: 'static',
         statics: [{ protocol: 'tcp', action: 'conn', dst_port: 0 }],
       }),
+      create('floating_ip', { uuid: 'fip-1', network_uuid: 'nw-1', ip_address: '10.0.0.50', route_link_uuid: 'rl-1' }),
+      create('nat_rule', { uuid: 'nat-1', network_uuid: 'nw-1', ip_address: '10.0.0.1', route_link_uuid: 'rl-1' }),
+      create('translation', { uuid: 'tr-1', interface_uuid: 'if-1', mode: 'static_address' }),
     ]);
     for (const kind of Object.keys(KINDS) as UserKind[]) {
       const { total_count, items } = world.vnmgr.list(kind, { offset: 0, limit: 10 });

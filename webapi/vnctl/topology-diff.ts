@@ -5,6 +5,7 @@
  * Promises: fields that the file leaves out stay as they are; nothing is deleted; what is already as the file says makes no operation, however the
  * file writes it (`AA:BB:…`, a list in another order).
  */
+import { translationStaticFrom, type TranslationStaticInput } from '../../flows/model/nat-inputs.js';
 import { z } from 'zod';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { securityGroupRuleInput } from '../../flows/model/input-fields.js';
@@ -101,6 +102,9 @@ const LISTS: Readonly<Record<string, (wanted: unknown, there: unknown) => boolea
     }),
   'router.routes': (wanted, there) =>
     sameList(wanted, there, (entry) => ({ type: 'forward', ...entry, via: nextHopSet(entry['via'] as string[]) })),
+  'router.nat': (wanted, there) => sameList(wanted, there, (entry) => ({ type: 'snat', source: null, datapath_uuid: null, ...entry })),
+  'translation.static_addresses': (wanted, there) =>
+    sameList(wanted, there, (entry) => ({ ...translationStaticFrom(entry as TranslationStaticInput) })),
   'router.policy_routes': (wanted, there) =>
     sameList(wanted, there, (entry) => ({
       source: null,

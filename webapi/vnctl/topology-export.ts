@@ -57,7 +57,7 @@ function settable(kind: UserKind, view: Json): Json {
 }
 
 /** Lists of things whose fields may be left out. */
-const LISTS: ReadonlySet<string> = new Set(['networks', 'routes', 'policy_routes', 'statics']);
+const LISTS: ReadonlySet<string> = new Set(['networks', 'routes', 'policy_routes', 'nat', 'statics', 'static_addresses']);
 
 function withoutNulls(rule: Json): Json {
   return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== null && !(Array.isArray(value) && value.length === 0)));

@@ -21,6 +21,15 @@ export const routerPolicyRouteSchema = z.strictObject({
   via,
 });
 
+/** What leaves to an outside network from another address. */
+export const routerNatSchema = z.strictObject({
+  type: z.literal('snat'),
+  network_uuid: uuid('nw'),
+  ip_address: z.string(),
+  source: z.string().nullable(),
+  datapath_uuid: uuid('dp').nullable(),
+});
+
 /** A router in one piece. Its route link, ports, addresses and routes are made from it and follow it. */
 export const routerSchema = z.strictObject({
   kind: z.literal('router'),
@@ -31,6 +40,7 @@ export const routerSchema = z.strictObject({
   networks: z.array(routerNetworkSchema).max(256),
   routes: z.array(routerRouteSchema).max(1000),
   policy_routes: z.array(routerPolicyRouteSchema).max(256),
+  nat: z.array(routerNatSchema).max(256).default([]),
   route_link_uuid: uuid('rl'),
   ...stamps,
 });
@@ -38,4 +48,5 @@ export const routerSchema = z.strictObject({
 export type Router = Readonly<z.infer<typeof routerSchema>>;
 export type RouterNetwork = Router['networks'][number];
 export type RouterRoute = Router['routes'][number];
+export type RouterNat = Router['nat'][number];
 export type RouterPolicyRoute = Router['policy_routes'][number];

@@ -16,6 +16,7 @@ import { checkInterface, checkInterfacePort, checkNetworkService } from './inter
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
 import { checkFilter } from './filter-checks.js';
+import { checkFloatingIp, checkNatRule, checkTranslation } from './nat-checks.js';
 import { checkNamedTable, checkPolicyRoute, checkRoute, checkRouteLink } from './routing-checks.js';
 import { checkSecurityGroup } from './security-group-checks.js';
 
@@ -58,6 +59,12 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
       return checkTunnel(check, change as Change<'tunnel'>);
     case 'filter':
       return checkFilter(check, change as Change<'filter'>);
+    case 'floating_ip':
+      return checkFloatingIp(check, change as Change<'floating_ip'>);
+    case 'nat_rule':
+      return checkNatRule(check, change as Change<'nat_rule'>);
+    case 'translation':
+      return checkTranslation(check, change as Change<'translation'>);
     case 'address_set':
     case 'segment':
     case 'router':
@@ -94,7 +101,11 @@ function pathOf(entity: Entity, field: string, target: string): readonly (string
     const rule = entity.rules.findIndex(({ remote }) => (remote as Record<string, unknown>)[name] === target);
     return ['rules', rule, 'remote', name];
   }
+  if (entity.kind === 'router' && target.startsWith('dp-'))
+    return ['nat', entity.nat.findIndex((one) => one.datapath_uuid === target), 'datapath_uuid'];
   if (entity.kind === 'router') return ['networks', entity.networks.findIndex((one) => one.network_uuid === target), 'network_uuid'];
+  if (entity.kind === 'translation' && field === 'static_addresses')
+    return [field, entity.static_addresses.findIndex((row) => row.route_link_uuid === target), 'route_link_uuid'];
   return field.endsWith('_uuids') ? [field, target] : [field];
 }
 

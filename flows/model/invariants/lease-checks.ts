@@ -11,6 +11,7 @@ import { ipv4Subnet, ipv6Subnet } from '../subnets.js';
 import { entityOf, ipLeasesOf, macDomain, networkDomain, type ModelView } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 import { checkLinksBy } from './datapath-link-checks.js';
+import { checkLeaseBesideNat } from './nat-checks.js';
 import { checkOwnedLease, checkRoutesThrough } from './routing-checks.js';
 
 export function checkMacLease(check: Check, { after }: Change<'mac_lease'>): void {
@@ -41,6 +42,7 @@ export function checkIpLease(check: Check, { before, after }: Change<'ip_lease'>
   checkOwnedLease(view, after, complain);
   if (network === undefined) return;
   checkAddress(check, after, network, complain);
+  checkLeaseBesideNat(check, after, complain);
   if (macLease === undefined) return;
   checkDomain(macLease, network, (detail) => complain('network_uuid', detail));
   checkSiblings(view, after, macLease, network, complain);

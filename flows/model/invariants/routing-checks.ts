@@ -11,10 +11,14 @@ import { RoutingGraph } from '../routing-graph.js';
 import { destination, ipv4Subnet, ipv6Subnet, subnets } from '../subnets.js';
 import { entityOf, referrers, type ModelView } from '../view.js';
 import { complainAbout, few, type Change, type Check, type Complain } from './check.js';
+import { checkLeftNat } from './nat-checks.js';
 import { checkPrefixes } from './subnet-checks.js';
 
 export function checkRoute(check: Check, { before, after }: Change<'route'>): void {
-  if (before && before.interface_uuid !== null && after === undefined) checkLeftNextHops(check, before);
+  if (before && before.interface_uuid !== null && after === undefined) {
+    checkLeftNextHops(check, before);
+    checkLeftNat(check, before);
+  }
   if (after === undefined) return;
   const { view } = check;
   const complain = complainAbout(check, after);

@@ -60,6 +60,7 @@ export const nicFacts = rule('nic', 'local_port', (port, look, emit) => {
       ipv6: speaksIpv6(addresses, networks),
     };
     emit.fact(nic);
+    emit.fact({ kind: 'own_domain', uuid: `od-${vrf_key}`, vrf_key });
     if (macLease.mac_shared) emit.fact({ kind: 'shared_macs', uuid: `shared-${segment_key}`, segment_key });
     for (const policy_class_key of floodClasses(nic)) {
       const chunk = chunkOf(nic);

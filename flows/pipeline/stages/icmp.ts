@@ -7,6 +7,7 @@
  * has its share. The source address is chosen by whoever answers, from the port in `arrival`.
  */
 import type { Action, Instruction } from '../../openflow/action.js';
+import type { OxmField } from '../../openflow/match.js';
 import { apply, FAMILIES, goto, is, isFamily, isIpv4, isIpv6, PROTO, punt, set, swap, toInPort, type Family } from '../build.js';
 import { SENDER_METERS, type PuntKind } from '../punt.js';
 import { REGISTERS, regField, regLoad, regMatch, regMatchBoth } from '../registers.js';
@@ -82,6 +83,12 @@ function routerSelf(family: Family, emit: Emit): void {
   emit.flow('ROUTER_SELF', 50, [isFamily(family), is('nw_proto', protocol)], [apply(reasonOf('local_service')), goto('DROP')]);
   for (const transport of [PROTO.udp, PROTO.tcp])
     emit.flow('ROUTER_SELF', 60, [isFamily(family), is('nw_proto', transport)], refuse('port_unreachable', 'local_service'));
+}
+
+/** An ICMP echo request, in a packet of that family. */
+export function isEchoRequest(family: Family): OxmField[] {
+  const { protocol, type, request } = ECHO[family];
+  return [is('nw_proto', protocol), is(type, request)];
 }
 
 function reasonOf(reason: DropReason): Action {

@@ -31,7 +31,7 @@ export const routingFixedFlows = rule('routing', 'pipeline', (_root, _look, emit
     // Only what is forwarded expires: what is refused is told so first.
     emit.flow('HOPS', EXPIRES, [isFamily(family), is('nw_ttl', 1)], refuse('time_exceeded', 'ttl'));
   }
-  emit.flow('L3_IN', 0, [], [goto('POLICY_ROUTES')]);
+  emit.flow('L3_IN', 0, [], [goto('NAT_REPLY')]);
   emit.flow('POLICY_ROUTES', 0, [], [goto('FIB')]);
   emit.flow('FIB', 0, [], refuse('net_unreachable', 'no_route'));
   emit.flow('HOPS', 0, [], drop('no_route'));
@@ -84,7 +84,7 @@ export const routerPortFlows = rule('router', 'router_port', (port, _look, emit)
       'L3_IN',
       40,
       [regMatch('vrf', port.vrf_key), ...toAddress(ip)],
-      [apply(regLoad('destination_port', port.port_key)), goto('POLICY_ROUTES')],
+      [apply(regLoad('destination_port', port.port_key)), goto('NAT_REPLY')],
     );
     emit.flow('NEIGH', 100, [here, ...toAddress(ip)], [goto('ROUTER_SELF')]);
     directedBroadcast(ip, prefix, port.segment_key, emit);

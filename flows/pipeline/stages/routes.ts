@@ -21,6 +21,7 @@ import { enterSegment, regLoad, regMatch, regMatchBoth } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
 import { hashFlow, memberOfSlot, SLOTS } from '../spread.js';
 import { crossed, refuse } from './icmp.js';
+import { NAT_NEXT } from './nat.js';
 import { EXPIRES } from './router.js';
 
 export const routeFlows = rule('route', 'route', (route, look, emit) => {
@@ -106,6 +107,7 @@ function ending(
       return refuse(outcome.error, outcome.reason, ...arrives, ...crossed(spent));
     case 'deliver': {
       const { segment_key, vrf_key } = outcome.port;
+      if (outcome.translated) return [apply(...arrives, enterSegment(segment_key, vrf_key)), goto('NAT_OUT')];
       return [apply(...decrement(spent), ...crossed(spent), ...arrives, enterSegment(segment_key, vrf_key)), goto('NEIGH')];
     }
     case 'spread':
@@ -118,6 +120,11 @@ function ending(
 
 /** From the last router of a path to a host, or into a router that decides for itself. */
 function leave(next: NextHop, from: Hop, spent: number, arrives: readonly Action[]): Instruction[] {
+  if (next.translated) {
+    const [port, mac] = next.kind === 'host' ? [next.port, next.mac] : [next.into, next.into.mac];
+    const seen = [regLoad('nat_next', NAT_NEXT[next.kind]), set('eth_dst', mac), enterSegment(port.segment_key, port.vrf_key)];
+    return [apply(...arrives, ...seen), goto('NAT_OUT')];
+  }
   if (next.kind === 'host') {
     const { segment_key, vrf_key } = next.port;
     const moved = [...decrement(spent), ...crossed(spent), enterSegment(segment_key, vrf_key)];

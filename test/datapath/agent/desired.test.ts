@@ -51,6 +51,7 @@ function setUp(compilers: () => Compiler = createCompiler) {
       apply: (puts, deletes) => void told.push(['context', puts.length, deletes.length]),
       replace: (records) => void told.push(['context', records.length]),
     },
+    natZones: { update: () => undefined, pendingSince: undefined, restartSeq: () => undefined },
     vifs: () => new Map(),
     own: () => [],
     onFailure: () => void told.push('failure'),

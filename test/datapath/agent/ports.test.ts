@@ -1,3 +1,4 @@
+import { Zones } from '../../../datapath/agent/zones.js';
 import fc from 'fast-check';
 import type { FlowDelta, LocalPort } from '../../../flows/compile/contract.js';
 import type { Binding } from '../../../flows/model/binding.js';
@@ -43,12 +44,12 @@ class Host {
           this.update();
         },
       },
-      claims: () => {
+      zones: new Zones(() => {
         const claims = new Map<number, string[]>();
         for (const { ct_zone, row_uuid } of this.vifs.values())
           if (ct_zone !== null) claims.set(ct_zone, [...(claims.get(ct_zone) ?? []), row_uuid]);
         return claims;
-      },
+      }),
       flushZone: async (zone) => {
         await this.#turn();
         this.events.push(`flush ${zone}`);

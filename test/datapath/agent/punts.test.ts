@@ -41,7 +41,7 @@ describe('punted packets', () => {
     receive(packetIn());
     await turn();
     expect({ frames, sent: channel.sent, controllerId: PUNT_CONTROLLER_ID }).toEqual({
-      frames: [{ punt: { kind: 'dhcpv4' }, data: Uint8Array.of(1, 2, 3), port_key: 42 }],
+      frames: [{ punt: { kind: 'dhcpv4' }, data: Uint8Array.of(1, 2, 3), port_key: 42, is_remote: false, metadata: 0n }],
       sent: [{ data: Uint8Array.of(9), inPort: CONTROLLER_PORT, actions: [{ kind: 'output', port: 7, max_len: 0 }] }],
       controllerId: 1,
     });

@@ -26,6 +26,7 @@ const withLeases = (...leases: DhcpLease[]): RespondContext => ({
   routerAdvertisements: () => [],
   gatewayOf: () => undefined,
   addressFacing: () => undefined,
+  translated: () => undefined,
   macOf: () => undefined,
 });
 const LEASE = context.dhcp(VM_PORT, VM)[0]!;

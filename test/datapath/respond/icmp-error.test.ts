@@ -34,6 +34,7 @@ const context: RespondContext = {
   dhcp: () => [],
   routerAdvertisements: () => [],
   gatewayOf: () => undefined,
+  translated: () => undefined,
   macOf: () => undefined,
   addressFacing: (portKey, { family }) => {
     if (portKey !== ARRIVAL) return undefined;

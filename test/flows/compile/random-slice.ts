@@ -13,12 +13,15 @@ import {
   dhcp,
   filter,
   filterStatic,
+  floatingIp,
   groupRule,
   here,
   iface,
   ipLease,
   localPort,
   macLease,
+  natRule,
+  natZones,
   network,
   policyClass,
   route,
@@ -26,6 +29,7 @@ import {
   securityGroup,
   segment,
   tunnel,
+  translation,
   tunnelPort,
   underlayPort,
 } from './slice-builder.js';
@@ -48,7 +52,7 @@ const vms = fc
   .map(([n, cls, name, enable_filtering]) => iface(`vm${n}`, n, { policy_class_key: cls, display_name: name, enable_filtering }));
 const routers = fc
   .tuple(small(NETWORKS), fc.boolean())
-  .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing }));
+  .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing, enable_route_translation: n < 3 }));
 const macs = fc.oneof(
   fc
     .tuple(small(VMS), fc.boolean(), small(9), fc.boolean())
@@ -132,6 +136,41 @@ const classes = fc.tuple(small(3), fc.subarray(['g1', 'g2', 'g3'], { minLength: 
 const services = small(NETWORKS).map((n) => dhcp(`d${n}`, `gw${n}`));
 const ports = fc.tuple(small(VMS), small(VMS)).map(([n, ofport]) => localPort(`vm${n}`, n * 10 + ofport));
 
+const links12 = small(2).map((n) => `rl-l${n}`);
+const floatingIps = fc
+  .tuple(small(2), small(NETWORKS), links12, fc.boolean(), small(VMS), fc.boolean())
+  .map(([n, net, route_link_uuid, v6, vm, isUsed]) =>
+    floatingIp(String(n), v6 ? `fd00:${net}::5${n}` : `10.0.${net}.5${n}`, {
+      network_uuid: `nw-n${net}`,
+      route_link_uuid,
+      ip_lease_uuid: isUsed ? `il-vm${vm}${v6 ? '-6' : ''}` : null,
+    }),
+  );
+const natRules = fc
+  .tuple(small(NETWORKS), links12, fc.boolean(), fc.constantFrom(null, '10.0.1.0/24'), fc.constantFrom(null, 'dp-a', 'dp-b'))
+  .map(([net, route_link_uuid, own, source, datapath_uuid]) =>
+    natRule(String(net), own ? `10.0.${net}.1` : `10.0.${net}.60`, { network_uuid: `nw-n${net}`, route_link_uuid, source, datapath_uuid }),
+  );
+const translations = fc
+  .tuple(small(2), fc.boolean(), fc.boolean(), small(VMS), fc.constantFrom(null, 'rl-l1'))
+  .map(([n, passthrough, withPorts, vm, route_link_uuid]) =>
+    translation(
+      String(n),
+      `gw${n}`,
+      [
+        {
+          route_link_uuid,
+          ingress_ipv4_address: `10.0.${n}.1`,
+          egress_ipv4_address: `10.0.${3 - n}.${10 + vm}`,
+          ingress_port_number: withPorts ? 8080 : null,
+          egress_port_number: withPorts ? 80 : null,
+        },
+      ],
+      passthrough,
+    ),
+  );
+const zones = small(2).map((n) => natZones(`l${n}`, 500 + 2 * n));
+
 const bindings = fc.tuple(small(VMS), fc.constantFrom('a', 'b', 'c')).map(([n, datapath]) => binding(`vm${n}`, datapath));
 const onTheL2 = (record: Chassis): Chassis => ({
   ...record,
@@ -203,6 +242,10 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: named },
   pairs,
   fc.constant(underlayPort(999)),
+  { weight: 3, arbitrary: floatingIps },
+  { weight: 2, arbitrary: natRules },
+  { weight: 2, arbitrary: translations },
+  { weight: 3, arbitrary: zones },
 );
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };

@@ -1,6 +1,8 @@
 /**
  * Slice records with all fields filled in, for tests of what is compiled from them.
  */
+import type { FloatingIp, NatRule, Translation, TranslationStatic } from '../../../flows/model/entities/nat.js';
+import type { NatZones } from '../../../flows/pipeline/rule.js';
 import type { Binding } from '../../../flows/model/binding.js';
 import type { DatapathNetwork, DatapathSegment } from '../../../flows/model/entities/datapath.js';
 import type { Filter, FilterStatic } from '../../../flows/model/entities/filter.js';
@@ -199,6 +201,55 @@ export function filter(name: string, interfaceName: string, statics: FilterStati
 
 export function filterStatic(over: Partial<FilterStatic>): FilterStatic {
   return { protocol: 'ip', action: 'pass', src_address: null, dst_address: null, src_port: null, dst_port: null, ...over };
+}
+
+export function floatingIp(name: string, address: string, over: Partial<FloatingIp> = {}): FloatingIp {
+  return {
+    kind: 'floating_ip',
+    uuid: `fip-${name}`,
+    display_name: name,
+    network_uuid: 'nw-n1',
+    ip_address: address,
+    mac_address: `02:f0:00:00:00:${name.padStart(2, '0')}`,
+    route_link_uuid: 'rl-l1',
+    ip_lease_uuid: null,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function natRule(name: string, address: string, over: Partial<NatRule> = {}): NatRule {
+  return {
+    kind: 'nat_rule',
+    uuid: `nat-${name}`,
+    type: 'snat',
+    route_link_uuid: 'rl-l1',
+    network_uuid: 'nw-n1',
+    ip_address: address,
+    mac_address: '02:f1:00:00:00:01',
+    source: null,
+    datapath_uuid: null,
+    router_uuid: null,
+    ...stamps,
+    ...over,
+  };
+}
+
+export function translation(name: string, interfaceName: string, rows: TranslationStatic[], passthrough = false): Translation {
+  return {
+    kind: 'translation',
+    uuid: `tr-${name}`,
+    interface_uuid: `if-${interfaceName}`,
+    mode: 'static_address',
+    passthrough,
+    static_addresses: rows,
+    ...stamps,
+  };
+}
+
+/** Of `rl-NAME`. */
+export function natZones(name: string, zone: number): NatZones {
+  return { kind: 'nat_zones', uuid: `nz-rl-${name}`, source_zone: zone, target_zone: zone + 1 };
 }
 
 export function policyClass(key: number, groups: string[]): PolicyClass {

@@ -70,6 +70,9 @@ describe('the description of the API', () => {
       { path: '/tunnels', body: { uuid: 't-a', datapath_uuid: 'dp-a', peer_datapath_uuid: 'dp-b', encapsulation: 'gre' } },
       { path: '/address_sets', body: { uuid: 'as-a', addresses: ['192.0.2.0/24'] } },
       { path: '/filters', body: { uuid: 'fil-a', interface_uuid: 'if-a', mode: 'static', statics: [{ protocol: 'tcp', action: 'conn' }] } },
+      { path: '/floating_ips', body: { uuid: 'fip-a', network_uuid: 'nw-a', ip_address: '10.0.0.50', route_link_uuid: 'rl-a' } },
+      { path: '/nat_rules', body: { uuid: 'nat-a', network_uuid: 'nw-a', ip_address: '10.0.0.1', route_link_uuid: 'rl-a' } },
+      { path: '/translations', body: { uuid: 'tr-a', interface_uuid: 'if-r', mode: 'static_address' } },
     ].map((operation) => ({ method: 'POST', ...operation }));
     const batch = await api.post('/api/batch?wait=installed').send({ operations });
     expect(batch.status).toBe(200);
@@ -86,6 +89,6 @@ describe('the description of the API', () => {
     check('status', (await api.get('/api/status')).body);
     check('status', (await api.get('/api/status?wait=installed')).body);
     check('update_network', (await api.put('/api/networks/nw-a?wait=installed').send({ mtu: 1400 })).body);
-    check('delete_route', (await api.delete('/api/routes/r-a')).body);
+    check('delete_network_service', (await api.delete('/api/network_services/ns-a')).body);
   });
 });

@@ -1,0 +1,127 @@
+/** Floating IPs, source NAT and translations as VMs on both sides see them, on one hypervisor and on two. */
+import type { Vm } from '../lab/vm.js';
+import { at, castOf, configure, definitions, FLOATING, MASQUERADE, seenAs, serve, traceroute, VMS, type VmName } from './nat-world.js';
+import { World } from './world.js';
+import { listeningOn } from './three-hypervisors.js';
+
+const FAMILIES = [false, true];
+
+describe('addresses translated on one hypervisor', () => {
+  let world: World;
+  const vms = {} as Record<VmName, Vm>;
+
+  beforeAll(async () => {
+    world = await World.start();
+    await world.hotori.post('/batch?wait=installed', { operations: definitions() });
+    for (const name of Object.keys(VMS) as VmName[]) {
+      const { mac_address } = await world.hotori.get(`/interfaces/if-${name}`);
+      vms[name] = await world.lab.addVm(world.hypervisor, { name: `v${name}`, iface_id: `if-${name}`, mac: mac_address });
+      await configure(name, vms[name]);
+      serve(vms[name], 80);
+    }
+    await world.untilPlugged(...Object.keys(VMS).map((name) => `v${name}`));
+    for (const vm of Object.values(vms)) await listeningOn(vm, 80);
+  }, 60_000);
+  afterAll(async () => world.destroy({ cast: await castOf(world.hypervisor, vms) }), 60_000);
+
+  it('shows a floating IP in both directions', async () => {
+    const seen = await Promise.all(
+      FAMILIES.map(async (v6) => ({
+        out: await seenAs(vms.a, at('out', 10, v6), 80),
+        far: await seenAs(vms.a, at('far', 10, v6), 80),
+        in: await seenAs(vms.x, at('out', FLOATING.a, v6), 80),
+        from: await seenAs(vms.y, at('out', FLOATING.a, v6), 80),
+        ping: (await vms.y.ping(at('out', FLOATING.a, v6), { count: 2 })).received,
+      })),
+    );
+    const floating = FAMILIES.map((v6) => at('out', FLOATING.a, v6));
+    expect(seen).toEqual(
+      FAMILIES.map((v6, i) => ({ out: floating[i], far: floating[i], in: at('out', 10, v6), from: at('far', 10, v6), ping: 2 })),
+    );
+  }, 30_000);
+
+  it('lets others leave by an address of the router, which answers for itself', async () => {
+    const seen = await Promise.all(
+      FAMILIES.map(async (v6) => ({
+        out: await seenAs(vms.b, at('out', 10, v6), 80),
+        far: await seenAs(vms.b, at('far', 10, v6), 80),
+        ping: (await vms.b.ping(at('far', 10, v6), { count: 2 })).received,
+        near: await seenAs(vms.b, at('in', 10, v6), 80),
+        router: (await vms.y.ping(at('out', MASQUERADE, v6), { count: 1 })).received,
+        closed: await refused(vms.y, at('out', MASQUERADE, v6), 80),
+      })),
+    );
+    expect(seen).toEqual(
+      FAMILIES.map((v6) => {
+        const router = at('out', MASQUERADE, v6);
+        return { out: router, far: router, ping: 2, near: at('in', 11, v6), router: 1, closed: 'ECONNREFUSED' };
+      }),
+    );
+  }, 30_000);
+
+  it('reaches a floating IP from behind the same router, and from behind itself', async () => {
+    const seen = await Promise.all(
+      FAMILIES.map(async (v6) => ({
+        other: await seenAs(vms.a, at('out', FLOATING.c, v6), 80),
+        itself: await seenAs(vms.a, at('out', FLOATING.a, v6), 80),
+        ping: (await vms.a.ping(at('out', FLOATING.a, v6), { count: 1 })).received,
+        masked: await seenAs(vms.b, at('out', FLOATING.a, v6), 80),
+      })),
+    );
+    // The group of c lets in IPv4 of the outside.
+    expect(seen).toEqual(
+      FAMILIES.map((v6) => ({
+        other: v6 ? '' : at('out', FLOATING.a),
+        itself: at('out', FLOATING.a, v6),
+        ping: 1,
+        masked: at('out', MASQUERADE, v6),
+      })),
+    );
+  }, 30_000);
+
+  it('judges by groups what came to the address behind, seen from the address it came from', async () => {
+    const c = at('out', FLOATING.c);
+    expect([await seenAs(vms.y, c, 80), await seenAs(vms.x, c, 80), await seenAs(vms.b, at('in', 12), 80)]).toEqual([
+      at('far', 10),
+      at('out', 10),
+      '',
+    ]);
+  }, 30_000);
+
+  it('lists every router and then the destination, both ways', async () => {
+    const tools = [[], ['-I'], ['-T', '-p', '80']];
+    const found: Record<string, string[][]> = {};
+    const ask = async (name: string, from: Vm, to: string, v6: boolean) => {
+      found[name] = [];
+      for (const tool of tools) found[name].push(await traceroute(from, ...(v6 ? ['-6'] : []), ...tool, to));
+    };
+    for (const v6 of FAMILIES) {
+      const family = v6 ? '6' : '';
+      await ask(`floating to outside${family}`, vms.a, at('far', 10, v6), v6);
+      await ask(`masked to outside${family}`, vms.b, at('far', 10, v6), v6);
+      await ask(`outside to floating${family}`, vms.y, at('out', FLOATING.a, v6), v6);
+      await ask(`floating to floating${family}`, vms.a, at('out', FLOATING.c, v6), v6);
+    }
+    const expected: Record<string, string[][]> = {};
+    for (const v6 of FAMILIES) {
+      const family = v6 ? '6' : '';
+      const out = [at('in', 1, v6), at('mid', 2, v6), at('out', 2, v6), at('far', 10, v6)];
+      const back = [at('far', 1, v6), at('out', 1, v6), at('mid', 1, v6), at('out', FLOATING.a, v6)];
+      const turn = [at('in', 1, v6), at('mid', 2, v6), at('out', 1, v6), at('mid', 1, v6)];
+      const c = at('out', FLOATING.c, v6);
+      expected[`floating to outside${family}`] = [out, out, out];
+      expected[`masked to outside${family}`] = [out, out, out];
+      expected[`outside to floating${family}`] = [back, back, back];
+      // Its group lets in echo, and of TCP what comes from an IPv4 address outside.
+      const silent = ['*', '*', '*', '*'];
+      expected[`floating to floating${family}`] = [[...turn, ...silent], [...turn, c], v6 ? [...turn, ...silent] : [...turn, c]];
+    }
+    expect(found).toEqual(expected);
+  }, 60_000);
+});
+
+/** How a connection fails. */
+async function refused(from: Vm, address: string, port: number): Promise<string> {
+  const script = `const s = require('node:net').connect(${port}, '${address}'); s.on('error', (e) => console.log(e.code)); s.on('connect', () => process.exit()); setTimeout(() => process.exit(), 2000);`;
+  return (await from.exec([process.execPath, '-e', script])).stdout.trim();
+}
