@@ -9,7 +9,7 @@ import type { UserKind } from '../flows/model/entities.js';
 import type { HotoriError } from '../flows/model/errors.js';
 import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type { TraceQuestion } from '../flows/trace/explain/question.js';
-import type { Condition, FlowEntry, Revision } from './messages/slice.js';
+import type { Condition, FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
 
@@ -106,6 +106,8 @@ export interface TraceRequest {
   readonly revision?: number | undefined;
   /** Tried on top of it, and not committed. */
   readonly operations?: readonly Operation[] | undefined;
+  /** Compare with what the switches on the way say of the same packet. */
+  readonly verify?: boolean | undefined;
 }
 
 /** What only a vnmgr can do; webapi reaches it over the bus, or in its own process. */
@@ -128,6 +130,8 @@ export interface VnmgrCalls {
    * meanwhile, it may have heard it.
    */
   acceptSlice(datapath_uuid: string): Promise<boolean>;
+  /** Runs packets through the own trace of a datapath's switch. Throws as `flows`. */
+  checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]>;
 }
 
 export interface Controller extends VnmgrCalls {

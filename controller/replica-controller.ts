@@ -20,7 +20,7 @@ import type {
   VnmgrCalls,
   WatchEvent,
 } from './contract.js';
-import type { FlowEntry, Revision } from './messages/slice.js';
+import type { FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 import type { Replica } from './replica.js';
 import type { TraceService } from './trace/service.js';
 
@@ -87,6 +87,10 @@ export class ReplicaController implements Controller {
 
   acceptSlice(datapath_uuid: string): Promise<boolean> {
     return this.calls.acceptSlice(datapath_uuid);
+  }
+
+  checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
+    return this.calls.checkTraces(datapath_uuid, probes);
   }
 
   private async follow(revision: Revision): Promise<void> {

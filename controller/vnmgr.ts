@@ -39,6 +39,8 @@ import type {
   SliceAttachment,
   SliceMessage,
   SliceSource,
+  TraceCheck,
+  TraceProbe,
   VifObservation,
 } from './messages/slice.js';
 import { Replica, type ReplicaFollower, type ReplicaLog } from './replica.js';
@@ -116,7 +118,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     );
     for (const uuid of this.uuidsOf('datapath')) this.sessions.set(uuid, new Session(uuid));
     replica.attach(this);
-    this.traces = new TraceService({ replica, clock, random, status: () => this.status(), options: options.tracing });
+    this.traces = new TraceService({ replica, clock, random, calls: this, options: options.tracing });
     board.watch((uuid) => this.confirmations.changed(uuid), this.stop.signal);
     board.onRefresh(() => void this.publishAll(), this.stop.signal);
     // Rows from before say nothing of revisions that did not concern their datapaths, and here nobody knows whom those concerned.
@@ -186,6 +188,12 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     return sliceAcceptor();
   }
 
+  async checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
+    const { traceChecker } = this.definedSession(datapath_uuid);
+    if (traceChecker === undefined) throw notAttached(datapath_uuid);
+    return traceChecker(probes);
+  }
+
   /** Whether the datapath is there, or would be registered. */
   isDefined(dpid: string): boolean {
     return this.parts.options.autoRegister || [...this.replica.model.lookup(dpidKey(dpid))].length > 0;
@@ -248,6 +256,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       },
       serveAcceptance: (acceptor) => {
         if (isOpen) session.sliceAcceptor = acceptor;
+      },
+      serveChecks: (checker) => {
+        if (isOpen) session.traceChecker = checker;
       },
     };
   }

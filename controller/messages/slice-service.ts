@@ -106,8 +106,12 @@ const flows = z.object({ owner: z.string().max(255).optional() });
 /** An operator says that the slice which is held back is right. */
 const accept_slice = z.object({});
 
+const probe = z.object({ by: z.string().max(255), packet: z.string().max(4096), ct: z.array(z.int().min(0).max(255)).max(64) });
+/** Packets to run through the switch's own trace. */
+const check_traces = z.object({ probes: z.array(probe).max(64) });
+
 /** Requests to the vna of a datapath, by kind. */
-export const DATAPATH_REQUESTS = { flows, accept_slice } as const;
+export const DATAPATH_REQUESTS = { flows, accept_slice, check_traces } as const;
 
 export const flowEntriesSchema = z.array(
   z.object({
@@ -124,6 +128,15 @@ export const flowEntriesSchema = z.array(
 );
 
 export const acceptedSchema = z.object({ accepted: z.boolean() });
+
+export const traceChecksSchema = z.array(
+  z.object({
+    difference: z.object({ what: z.string(), packet: z.string(), interpreter: z.string(), switch: z.string() }).nullable(),
+    partly: z.boolean(),
+    walk: z.array(z.array(z.string())),
+    text: z.string(),
+  }),
+);
 
 /** Who serves a dpid. */
 export const claimSchema = z.object({

@@ -122,6 +122,31 @@ export type FlowProvider = (owner: string | undefined) => Promise<readonly FlowE
 /** An operator says that the slice a vna holds back is right. Answers false when it holds none. */
 export type SliceAcceptor = () => Promise<boolean>;
 
+/** A packet to run through the switch's own trace. */
+export interface TraceProbe {
+  /** The port it comes in by: an interface, an encapsulation, or `underlay`. */
+  readonly by: string;
+  /** As `ofproto/trace` takes it, without the port. */
+  readonly packet: string;
+  /** What conntrack answers, in order: ct_state bits. */
+  readonly ct: readonly number[];
+}
+
+/** What the switch makes of it, beside the interpreter over the flows that are wanted there. */
+export interface TraceCheck {
+  /** The first thing the two disagree on; null: nothing. */
+  readonly difference: { readonly what: string; readonly packet: string; readonly interpreter: string; readonly switch: string } | null;
+  /** Outputs could not be compared. */
+  readonly partly: boolean;
+  /** Tables the switch walked, in each pass through conntrack: `TABLE priority P cookie C`, or `TABLE miss`. */
+  readonly walk: readonly (readonly string[])[];
+  /** What the switch printed. */
+  readonly text: string;
+}
+
+/** Asks the switch. Throws HotoriError `unavailable` when it cannot be asked. */
+export type TraceChecker = (probes: readonly TraceProbe[]) => Promise<readonly TraceCheck[]>;
+
 /** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */
 export interface SliceSource {
   /**
@@ -144,6 +169,8 @@ export interface SliceAttachment {
   serveFlows(provider: FlowProvider): void;
   /** Registers who takes an operator's word for a slice that is held back; `unavailable` as with flows. */
   serveAcceptance(acceptor: SliceAcceptor): void;
+  /** Registers who runs packets through the switch's own trace; `unavailable` as with flows. */
+  serveChecks(checker: TraceChecker): void;
   /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
   readonly closed: Promise<void>;
 }

@@ -11,11 +11,11 @@ import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status,
 import type { Random } from '../kernel/ambient.js';
 import { CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
 import { MessageError } from '../messages/envelope.js';
-import type { FlowEntry } from '../messages/slice.js';
+import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
 import { ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
-import { askAcceptance, askFlows } from './vna-questions.js';
+import { askAcceptance, askChecks, askFlows } from './vna-questions.js';
 import type { z } from 'zod';
 
 export interface ControlClientParts {
@@ -67,6 +67,11 @@ export class ControlClient implements VnmgrCalls {
   async acceptSlice(datapath_uuid: string): Promise<boolean> {
     this.checkDatapath(datapath_uuid);
     return askAcceptance(this.parts.bus, datapath_uuid);
+  }
+
+  async checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
+    this.checkDatapath(datapath_uuid);
+    return askChecks(this.parts.bus, datapath_uuid, probes);
   }
 
   private checkDatapath(uuid: string): void {

@@ -20,6 +20,8 @@ import type {
   SliceMessage,
   SliceRecord,
   SliceSource,
+  TraceChecker,
+  TraceProbe,
   VifObservation,
 } from '../messages/slice.js';
 import {
@@ -220,6 +222,7 @@ class RemoteAttachment implements SliceAttachment {
   private isReporting = false;
   private flowProvider: FlowProvider | undefined;
   private sliceAcceptor: SliceAcceptor | undefined;
+  private traceChecker: TraceChecker | undefined;
   private isServing = false;
   private isRelisting = false;
   private snapshot: { readonly head: SnapshotPart; readonly entities: SliceRecord[]; next: number } | undefined;
@@ -281,6 +284,11 @@ class RemoteAttachment implements SliceAttachment {
     this.serve();
   }
 
+  serveChecks(checker: TraceChecker): void {
+    this.traceChecker = checker;
+    this.serve();
+  }
+
   /** vnmgr has not got it any more, or is gone. */
   end(): void {
     if (this.over.signal.aborted) return;
@@ -304,6 +312,7 @@ class RemoteAttachment implements SliceAttachment {
     const answers = {
       flows: async ({ owner }: { owner?: string | undefined }) => (this.flowProvider ?? this.refuse())(owner),
       accept_slice: async () => ({ accepted: await (this.sliceAcceptor ?? this.refuse())() }),
+      check_traces: ({ probes }: { probes: readonly TraceProbe[] }) => (this.traceChecker ?? this.refuse())(probes),
     };
     answerMessages(bus, datapathOf(this.datapath_uuid), DATAPATH_REQUESTS, answers, log, this.over.signal);
   }

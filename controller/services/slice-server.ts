@@ -26,7 +26,7 @@ import { decodeClaim, encodeClaim } from './claims.js';
 import { answerMessages, ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
 import { Places } from './places.js';
-import { askAcceptance, askFlows } from './vna-questions.js';
+import { askAcceptance, askChecks, askFlows } from './vna-questions.js';
 
 export interface SliceServerParts {
   readonly bus: Bus;
@@ -171,6 +171,7 @@ export class SliceServer {
     this.attachments.set(attachment_id, attachment);
     slices.serveFlows((owner) => askFlows(bus, slices.datapath_uuid, owner));
     slices.serveAcceptance(() => askAcceptance(bus, slices.datapath_uuid));
+    slices.serveChecks((probes) => askChecks(bus, slices.datapath_uuid, probes));
     void slices.closed.then(() => {
       ending.removeEventListener('abort', onEnding);
       if (this.attachments.get(attachment_id) === attachment) this.drop(attachment);

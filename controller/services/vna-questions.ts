@@ -6,8 +6,8 @@
 import type { z } from 'zod';
 import { HotoriError } from '../../flows/model/errors.js';
 import type { Bus } from '../bus/contract.js';
-import { acceptedSchema, datapathOf, flowEntriesSchema } from '../messages/slice-service.js';
-import type { FlowEntry } from '../messages/slice.js';
+import { acceptedSchema, datapathOf, flowEntriesSchema, traceChecksSchema } from '../messages/slice-service.js';
+import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
 import { ask, isUnreachable } from './exchange.js';
 
 const ANSWER_MS = 10_000;
@@ -19,6 +19,10 @@ export function askFlows(bus: Bus, datapath_uuid: string, owner: string | undefi
 /** @returns false when it holds no slice back. */
 export async function askAcceptance(bus: Bus, datapath_uuid: string): Promise<boolean> {
   return (await askVna(bus, datapath_uuid, 'accept_slice', {}, acceptedSchema)).accepted;
+}
+
+export function askChecks(bus: Bus, datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
+  return askVna(bus, datapath_uuid, 'check_traces', { probes }, traceChecksSchema);
 }
 
 async function askVna<T>(bus: Bus, datapath_uuid: string, kind: string, body: object, schema: z.ZodType<T>): Promise<T> {

@@ -16,6 +16,7 @@ import {
   type SliceAcceptor,
   type SliceMessage,
   type SliceRecord,
+  type TraceChecker,
 } from '../messages/slice.js';
 import type { Observation } from '../transaction/step.js';
 import type { SliceChange } from './slices.js';
@@ -37,6 +38,8 @@ export class Session {
   flowProvider: FlowProvider | undefined;
   /** Who takes an operator's word for a slice that is held back. */
   sliceAcceptor: SliceAcceptor | undefined;
+  /** Who runs packets through the switch's own trace. */
+  traceChecker: TraceChecker | undefined;
   /** What its vna has seen last. */
   observation: Observation | undefined;
   /** Under way while that waits to be committed. */
@@ -70,6 +73,7 @@ export class Session {
     this.current = undefined;
     this.flowProvider = undefined;
     this.sliceAcceptor = undefined;
+    this.traceChecker = undefined;
     this.observation = undefined;
     this.outbox.length = 0;
     if (this.report) this.report = { ...this.report, connected: false };

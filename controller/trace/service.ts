@@ -9,7 +9,7 @@ import { Draft } from '../../flows/model/draft.js';
 import type { PendingDatapath, TraceAnswer } from '../../flows/trace/explain/answer.js';
 import { explain } from '../../flows/trace/explain/explain.js';
 import { HotoriError } from '../../flows/model/errors.js';
-import type { Operation, Status, TraceRequest } from '../contract.js';
+import type { Operation, TraceRequest, VnmgrCalls } from '../contract.js';
 import type { Clock, Random } from '../kernel/ambient.js';
 import { Breath } from '../kernel/breath.js';
 import type { Replica, ReplicaFollower } from '../replica.js';
@@ -18,6 +18,7 @@ import { transact, type EntityChange } from '../transaction/transaction.js';
 import type { TwinOptions } from './datapath-twin.js';
 import { History } from './history.js';
 import { inverse, Twin } from './twin.js';
+import { probesOf, verify } from './verification.js';
 
 export type TraceOptions = Partial<TwinOptions>;
 
@@ -25,8 +26,8 @@ export interface TraceParts {
   readonly replica: Replica;
   readonly clock: Clock;
   readonly random: Random;
-  /** What datapaths have applied. */
-  readonly status: () => Promise<Status>;
+  /** What datapaths have applied, and what their switches say. */
+  readonly calls: Pick<VnmgrCalls, 'status' | 'checkTraces'>;
   readonly options?: TraceOptions | undefined;
 }
 
@@ -65,36 +66,38 @@ export class TraceService implements ReplicaFollower {
   }
 
   /** Throws HotoriError: `invalid_argument`, `invalid_reference`, `compacted`, and whatever committing the operations would. */
-  async trace({ question, revision, operations }: TraceRequest): Promise<TraceAnswer> {
-    const traced = await this.alone(async (twin) => {
-      const now = this.parts.replica.revision();
-      const at = { ...now, number: revision ?? now.number };
-      const past = this.history.since(at.number, now.number);
-      const found = await this.onTop(twin, past, operations ?? [], at.number, () => explain(twin, question));
-      const isCurrent = at.number === now.number && operations === undefined;
-      const passed = isCurrent ? found.visits.map(({ datapath_uuid }) => datapath_uuid).filter((uuid) => twin.isPresented(uuid)) : [];
-      return { at, found, passed };
-    });
-    const { at, found, passed } = traced;
-    const { pending, note } = await this.pendingAmong(new Set(passed), at.number);
-    const answer = {
+  async trace({ question, revision, operations, verify: isVerified = false }: TraceRequest): Promise<TraceAnswer> {
+    const { at, isCurrent, explanation, probes } = await this.alone((twin) => this.explained(twin, { question, revision, operations }));
+    if (isVerified && !isCurrent)
+      throw new HotoriError('invalid_argument', 'only what is installed can be verified: not an earlier revision, and not changes');
+    const [behind, verified] = await Promise.all([
+      this.behind(isCurrent ? new Set(probes.map(({ datapath_uuid }) => datapath_uuid)) : new Set(), at.number),
+      isVerified ? verify(probes, this.parts.calls) : null,
+    ]);
+    const head = {
       revision: at.number,
       incarnation: at.incarnation,
       uncommitted: operations !== undefined,
-      pending,
-      would_be: null,
-      ...found,
+      pending: behind.pending,
+      verified,
     };
-    if (note !== undefined) return { ...answer, assumptions: [...answer.assumptions, note] };
-    const [first] = pending;
-    if (first === undefined) return answer;
-    const { verdict, reason } = found;
-    return {
-      ...answer,
-      verdict: 'undecidable',
-      reason: { ...reason, ...notApplied(first, at.number), told: null, nearest: null },
-      would_be: { verdict, reason },
-    };
+    const { verdict, reason } = explanation;
+    const [first] = behind.pending;
+    const assumptions = [...explanation.assumptions, ...behind.notes];
+    if (first === undefined) return { ...head, would_be: null, ...explanation, assumptions };
+    const late = { ...reason, ...notApplied(first, at.number), told: null, nearest: null };
+    return { ...head, ...explanation, assumptions, verdict: 'undecidable', reason: late, would_be: { verdict, reason } };
+  }
+
+  private async explained(twin: Twin, { question, revision, operations }: TraceRequest) {
+    const now = this.parts.replica.revision();
+    const at = { ...now, number: revision ?? now.number };
+    const past = this.history.since(at.number, now.number);
+    const { explanation, probes } = await this.onTop(twin, past, operations ?? [], at.number, () => {
+      const { explanation, passage } = explain(twin, question);
+      return { explanation, probes: passage === undefined ? [] : probesOf(twin, passage) };
+    });
+    return { at, isCurrent: at.number === now.number && operations === undefined, explanation, probes };
   }
 
   /** Runs `look` with the model as it was before `past`, changed by operations; then everything is as before. */
@@ -163,17 +166,20 @@ export class TraceService implements ReplicaFollower {
     this.idle.unref();
   }
 
-  private async pendingAmong(datapaths: ReadonlySet<string>, revision: number): Promise<{ pending: PendingDatapath[]; note?: string }> {
-    if (datapaths.size === 0) return { pending: [] };
+  /** Which of the datapaths do not have the revision yet; a note where that cannot be known. */
+  private async behind(
+    datapaths: ReadonlySet<string>,
+    revision: number,
+  ): Promise<{ readonly pending: PendingDatapath[]; readonly notes: readonly string[] }> {
+    if (datapaths.size === 0) return { pending: [], notes: [] };
     try {
-      const status = await this.parts.status();
-      const behind = status.datapaths.filter(({ uuid, applied_revision }) => datapaths.has(uuid) && (applied_revision ?? -1) < revision);
-      return {
-        pending: behind.map(({ uuid, applied_revision, last_error }) => ({ datapath_uuid: uuid, applied_revision, error: last_error })),
-      };
+      const status = await this.parts.calls.status();
+      const late = status.datapaths.filter(({ uuid, applied_revision }) => datapaths.has(uuid) && (applied_revision ?? -1) < revision);
+      const pending = late.map(({ uuid, applied_revision, last_error }) => ({ datapath_uuid: uuid, applied_revision, error: last_error }));
+      return { pending, notes: [] };
     } catch (error) {
       if (!(error instanceof HotoriError)) throw error;
-      return { pending: [], note: `that the datapaths have applied revision ${revision}: ${error.message}` };
+      return { pending: [], notes: [`that the datapaths have applied revision ${revision}: ${error.message}`] };
     }
   }
 }

@@ -8,7 +8,6 @@
  */
 import type { FlowDelta } from '../../flows/compile/contract.js';
 import type { Entity } from '../../flows/model/entities.js';
-import { chassisUuid } from '../../flows/model/entities/presence.js';
 import { endpointKey, kindIndex, macKey } from '../../flows/model/indexes.js';
 import { Model } from '../../flows/model/model.js';
 import { entityOf } from '../../flows/model/view.js';
@@ -70,11 +69,6 @@ export class Twin implements Realm {
 
   placeOf(interfaceUuid: string): { readonly datapath_uuid: string; readonly port_name: string } | undefined {
     return this.bindings.get(interfaceUuid);
-  }
-
-  /** Whether a vna ever presented the datapath. */
-  isPresented(datapathUuid: string): boolean {
-    return this.model.get(chassisUuid(datapathUuid)) !== undefined;
   }
 
   /** @returns the datapaths whose slices change, with how. */

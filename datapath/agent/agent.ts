@@ -35,6 +35,7 @@ import { Reconciler, type ReconcilerCounters } from './reconciler.js';
 import { Reporting } from './reporting.js';
 import { Settling } from './settling.js';
 import { SliceFeed } from './slice-feed.js';
+import { SwitchChecker } from './switch-checker.js';
 import { SwitchLink } from './switch-link.js';
 import { unlessAborted } from './unless-aborted.js';
 import { NatZones } from './nat-zones.js';
@@ -79,6 +80,7 @@ export class Agent {
   readonly #overlay: Overlay;
   readonly #peers: Peers;
   readonly #settling: Settling;
+  readonly #checker: SwitchChecker;
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -231,6 +233,7 @@ export class Agent {
       onFailure: () => void this.#feed.startOver(this.#stop.signal),
       log,
     });
+    this.#checker = new SwitchChecker({ endpoint, bridge: name, compiler: () => this.#desired.compiler });
     this.#reporting = new Reporting({
       node_id,
       dpid,
@@ -366,6 +369,7 @@ export class Agent {
   #onAttached(attachment: SliceAttachment): void {
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#link.channel));
     attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
+    attachment.serveChecks((probes) => this.#checker.check(probes));
     this.#reporting.attached(attachment);
     // NICs may have come and gone since the hello.
     this.#onVifs(true);

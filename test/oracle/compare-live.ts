@@ -11,9 +11,9 @@ import type { Ovs } from '../lab/ovs.js';
 import { compareWithSwitch, type Comparison } from './compare.js';
 import { OpenflowClient } from './openflow-client.js';
 import { PacketMaker, type Endpoint, type LocalEndpoint } from './packets.js';
-import { parsePorts } from './ports.js';
+import { parsePorts } from '../../flows/trace/switch/ports.js';
 import { Random } from './random.js';
-import { Unixctl } from './unixctl.js';
+import { Unixctl } from '../../datapath/ovsdb/unixctl.js';
 
 export interface LiveEndpoint {
   /** Name of its port in the bridge; absent for routers and hosts elsewhere, which do not send. */

@@ -10,7 +10,7 @@ import { CT_STATE, ETH_TYPE, FRAG, IP_PROTO } from '../../flows/trace/prerequisi
 import type { FieldName } from '../../flows/openflow/fields.js';
 import type { FieldValue } from '../../flows/openflow/match.js';
 import type { FieldRecord } from '../../flows/trace/microflow.js';
-import type { TracedPacket } from './compare.js';
+import type { TracedPacket } from '../../flows/trace/switch/agreement.js';
 import type { Random } from './random.js';
 
 /** Something with addresses: a VM, a router port, a host elsewhere. */

@@ -7,10 +7,10 @@
 import { decodePunt } from '../../flows/pipeline/punt.js';
 import { Microflow, type FieldRecord } from '../../flows/trace/microflow.js';
 import type { Target } from './compare.js';
-import { runActions } from './datapath-actions.js';
-import { formatPacket, parsePacket } from './flow-text.js';
-import { parseTrace } from './trace-text.js';
-import { Unixctl } from './unixctl.js';
+import { runActions } from '../../flows/trace/switch/datapath-actions.js';
+import { formatPacket, parsePacket } from '../../flows/trace/switch/flow-text.js';
+import { parseTrace } from '../../flows/trace/switch/trace-text.js';
+import { Unixctl } from '../../datapath/ovsdb/unixctl.js';
 
 export async function switchVerdicts({ unixctl: socket, bridge }: Target, packets: readonly FieldRecord[]): Promise<SwitchVerdict[]> {
   const unixctl = await Unixctl.connect(socket);

@@ -21,6 +21,7 @@ export const traceFields = z.strictObject({
     .union([z.int().min(0), z.string().regex(REVISION_PATTERN, 'must be a revision: a number, or INCARNATION:NUMBER')])
     .optional()
     .describe('The model as it was then; the current one when absent.'),
+  verify: z.boolean().default(false).describe('Compare with the own trace of the switches on the way.'),
   with: batchFields.optional().describe('A batch to try on top of it. Nothing of it is committed.'),
 });
 
@@ -38,11 +39,11 @@ export function tracesEndpoint(controller: Controller): Endpoint {
     answer: traceAnswerSchema,
     body_limit: BODY_LIMIT,
     handle: async ({ params }) => {
-      const { question, revision, batch } = readQuestion(params);
+      const { question, revision, verify, batch } = readQuestion(params);
       const number = revision === undefined ? undefined : resolveRevision(String(revision), controller.revision());
       const operations = batch && within(() => reader.read(batch));
       try {
-        return { body: await controller.trace({ question, revision: number, operations }) };
+        return { body: await controller.trace({ question, revision: number, operations, verify }) };
       } catch (error) {
         if (operations === undefined || !isOfBatch(error)) throw error;
         throw inBatch(pointIntoBatch(error, operations));
@@ -54,16 +55,17 @@ export function tracesEndpoint(controller: Controller): Endpoint {
 interface Read {
   readonly question: TraceQuestion;
   readonly revision: number | string | undefined;
+  readonly verify: boolean;
   readonly batch: z.output<typeof batchFields> | undefined;
 }
 
 function readQuestion(params: Readonly<Record<string, unknown>>): Read {
   const checked = parseParameters(traceFields, params, () => 'a trace has no such parameter');
   if (!checked.ok) throw refusal(checked.reasons);
-  const { revision, with: batch, ...question } = checked.value as z.output<typeof traceFields>;
+  const { revision, verify, with: batch, ...question } = checked.value as z.output<typeof traceFields>;
   const reasons = impossibilities(question);
   if (reasons.length > 0) throw refusal(reasons);
-  return { question, revision, batch };
+  return { question, revision, verify, batch };
 }
 
 /** A refusal of the operations, and not of the question they come with. */

@@ -1,7 +1,7 @@
 /**
  * `vnctl trace`.
  *
- * Promises: the exit code says what becomes of the packet: 0 it arrives, or is answered; 4 it does not; 5 it cannot be known.
+ * Promises: the exit code says what becomes of the packet: 0 it arrives, or is answered; 4 it does not; 5 it cannot be known, or a switch contradicts.
  */
 import { type Command, Option } from 'commander';
 import { parseDocument } from 'yaml';
@@ -19,6 +19,7 @@ interface TraceOptions {
   readonly icmp?: string | true;
   readonly df?: boolean;
   readonly established?: boolean;
+  readonly verify?: boolean;
   readonly with?: string;
   readonly [option: string]: unknown;
 }
@@ -56,6 +57,7 @@ export function addTraceCommand(program: Command, session: () => Session): void 
     .option('--source_mac <mac>', 'another source MAC than that of the interface')
     .option('--revision <revision>', 'the model as it was then')
     .option('--with <file>', 'a batch to try on top of it, as JSON or YAML; nothing of it is committed')
+    .option('--verify', "compare with the switches' own trace")
     .addOption(new Option('--format <format>', 'how much to show').choices(TRACE_FORMATS).default('hops'))
     .action(async (source: string, destination: string, options: TraceOptions) => {
       const { client, io, print, isTable } = session();
@@ -64,7 +66,8 @@ export function addTraceCommand(program: Command, session: () => Session): void 
       if (options.format === 'json') io.out(formatData(answer, 'json'));
       else if (!isTable) print(answer);
       else io.out(traceText(answer, options.format, io.colours ? coloured : plain));
-      const code = EXIT_CODES[answer.verdict];
+      const isContradicted = answer.verified?.some(({ agrees }) => agrees === false) ?? false;
+      const code = isContradicted ? EXIT.undecidable : EXIT_CODES[answer.verdict];
       if (code !== EXIT.ok) throw new CliError(code, []);
     });
 }
@@ -79,6 +82,7 @@ function packetOf(options: TraceOptions): Record<string, unknown> {
   for (const name of NUMBERS) if (options[name] !== undefined) packet[name] = numberOf(name, options[name] as string);
   for (const name of TEXTS) if (options[name] !== undefined) packet[name] = options[name];
   if (options.df === true) packet['df'] = true;
+  if (options.verify === true) packet['verify'] = true;
   if (options.established === true) packet['ct_state'] = 'established';
   return protocol === undefined ? packet : { protocol, ...packet };
 }

@@ -3,7 +3,15 @@
  *
  * Owns: its three forms: `hops` reads like a traceroute with a reason on every line, `logical` goes device by device, `flows` shows every flow that was hit.
  */
-import type { TraceAnswer, TraceReason, TraceStepAnswer, TraceTunnel, TraceVerdict, TraceVisit } from '../../flows/trace/explain/answer.js';
+import type {
+  TraceAnswer,
+  TraceReason,
+  TraceStepAnswer,
+  TraceTunnel,
+  TraceVerdict,
+  TraceVerification,
+  TraceVisit,
+} from '../../flows/trace/explain/answer.js';
 import { TABLES, type TableName } from '../../flows/pipeline/tables.js';
 
 export const TRACE_FORMATS = ['hops', 'logical', 'flows', 'json'] as const;
@@ -79,6 +87,7 @@ function notes(answer: TraceAnswer, paint: Paint): string[] {
       ? []
       : [`traceroute shows ${traceroute.map(({ address, mark }) => `${address ?? '*'}${mark === '' ? '' : ` ${mark}`}`).join(', ')}`]),
     ...(answer.return === null ? [] : [`return path: ${returnText(answer.return, paint)}`]),
+    ...(answer.verified ?? []).map(verifiedText),
     ...assumptions.map((text) => `depends on: ${text}`),
   ];
 }
@@ -86,6 +95,13 @@ function notes(answer: TraceAnswer, paint: Paint): string[] {
 function tunnelText({ from, to, encapsulation, local, remote, vni, mtu }: TraceTunnel): string {
   if (encapsulation === null) return `from ${from} to ${to} as it is, on the physical network both are on`;
   return `tunnel from ${from} to ${to}: ${encapsulation} ${local} → ${remote}, vni ${vni}${mtu === null ? '' : `, mtu ${mtu}`}`;
+}
+
+function verifiedText({ datapath_uuid, agrees, difference, partly, error }: TraceVerification): string {
+  if (agrees === null) return `not verified on ${datapath_uuid}: ${error}`;
+  if (difference === null)
+    return `verified: the switch of ${datapath_uuid} agrees${partly ? '; what it sends where depends on the length of the packet, and was not compared' : ''}`;
+  return `ALARM: the switch of ${datapath_uuid} does otherwise (${difference.what}): ${difference.switch}, not ${difference.trace}`;
 }
 
 function returnText({ verdict, reason, hops }: NonNullable<TraceAnswer['return']>, paint: Paint): string {
@@ -102,13 +118,34 @@ function logicalLines(answer: TraceAnswer, paint: Paint): string[] {
   return [...lines, verdictText(answer, paint), ...notes(answer, paint)];
 }
 
+/** What a flow of a table says of a packet; of others, what the table is for has to do. */
+const MEANS: Partial<Record<TableName, string>> = {
+  CLASSIFY: 'comes in by',
+  PORT_SEC: 'may send from its addresses',
+  EG_POLICY: 'let out, or not, by',
+  L2L3: 'is for router port',
+  POLICY_ROUTES: 'takes policy route',
+  FIB: 'takes route',
+  HOPS: 'crosses',
+  NEIGH: 'is for',
+  ROUTED: 'leaves the router by',
+  L2_LOOKUP: 'goes to',
+  OUT_REMOTE: 'is elsewhere, at',
+  TUNNEL_OUT: 'into the tunnel to',
+  TUNNEL_IN: 'out of the tunnel from',
+  TUNNEL_SEGMENT: 'is in',
+  TUNNEL_ADMIT: 'may come from',
+  IN_POLICY: 'let in, or not, by',
+  OUT_LOCAL: 'goes out by',
+};
+
 /** What the pipeline does with every packet says nothing about this one. */
 function isSomebodys({ uuids }: TraceStepAnswer): boolean {
   return uuids.some((uuid) => uuid !== 'pipeline');
 }
 
 function stepText({ table_name, uuids, rule, rewrites, depth }: TraceStepAnswer): string {
-  const does = table_name in TABLES ? TABLES[table_name as TableName].does : table_name;
+  const does = MEANS[table_name as TableName] ?? (table_name in TABLES ? TABLES[table_name as TableName].does : table_name);
   const changed = Object.entries(rewrites).map(([field, { before, after }]) => `${field} ${before} → ${after}`);
   const what = changed.length === 0 ? '' : `; ${changed.join(', ')}`;
   return `${'  '.repeat(depth)}${does}: ${uuids.join(', ')} (${rule})${what}`;

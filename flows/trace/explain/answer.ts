@@ -146,6 +146,17 @@ const pendingSchema = z.object({
 });
 export type PendingDatapath = z.infer<typeof pendingSchema>;
 
+const verificationSchema = z.object({
+  datapath_uuid: z.string(),
+  agrees: z.boolean().nullable().describe('null: its switch could not be asked.'),
+  difference: z
+    .object({ what: z.string(), trace: z.string(), switch: z.string(), text: z.string().describe('What the switch printed.') })
+    .nullable(),
+  partly: z.boolean().describe('Outputs could not be compared, as where the length of the packet decides.'),
+  error: z.string().nullable(),
+});
+export type TraceVerification = z.infer<typeof verificationSchema>;
+
 export const traceAnswerSchema = z.object({
   revision: z.int().describe('Of the model that was asked.'),
   incarnation: z.string(),
@@ -157,6 +168,7 @@ export const traceAnswerSchema = z.object({
     .object({ verdict: z.enum(VERDICTS), reason: reasonSchema })
     .nullable()
     .describe('What it comes to once they have.'),
+  verified: z.array(verificationSchema).nullable().describe("With `verify`: what the switches' own trace says of the same packet."),
   ...explanationSchema.shape,
 });
 export type TraceAnswer = z.infer<typeof traceAnswerSchema>;

@@ -27,7 +27,13 @@ import { admittedBy, tunnelsOf, visitsOf } from './walk.js';
 
 const ASK_SIZE = 72;
 
-export function explain(realm: Realm, question: TraceQuestion): Explanation {
+export interface Explained {
+  readonly explanation: Explanation;
+  /** undefined where nothing is sent. */
+  readonly passage: Passage | undefined;
+}
+
+export function explain(realm: Realm, question: TraceQuestion): Explained {
   const ends = endsOf(realm.model, question);
   const { sender, receiver } = ends;
   const assumptions: string[] = [];
@@ -46,12 +52,12 @@ export function explain(realm: Realm, question: TraceQuestion): Explanation {
   if (site === undefined || in_port === undefined) {
     const text = `${interfaceName(sender.iface)} is plugged in nowhere: it cannot send`;
     const judgement = early('dropped', 'source_not_plugged', text, [sender.iface.uuid]);
-    return { ...base, packet: lineOf(question, ends), ...judgement, ...nothing };
+    return { explanation: { ...base, packet: lineOf(question, ends), ...judgement, ...nothing }, passage: undefined };
   }
 
   const experiment = new Experiment(realm);
   const hop = nextHopOf(realm, site, in_port, ends, question.next_hop, assumptions);
-  if ('verdict' in hop) return { ...base, packet: lineOf(question, ends), ...hop, ...nothing };
+  if ('verdict' in hop) return { explanation: { ...base, packet: lineOf(question, ends), ...hop, ...nothing }, passage: undefined };
   const next_hop = { address: formatIp(hop.ip), mac: formatMac(hop.mac), interface_uuid: hop.interface_uuid };
   const sending = { question, in_port, eth_src: ends.mac, eth_dst: hop.mac, src: ends.ip, dst: ends.target };
   const first = packetOf({ ...sending, flags: 'first' });
@@ -73,7 +79,7 @@ export function explain(realm: Realm, question: TraceQuestion): Explanation {
     (ttl) => new Experiment(realm).send(site.datapath_uuid, { ...first, nw_ttl: ttl }, base.size),
     ends,
   );
-  return {
+  const explanation = {
     ...base,
     packet: packetLine(Microflow.from(packet)),
     next_hop,
@@ -82,6 +88,7 @@ export function explain(realm: Realm, question: TraceQuestion): Explanation {
     visits: visitsOf(realm, passage),
     return: returnOf(realm, experiment, passage),
   };
+  return { explanation, passage };
 }
 
 function outcomeOf(realm: Realm, passage: Passage, ends: Ends): TraceReturn {

@@ -89,7 +89,8 @@ function conjunctionOf(site: RealmSite, { id, dimensions }: ConjunctionStep): Tr
   return { id, dimensions: dimensions.map(dimension) };
 }
 
-function portText(site: RealmSite, port: number): string {
+/** The name of a port: its interface, its encapsulation, `underlay`, else its number. */
+export function portText(site: RealmSite, port: number): string {
   const encap = [...site.tunnels].find(([, ofport]) => ofport === port)?.[0];
   if (encap !== undefined) return encap;
   return port === site.direct?.port ? 'underlay' : (site.interfaceAt(port) ?? String(port));

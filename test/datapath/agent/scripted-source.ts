@@ -53,6 +53,7 @@ export class ScriptedSource implements SliceSource {
       relist: () => setImmediate(() => this.snapshot()),
       serveFlows: (provider) => (this.flows = provider),
       serveAcceptance: (acceptor) => (this.acceptSlice = acceptor),
+      serveChecks: () => undefined,
       closed,
     });
   }

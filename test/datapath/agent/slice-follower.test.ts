@@ -24,6 +24,7 @@ class Source implements SliceSource {
       reportApplied: () => undefined,
       serveFlows: () => undefined,
       serveAcceptance: () => undefined,
+      serveChecks: () => undefined,
       relist: () => {
         this.relisted++;
       },

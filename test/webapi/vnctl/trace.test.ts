@@ -51,7 +51,7 @@ describe('vnctl trace', () => {
     const logical = await bench.ok('trace if-a1 if-b2 --tcp 22 --format logical');
     const flows = await bench.ok('trace if-a1 if-b2 --tcp 22 --format flows');
     const json = await bench.ok('trace if-a1 if-b2 --tcp 22 --format json');
-    expect(logical).toContain('  ingress rules: sg-web, sgr-ssh (security group rule)\n');
+    expect(logical).toContain('  let in, or not, by: sg-web, sgr-ssh (security group rule)\n');
     expect(logical).not.toContain('pipeline');
     expect(flows).toMatch(/ {2}84\(IN_POLICY\) priority 31001, cookie 0x4\w+ {2}# security group rule sg-web sgr-ssh\n/);
     expect(flows).toContain('after conntrack (new,trk)');

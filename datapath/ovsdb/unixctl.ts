@@ -2,10 +2,10 @@
  * Commands to a running Open vSwitch daemon, as ovs-appctl(8) sends them, over one connection.
  *
  * Owns: the control socket of one daemon (JSON-RPC, `ovs-vswitchd.PID.ctl`).
- * Promises: answers come back in the order of the commands; any number may be under way.
+ * Promises: answers come back in the order of the commands; any number may be under way. A daemon that is silent for PATIENCE_MS is given up.
  */
 import net from 'node:net';
-import { JsonStream } from '../../datapath/ovsdb/json-stream.js';
+import { JsonStream } from './json-stream.js';
 
 interface Reply {
   readonly id: number;
@@ -18,6 +18,9 @@ interface Waiting {
   readonly reject: (error: Error) => void;
 }
 
+/** How long the daemon may be silent while something is asked of it. */
+const PATIENCE_MS = 5_000;
+
 export class Unixctl {
   readonly #socket: net.Socket;
   readonly #waiting = new Map<number, Waiting>();
@@ -27,7 +30,14 @@ export class Unixctl {
     this.#socket = socket;
     const replies = new JsonStream({ maxBytes: 64 * 1024 * 1024, maxDepth: 8 });
     socket.on('data', (chunk) => {
-      for (const reply of replies.push(chunk) as Reply[]) this.#settle(reply);
+      try {
+        for (const reply of replies.push(chunk) as Reply[]) this.#settle(reply);
+      } catch (error) {
+        socket.destroy(error as Error);
+      }
+    });
+    socket.setTimeout(PATIENCE_MS, () => {
+      if (this.#waiting.size > 0) socket.destroy();
     });
     socket.on('close', () => {
       for (const { reject } of this.#waiting.values()) reject(new Error('the daemon closed the connection'));

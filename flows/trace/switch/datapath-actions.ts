@@ -4,12 +4,12 @@
  * Owns: reading datapath actions as `ofproto/trace` prints them (format_odp_actions in lib/odp-util.c) and running the part of them that changes or
  * sends packets.
  */
-import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
-import { parseMac } from '../../flows/net/mac.js';
-import type { FieldName } from '../../flows/openflow/fields.js';
-import type { FieldValue } from '../../flows/openflow/match.js';
-import { slot, readRange, wordBits, applyBits } from '../../flows/trace/layout.js';
-import { fieldBits, Microflow } from '../../flows/trace/microflow.js';
+import { parseIpv4, parseIpv6 } from '../../net/ip.js';
+import { parseMac } from '../../net/mac.js';
+import type { FieldName } from '../../openflow/fields.js';
+import type { FieldValue } from '../../openflow/match.js';
+import { slot, readRange, wordBits, applyBits } from '../layout.js';
+import { fieldBits, Microflow } from '../microflow.js';
 import { portName } from './flow-text.js';
 
 /** `name(arguments)` or a bare word. */

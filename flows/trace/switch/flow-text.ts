@@ -4,13 +4,13 @@
  * Owns: packets written as `ofproto/trace` takes them and read as it prints them (flow_format in lib/flow.c).
  * Promises: what is read back equals what was written, for fields that the interpreter models.
  */
-import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
-import { formatMac, parseMac } from '../../flows/net/mac.js';
-import { PORTS } from '../../flows/openflow/constants.js';
-import { FIELDS, isFieldName, type FieldName } from '../../flows/openflow/fields.js';
-import type { FieldValue } from '../../flows/openflow/match.js';
-import type { FieldRecord } from '../../flows/trace/microflow.js';
-import { CT_STATE, ETH_TYPE, IP_PROTO } from '../../flows/trace/prerequisite.js';
+import { formatIpv4, formatIpv6, parseIpv4, parseIpv6 } from '../../net/ip.js';
+import { formatMac, parseMac } from '../../net/mac.js';
+import { PORTS } from '../../openflow/constants.js';
+import { FIELDS, isFieldName, type FieldName } from '../../openflow/fields.js';
+import type { FieldValue } from '../../openflow/match.js';
+import type { FieldRecord } from '../microflow.js';
+import { CT_STATE, ETH_TYPE, IP_PROTO } from '../prerequisite.js';
 
 type Mutable = Partial<Record<FieldName, FieldValue>>;
 
