@@ -1,31 +1,25 @@
 /**
  * The embedded store: an LMDB environment in a directory.
  *
- * Owns: the layout on disk. `meta` holds the revision, counters and writer; `['e', uuid]` an entity; `['l', revision]` a change of the log.
- * Values are CBOR.
+ * Owns: what is on disk under the keys of embedded-keys.ts, in CBOR. `meta` holds the revision, counters and writer.
  * Assumes: a local file system; one process at a time.
  * Promises: what the store contract says. A commit has reached the disk when it resolves; the log keeps the last LOG_REVISIONS revisions, fewer
  * when they are bigger than LOG_BYTES.
  */
 import { join } from 'node:path';
-import { open, type Key, type RootDatabase } from 'lmdb';
+import { open, type RootDatabase } from 'lmdb';
 import { z } from 'zod';
 import type { Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
 import { makeDirectory } from '../kernel/make-directory.js';
 import type { Revision } from '../messages/slice.js';
 import { StoreCodec } from './codec.js';
-import {
-  STORE_SCHEMA_VERSION,
-  StoreError,
-  type Lease,
-  type Store,
-  type StoredChange,
-  type StoreSnapshot,
-  type StoreWatch,
-} from './contract.js';
+import { StoreError, type Lease, type Store, type StoredChange, type StoreSnapshot, type StoreWatch } from './contract.js';
+import { ALL_ENTITIES, entityKey, logKey, META } from './embedded-keys.js';
+import { migrateEmbedded } from './embedded-migrate.js';
 import { dataFileProblem } from './lmdb-file.js';
 import { LocalLeases } from './local-leases.js';
+import { STORE_SCHEMA, type StoreSchema } from './migrations.js';
 import { isRunning, thisWriter } from './writer.js';
 
 const LOG_REVISIONS = 10_000;
@@ -38,10 +32,12 @@ export interface EmbeddedStoreOptions {
   readonly random: Random;
   /** How many revisions the log keeps; LOG_REVISIONS when absent. */
   readonly logRevisions?: number;
+  /** What it is brought to; STORE_SCHEMA when absent. */
+  readonly schema?: StoreSchema;
 }
 
 const metaSchema = z.object({
-  schema_version: z.literal(STORE_SCHEMA_VERSION),
+  schema_version: z.int().min(1),
   incarnation: z.string(),
   revision: z.int(),
   counters: z.record(z.string(), z.int()),
@@ -54,11 +50,7 @@ const metaSchema = z.object({
 });
 type Meta = z.infer<typeof metaSchema>;
 
-const META = 'meta';
-const entityKey = (uuid: string): Key => ['e', uuid];
-const logKey = (revision: number): Key => ['l', revision];
-
-/** Opens the store in a directory, for this process alone. Throws StoreError `locked`, `newer_schema`, `corrupt` or `failed`. */
+/** Opens the store in a directory, for this process alone, and migrates one of an older version. Throws StoreError `locked`, `newer_schema`, `corrupt` or `failed`. */
 export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<Store> {
   const { dir } = options;
   let db: RootDatabase<Buffer> | undefined;
@@ -70,7 +62,7 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
     const opened = (db = open<Buffer>({ path: dir, noSubdir: false, encoding: 'binary', noMemInit: true, overlappingSync: false }));
     const codec = new StoreCodec(`the store in ${dir}`);
     const meta = opened.transactionSync(() => claim(opened, codec, options));
-    return new EmbeddedStore(opened, dir, codec, meta, options.logRevisions ?? LOG_REVISIONS);
+    return new EmbeddedStore(opened, codec, meta, options);
   } catch (error) {
     await db?.close();
     throw storeError(error, `cannot open the store in ${dir}`);
@@ -78,33 +70,33 @@ export async function openEmbeddedStore(options: EmbeddedStoreOptions): Promise<
 }
 
 /** Takes the store for this process, in a transaction. */
-function claim(db: RootDatabase<Buffer>, codec: StoreCodec, { dir, random }: EmbeddedStoreOptions): Meta {
+function claim(db: RootDatabase<Buffer>, codec: StoreCodec, { dir, random, schema = STORE_SCHEMA }: EmbeddedStoreOptions): Meta {
   const stored = db.get(META);
   if (stored === undefined && db.getKeysCount({ limit: 1 }) > 0)
     throw new StoreError('corrupt', `the store in ${dir} has lost its head record`);
-  const old = stored === undefined ? newMeta(random) : readMeta(codec, dir, stored);
+  const old = stored === undefined ? newMeta(random, schema) : readMeta(codec, dir, schema, stored);
   if (old.writer !== null && isRunning(old.writer))
     throw new StoreError('locked', `the store in ${dir} is in use by process ${old.writer.pid}`);
-  const meta = { ...old, epoch: old.epoch + 1, writer: thisWriter() };
+  const meta = { ...migrateEmbedded(db, codec, schema, old), epoch: old.epoch + 1, writer: thisWriter() };
   db.putSync(META, codec.encode(meta));
   return meta;
 }
 
-function readMeta(codec: StoreCodec, dir: string, stored: Buffer): Meta {
+function readMeta(codec: StoreCodec, dir: string, schema: StoreSchema, stored: Buffer): Meta {
   const value = codec.decode(stored, 'the head record');
   const version = z.object({ schema_version: z.int() }).safeParse(value).data?.schema_version;
-  if (version !== undefined && version > STORE_SCHEMA_VERSION)
+  if (version !== undefined && version > schema.version)
     throw new StoreError(
       'newer_schema',
-      `the store in ${dir} was written by a newer version (schema ${version}; this one knows ${STORE_SCHEMA_VERSION})`,
+      `the store in ${dir} was written by a newer version (schema ${version}; this one knows ${schema.version})`,
     );
   return codec.check(metaSchema, value, 'the head record');
 }
 
-function newMeta(random: Random): Meta {
+function newMeta(random: Random, schema: StoreSchema): Meta {
   const incarnation = Buffer.from(random.bytes(8)).toString('hex');
   return {
-    schema_version: STORE_SCHEMA_VERSION,
+    schema_version: schema.version,
     incarnation,
     revision: 0,
     counters: {},
@@ -119,24 +111,30 @@ class EmbeddedStore implements Store {
   private readonly db: RootDatabase<Buffer>;
   private readonly dir: string;
   private readonly codec: StoreCodec;
+  private readonly schema: StoreSchema;
   private readonly logRevisions: number;
   private readonly leases = new LocalLeases();
   private readonly watchers = new Set<(change: StoredChange) => void>();
   private meta: Meta;
 
-  constructor(db: RootDatabase<Buffer>, dir: string, codec: StoreCodec, meta: Meta, logRevisions: number) {
+  constructor(
+    db: RootDatabase<Buffer>,
+    codec: StoreCodec,
+    meta: Meta,
+    { dir, logRevisions = LOG_REVISIONS, schema = STORE_SCHEMA }: EmbeddedStoreOptions,
+  ) {
     this.db = db;
     this.dir = dir;
     this.codec = codec;
     this.meta = meta;
+    this.schema = schema;
     this.logRevisions = logRevisions;
   }
 
   load(): Promise<StoreSnapshot> {
     return settle(() => {
       const entities: Entity[] = [];
-      for (const { value } of this.db.getRange({ start: ['e', ''], end: ['e', '\uffff'], snapshot: true }))
-        entities.push(this.codec.entity(value));
+      for (const { value } of this.db.getRange({ ...ALL_ENTITIES, snapshot: true })) entities.push(this.codec.entity(value));
       return { revision: this.revision(), entities, counters: this.meta.counters };
     });
   }
@@ -169,7 +167,7 @@ class EmbeddedStore implements Store {
     entities: ReadonlyMap<string, Buffer | undefined>,
   ): Meta {
     const stored = this.db.get(META);
-    const now = stored && readMeta(this.codec, this.dir, stored);
+    const now = stored && readMeta(this.codec, this.dir, this.schema, stored);
     if (now?.epoch !== this.meta.epoch) throw new StoreError('fenced', 'another process has taken the store over');
     const dense = changes.every((change, index) => change.revision === expected.number + 1 + index);
     if (now.incarnation !== expected.incarnation || now.revision !== expected.number || !dense)
@@ -248,7 +246,7 @@ class EmbeddedStore implements Store {
   async close(): Promise<void> {
     this.db.transactionSync(() => {
       const stored = this.db.get(META);
-      const now = stored && readMeta(this.codec, this.dir, stored);
+      const now = stored && readMeta(this.codec, this.dir, this.schema, stored);
       if (now?.epoch === this.meta.epoch) this.db.putSync(META, this.codec.encode({ ...now, writer: null }));
     });
     await this.db.close();

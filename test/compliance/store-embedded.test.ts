@@ -57,6 +57,38 @@ describe('embedded store', () => {
     });
   });
 
+  it('migrates what an older version wrote as one revision, or not at all', async () => {
+    const store = await openStore();
+    const { revision } = await store.load();
+    await store.commit([change(1, [segment('seg-a', 'a'), segment('seg-b', 'b')], [], { vrf_key: 7 })], revision);
+    await store.close();
+    const openAs = (step: (entity: unknown) => unknown) =>
+      openEmbeddedStore({ dir, random: systemRandom, schema: { version: 2, steps: [step] } });
+    expect(await refusal(openAs((entity) => ((entity as { uuid: string }).uuid === 'seg-b' ? { uuid: 'seg-b' } : entity)))).toBe('corrupt');
+    const before = await openStore();
+    expect(await before.load()).toMatchObject({
+      revision: { ...revision, number: 1 },
+      entities: [segment('seg-a', 'a'), segment('seg-b', 'b')],
+    });
+    await before.close();
+
+    const longer = (entity: unknown) => ({ ...(entity as object), display_name: `${(entity as { display_name: string }).display_name}+` });
+    const newer = await openAs(longer);
+    expect(await newer.load()).toEqual({
+      revision: { ...revision, number: 2 },
+      entities: [segment('seg-a', 'a+'), segment('seg-b', 'b+')],
+      counters: { vrf_key: 7 },
+    });
+    expect(await refusal(newer.changesSince(revision))).toBe('compacted');
+    await newer.commit([change(3, [segment('seg-c', 'c')])], { ...revision, number: 2 });
+    await newer.close();
+    expect(await refusal(openStore())).toBe('newer_schema');
+    // Once is enough.
+    const again = await openAs(longer);
+    expect((await again.load()).entities).toEqual([segment('seg-a', 'a+'), segment('seg-b', 'b+'), segment('seg-c', 'c')]);
+    await again.close();
+  });
+
   it('refuses a damaged head record, entity or file, and says which', async () => {
     await fill();
     await tamper(['e', 'seg-7'], (entity) => ({ ...entity, mode: 'imaginary' }));
