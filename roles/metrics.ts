@@ -102,6 +102,13 @@ export function measureVna(metrics: Metrics, agents: readonly Agent[], source?: 
   metrics.counter({ name: 'hotori_vna_packet_in_dropped_total', help: 'Of those, dropped since there were too many.', labels }, () =>
     agents.map((agent) => ({ labels: { bridge: agent.bridge }, value: agent.counters().punts.overflowed })),
   );
+  metrics.gauge(
+    { name: 'hotori_vna_ways', help: 'Ways to other hypervisors, by whether probes are answered.', labels: ['bridge', 'state'] },
+    () =>
+      agents.flatMap((agent) =>
+        Object.entries<number>({ ...agent.ways() }).map(([state, value]) => ({ labels: { bridge: agent.bridge, state }, value })),
+      ),
+  );
   const drops = (pick: (count: FlowCount) => number) => async () => {
     const readings = agents.map(async (agent) =>
       [...(await agent.drops())].map(([reason, count]) => ({ labels: { bridge: agent.bridge, reason }, value: pick(count) })),

@@ -80,6 +80,7 @@ function overlayOptions(vna: VnaConfig, mode: Config['overlay']['mode']): Overla
     underlay: vna['overlay.underlay'],
     mtu: vna['overlay.underlay_mtu'],
     mac2mac: vna['overlay.mac2mac'],
+    probePeriodMs: vna['overlay.probe_period'] * 1_000,
     mode,
   };
 }

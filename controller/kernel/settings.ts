@@ -179,6 +179,13 @@ export const VNA_SETTINGS = {
     placeholder: 'BYTES',
     help: 'longest IP packet the underlay carries (default: the MTU of the bridge of overlay.underlay, else 1500)',
   },
+  'overlay.probe_period': {
+    value: seconds(0, 3600),
+    default: 5,
+    text: 'number',
+    placeholder: 'SECONDS',
+    help: 'how often each way to another hypervisor is tried; 0 is never, and then nobody says that one does not answer',
+  },
 } as const satisfies Record<string, Setting>;
 
 export const SETTINGS = {

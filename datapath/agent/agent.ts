@@ -16,6 +16,7 @@ import { BridgeManager } from '../ovsdb/bridge-manager.js';
 import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
 import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
+import { doubtAbout } from '../ovsdb/underlay-route.js';
 import { VifWatcher, type VifChange } from '../ovsdb/vif-watcher.js';
 import { PolicyLog } from '../respond/policy-log.js';
 import { Dispatcher } from '../respond/dispatcher.js';
@@ -30,6 +31,7 @@ import { listFlows } from './inspect.js';
 import { Overlay } from './overlay.js';
 import { Peers } from './peers.js';
 import { Ports } from './ports.js';
+import { Prober, type ProbedWay } from './prober.js';
 import { Punts, type PuntCounters } from './punts.js';
 import { Reconciler, type ReconcilerCounters } from './reconciler.js';
 import { Reporting } from './reporting.js';
@@ -81,6 +83,7 @@ export class Agent {
   readonly #peers: Peers;
   readonly #settling: Settling;
   readonly #checker: SwitchChecker;
+  readonly #prober: Prober;
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -150,7 +153,16 @@ export class Agent {
     const now = (): number => clock.now();
     const policyLog = new PolicyLog({ names: context.names, now, write: (line) => log.info(line, `${line.verdict} by ${line.rule}`) });
     const dispatcher = new Dispatcher({ context, policyLog, now });
-    this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), log });
+    this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), onWayProbe: (frame) => this.#prober.heard(frame), log });
+    this.#prober = new Prober({
+      ways: () => this.#probedWays(),
+      send: (frame, actions) => this.#punts.inject(frame, actions),
+      explain: (remote, signal) => doubtAbout(remote, { endpoint, datapath_type }, signal),
+      periodMs: (options.overlay ?? NO_OVERLAY).probePeriodMs,
+      clock,
+      random,
+      onChange: () => this.#reporting.applied(),
+    });
     this.#advertiser = new Advertiser({
       ports: () => this.#ports.live(),
       advertisements: (interfaceUuid) => context.unsolicitedAdvertisements(interfaceUuid),
@@ -168,7 +180,9 @@ export class Agent {
       attendFlows: (channel, signal) => this.#reconciler.attend(channel, signal),
       attendPunts: (channel, signal) => {
         this.#advertiser.portsChanged();
-        return this.#punts.attend(channel, signal);
+        const attended = this.#punts.attend(channel, signal);
+        this.#prober.changed();
+        return attended;
       },
       vifs: () => this.#watcher.vifs,
       onPorts: (told) => {
@@ -250,7 +264,7 @@ export class Agent {
           flow_mods: modifications,
           drift_repairs: drift.missing + drift.extra + drift.changed,
           error: this.#desired.error ?? error,
-          conditions: [...this.#overlay.conditions(), ...this.#peers.conditions()],
+          conditions: [...this.#overlay.conditions(), ...this.#peers.conditions(), ...this.#prober.conditions()],
         };
       },
     });
@@ -293,6 +307,7 @@ export class Agent {
         part(this.#follow()),
         this.#feed.keep(stop.signal),
         part(this.#advertiser.run(stop.signal)),
+        part(this.#prober.run(stop.signal)),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -315,6 +330,11 @@ export class Agent {
 
   counters(): AgentCounters {
     return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+  }
+
+  /** Ways to other hypervisors: how many answer probes, and how many do not. */
+  ways(): { readonly answering: number; readonly silent: number } {
+    return this.#prober.counts();
   }
 
   /** Packets the switch has dropped so far, by reason; nothing while it cannot be asked. */
@@ -347,6 +367,14 @@ export class Agent {
     this.#onPeers();
   }
 
+  #probedWays(): ProbedWay[] {
+    return this.#peers.ways().flatMap(({ chassis: { datapath_uuid, node_id }, way }): ProbedWay[] => {
+      const ofport = typeof way === 'string' ? undefined : this.#overlay.tunnelPort(way.encap);
+      if (typeof way === 'string' || ofport === undefined) return [];
+      return [{ datapath_uuid, node_id, encap: way.encap, local: way.local.address, remote: way.remote.address, ofport }];
+    });
+  }
+
   /** To which hypervisors frames go without a tunnel differs now. */
   #onSettled(): void {
     this.#desired.updateOwn();
@@ -355,6 +383,7 @@ export class Agent {
 
   /** Ways to other hypervisors may differ now. */
   #onPeers(): void {
+    this.#prober.changed();
     if (this.#peers.areKnown && this.#settling.update(this.#peers.direct())) this.#onSettled();
     this.#context.overlayChanged();
     this.#reporting.applied();

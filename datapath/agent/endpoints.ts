@@ -25,6 +25,8 @@ export interface OverlayOptions {
   /** Bytes; null: that of the underlay's bridge. */
   readonly mtu: number | null;
   readonly mode: 'auto' | 'explicit';
+  /** Milliseconds between probes of each way to another hypervisor; 0: none. */
+  readonly probePeriodMs: number;
 }
 
 /** As if there were no other hypervisor. */
@@ -36,6 +38,7 @@ export const NO_OVERLAY: OverlayOptions = {
   underlay: 'underlay',
   mtu: null,
   mode: 'auto',
+  probePeriodMs: 0,
 };
 
 const DEFAULT_MTU = 1500;

@@ -113,6 +113,11 @@ export class Overlay {
     return [here, ...ports];
   }
 
+  /** The number of the port tunnels of an encapsulation leave by; undefined until the switch has opened it. */
+  tunnelPort(encap: Encapsulation): number | undefined {
+    return this.#numbers.correct(this.#ports()).get(encap)?.ofport ?? undefined;
+  }
+
   /** This end of every pair; undefined until the datapath is known. */
   side(): Side | undefined {
     return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...this.facts() };

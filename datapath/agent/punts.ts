@@ -21,6 +21,8 @@ import { unlessAborted } from './unless-aborted.js';
 export interface PuntsOptions {
   /** Frames to send out of the port the frame came in on, and through the pipeline. */
   readonly answer: (frame: PuntedFrame) => Pick<Response, 'frames' | 'injected'>;
+  /** Told of each answer to a probe, which is of no port. */
+  readonly onWayProbe?: ((frame: Uint8Array) => void) | undefined;
   readonly log: AgentLog;
 }
 
@@ -73,23 +75,26 @@ export class Punts {
 
   /** Sends a frame out of a port, asked or not. @returns false when there is no connection */
   send(data: Uint8Array, ofport: number): boolean {
-    if (this.#channel === undefined) return false;
     // From the controller and not from the port: a switch does not send a packet back to where it is said to come from.
-    this.#channel.packetOut(data, PORTS.CONTROLLER, [{ kind: 'output', port: ofport, max_len: 0 }]);
-    this.counters.sent++;
-    return true;
+    return this.inject(data, [{ kind: 'output', port: ofport, max_len: 0 }]);
   }
 
-  #inject(data: Uint8Array, actions: readonly Action[]): void {
-    if (this.#channel === undefined) return;
+  /** Hands a frame to the switch, to do this with it. @returns false when there is no connection */
+  inject(data: Uint8Array, actions: readonly Action[]): boolean {
+    if (this.#channel === undefined) return false;
     this.#channel.packetOut(data, PORTS.CONTROLLER, actions);
     this.counters.sent++;
+    return true;
   }
 
   #receive(packet: PacketIn): void {
     const { counters } = this;
     counters.received++;
     const punt = decodePunt(packet.userdata);
+    if (punt?.kind === 'way_probe') {
+      this.#options.onWayProbe?.(packet.data);
+      return;
+    }
     // What a policy decided may have come through a tunnel that does not tell the sender's port: VXLAN and GRE have no room for it.
     const portKey = registerOf(packet, 'source_port') ?? (punt !== undefined && 'direction' in punt ? 0 : undefined);
     const inPort = fieldOf(packet, 'in_port');
@@ -148,7 +153,7 @@ export class Punts {
     try {
       const { frames, injected = [] } = this.#options.answer(frame);
       for (const data of frames) this.send(data, inPort);
-      for (const { data, actions } of injected) this.#inject(data, actions);
+      for (const { data, actions } of injected) this.inject(data, actions);
     } catch (error) {
       // A frame is anybody's bytes: whatever it does to a responder, the next one is answered. Once is enough for the log.
       if (counters.failed++ === 0) {

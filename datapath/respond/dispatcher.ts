@@ -46,6 +46,7 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   log_allowed: { per_second: 500, burst: 1000 },
   log_denied: { per_second: 500, burst: 1000 },
   reject: { per_second: 50, burst: 100 },
+  way_probe: { per_second: 1000, burst: 1000 },
 };
 
 const MAX_PORTS = 65_536;
@@ -96,6 +97,7 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
       return respondReject(punt, punted);
     case 'log_allowed':
     case 'log_denied':
+    case 'way_probe':
       return answer('noted');
     default:
       return respondIcmpError(punt.kind, punted, context);

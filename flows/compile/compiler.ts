@@ -36,6 +36,7 @@ import { icmpFlows } from '../pipeline/stages/icmp.js';
 import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeline/stages/router.js';
 import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
+import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
 import type { CompileRecord, Compiler, FlowDelta, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
 
@@ -80,6 +81,7 @@ const FLOW_RULES = [
   underlayPortFlows,
   directInFlows,
   directOutFlows,
+  wayProbeFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */

@@ -98,6 +98,10 @@ const WIDTHS: Partial<Record<FieldName, number>> = {
   arp_tpa: 32,
   ipv6_src: 128,
   ipv6_dst: 128,
+  tun_src: 32,
+  tun_dst: 32,
+  tun_ipv6_src: 128,
+  tun_ipv6_dst: 128,
 };
 
 function whole(field: FieldName): Subfield {

@@ -23,6 +23,7 @@ export const PUNT_KINDS = {
   log_allowed: { code: 13, meter: 13, packetsPerSecond: 1000 },
   log_denied: { code: 14, meter: 14, packetsPerSecond: 1000 },
   reject: { code: 15, meter: 15, packetsPerSecond: 1000 },
+  way_probe: { code: 22, meter: 22, packetsPerSecond: 1000 },
   beyond_scope: { code: 19, meter: 19, packetsPerSecond: 500 },
 } as const;
 

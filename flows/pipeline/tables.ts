@@ -66,6 +66,7 @@ export const TABLES = {
   PEER_CHUNK: { id: 113, does: 'one chunk of peers: a copy for each' },
   TUNNEL_OUT: { id: 114, does: 'peer → tunnel; packets too long for it are answered' },
   DIRECT_IN: { id: 115, does: 'frames of the physical L2: source MAC → segment and sender' },
+  WAY_PROBE: { id: 130, does: 'probes of the ways between hypervisors: sent back, or punted' },
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;

@@ -111,8 +111,7 @@ export class OverlayWorld {
         for (const n of [1, 3, 5]) {
           if (n === i + 1 - (i % 2)) continue;
           for (const address of Object.values(addressesOf(n))) {
-            // The first packet of all waits for the underlay's neighbours and may be lost.
-            answers[`${vm.name}>${address}`] = (await askName(vm, address)) || (await askName(vm, address));
+            answers[`${vm.name}>${address}`] = await askName(vm, address);
           }
         }
       }),
@@ -223,7 +222,7 @@ function entries(underlay: Underlay, settings: (places: readonly Attachment[]) =
     datapath_type: ovs.datapathType,
     node_id: name,
     bridge_mappings: { [(overlays[i] as { underlay?: string }).underlay ?? 'underlay']: UNDERLAY_BRIDGE },
-    overlay: overlays[i],
+    overlay: { probe_period: 0.3, ...overlays[i] },
   }));
 }
 

@@ -1,5 +1,6 @@
 import { DROP_REASONS } from '../../flows/pipeline/tables.js';
 import { eventually } from '../lab/eventually.js';
+import type { Attachment } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
 import { listening, OverlayWorld, stopped } from './overlay-world.js';
 import { CHAIN, CHAIN_END, chainHop, defineTenantChains, hopsOf, numbers } from './tenant-chains.js';
@@ -46,6 +47,52 @@ describe('networks over three hypervisors', () => {
       ['IP Geneve', 'IP6 GREv0'],
     ]);
   }, 30_000);
+
+  it('the very first packet between two hypervisors arrives: their ways were tried before', async () => {
+    const seen = await Promise.all(
+      world.underlay.attachments.map(async ({ hypervisor: { ovs } }) => (await ovs.appctl('tnl/neigh/show')).trim().split('\n').length > 2),
+    );
+    expect({ seen, answers: await world.whoAnswers() }).toEqual({ seen: [true, true, true], answers: world.expectedAnswers() });
+  }, 30_000);
+
+  it('a way without a route, without a neighbour, or that nobody answers is named, and no more when it is back', async () => {
+    const [one, , three] = world.underlay.attachments as [Attachment, Attachment, Attachment];
+    const said = async () => {
+      const { datapaths } = await world.hotori.get('/status');
+      return datapaths.map(({ conditions }: { conditions: { code: string; uuids: string[] }[] }) =>
+        conditions.map(({ code, uuids }) => `${code} ${uuids.join()}`).sort(),
+      );
+    };
+    const become = (what: string, expected: readonly (readonly string[])[]) =>
+      eventually(what, async () => JSON.stringify(await said()) === JSON.stringify(expected)).catch(async () =>
+        expect(await said()).toEqual(expected),
+      );
+    const quiet = [[], [], []];
+    await become('all ways answering', quiet);
+
+    const forward = (on: 0 | 1) => world.underlay.netns.run(['sysctl', '-qw', `net.ipv6.conf.all.forwarding=${on}`]);
+    const gateway = (verb: string) =>
+      world.underlay.netns.run(['ip', '-6', 'addr', verb, `fd16:${three.segment}::1/64`, 'dev', `l2-${three.segment}`, 'nodad']);
+    await forward(0);
+    await gateway('del');
+    await three.hypervisor.ovs.appctl('tnl/neigh/flush');
+    await become('a gateway that is gone being named', [
+      ['peer_silent dp-hv3'],
+      ['peer_silent dp-hv3'],
+      ['no_underlay_neighbour dp-hv1', 'no_underlay_neighbour dp-hv2'],
+    ]);
+    await gateway('add');
+    // An advertisement that passes by a cached flow teaches the switch nothing; without traffic such a flow lasts ten seconds.
+    await three.hypervisor.ovs.appctl('revalidator/purge');
+    await forward(1);
+    await become('all ways answering again', quiet);
+
+    const route = (verb: string) => one.hypervisor.netns.run(['ip', '-6', 'route', verb, 'default', 'via', `fd16:${one.segment}::1`]);
+    await route('del');
+    await become('a missing route being named', [['no_underlay_route dp-hv3'], [], ['peer_silent dp-hv1']]);
+    await route('add');
+    await become('all ways answering once more', quiet);
+  }, 60_000);
 
   it('a broadcast leaves once for each hypervisor with ports in the network and goes no further than their ports', async () => {
     const watches = await Promise.all(world.underlay.attachments.map((place) => world.underlay.watch(place, ENCAPSULATED)));

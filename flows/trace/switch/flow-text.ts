@@ -25,6 +25,7 @@ const ORDER: readonly RegExp[] = [
 
 function rank(field: FieldName): number {
   if (field === 'eth_type') return ORDER.length - 2;
+  if (field.startsWith('nd_')) return Infinity;
   const at = ORDER.findIndex((pattern) => pattern.test(field));
   return at < 0 ? ORDER.length : at < 3 ? at : at + 1;
 }
@@ -34,7 +35,7 @@ export function formatPacket(fields: FieldRecord): string {
   const entries = (Object.entries(fields) as [FieldName, FieldValue][]).filter(([field]) => !/^ct_(nw|ipv6|tp)_/.test(field));
   const tci = (Number(fields.vlan_vid ?? 0) & 0x1fff) | (Number(fields.vlan_pcp ?? 0) << 13);
   return entries
-    .sort(([a], [b]) => rank(a) - rank(b))
+    .sort(([a], [b]) => Math.sign(rank(a) - rank(b)) || 0)
     .flatMap(([field, value]) => {
       if (field === 'ct_state' && value === 0) return [];
       if (field === 'vlan_vid') return [`vlan_tci=${tci}`];

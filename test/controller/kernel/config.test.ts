@@ -27,6 +27,7 @@ const NO_OVERLAY = {
   'overlay.mac2mac': false,
   'overlay.underlay': 'underlay',
   'overlay.underlay_mtu': null,
+  'overlay.probe_period': 5,
 };
 
 const DEFAULT_VNA = {

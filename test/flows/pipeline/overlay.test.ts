@@ -3,9 +3,10 @@ import type { Compiler } from '../../../flows/compile/contract.js';
 import type { DatapathNetwork, DatapathSegment } from '../../../flows/model/entities/datapath.js';
 import type { Chassis, Encapsulation } from '../../../flows/model/entities/presence.js';
 import type { Tunnel } from '../../../flows/model/entities/tunnel.js';
-import { formatIpv4, parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
+import { formatIpv4, parseIp, parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
 import { parseMac } from '../../../flows/net/mac.js';
 import type { InputRecord } from '../../../flows/pipeline/rule.js';
+import { WAY_PROBE } from '../../../flows/pipeline/stages/way-probe.js';
 import { DROP_REASONS, type DropReason } from '../../../flows/pipeline/tables.js';
 import { ConnectionTable } from '../../../flows/trace/connection-table.js';
 import { traceFabric, tunnelEnd, type FabricTrace, type Site } from '../../../flows/trace/fabric.js';
@@ -282,6 +283,41 @@ describe('overlay', () => {
       dropped({ tun_id: 50n }),
       dropped({ eth_dst: parseMac(MAC['a3']!) }),
     ]).toEqual(['a2', 'unknown_peer', 'unknown_peer', 'no_port', 'unknown_segment', 'foreign_segment', 'tunnel_to_tunnel']);
+  });
+
+  it.each(['ipv4', 'ipv6'] as const)('a probe that comes over %s is sent back where it came from, and an answer is punted', (family) => {
+    const world = fabric(['geneve'], family);
+    const [source, destination] = family === 'ipv4' ? (['tun_src', 'tun_dst'] as const) : (['tun_ipv6_src', 'tun_ipv6_dst'] as const);
+    const address = (n: string) => parseIp(addressOf(n, family)).value;
+    const probe = (from: string, eth_dst: number): FieldRecord => ({
+      in_port: TUNNELS.geneve,
+      [source]: address(from),
+      [destination]: address('2'),
+      tun_id: 0n,
+      eth_src: WAY_PROBE.source,
+      eth_dst,
+      eth_type: WAY_PROBE.eth_type,
+    });
+    const seen = (from: string, eth_dst: number) => {
+      const { outputs, punts, drops } = world.sites[1]!.interpreter.trace(probe(from, eth_dst), { length: 60 });
+      return [
+        outputs.map(({ port, packet }) => [port, tunnelEnd(packet, 'src'), tunnelEnd(packet, 'dst'), packet.number('eth_dst')]),
+        punts.length,
+        drops.length,
+      ];
+    };
+    const back = [TUNNELS.geneve, addressOf('2', family), addressOf('1', family), WAY_PROBE.answer];
+    expect([
+      seen('1', WAY_PROBE.question),
+      seen('1', WAY_PROBE.answer),
+      seen('1', parseMac(MAC['a2']!)),
+      seen('9', WAY_PROBE.question),
+    ]).toEqual([
+      [[back], 0, 0],
+      [[], 1, 0],
+      [[], 0, 1],
+      [[], 0, 1],
+    ]);
   });
 
   it('tells the sender of what is too long for the overlay, and drops what no answer is due for', () => {
