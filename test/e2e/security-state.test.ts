@@ -249,35 +249,6 @@ describe('security groups and what they remember', () => {
       few: true,
     });
   }, 30_000);
-
-  it('keep the connections of every port over a restart, and empty the zone of a port that is plugged anew, and no other', async () => {
-    const zoneOf = async (name: string) =>
-      (await world.hypervisor.ovs.vsctl('--bare', 'get', 'Interface', name, 'external_ids:hotori-ct-zone')).replaceAll('"', '').trim();
-    const entries = async (zone: string) =>
-      (await world.hypervisor.ovs.appctl('dpctl/dump-conntrack', `zone=${zone}`)).split('\n').filter((line) => line.includes('src='))
-        .length;
-    await rewrite(serverRules);
-    await fromClient.probe([{ protocol: 'udp', dst: '10.2.0.11', port: 80 }]);
-    await world.hotori.put('/interfaces/if-hard2?wait=installed', { security_group_uuids: ['sg-server'] });
-    const second = await Prober.start(hard2, world.lab.dir, [80]);
-    await fromClient.probe([{ protocol: 'udp', dst: '10.1.0.15', port: 80 }]);
-    const zones = { server: await zoneOf('server'), hard2: await zoneOf('hard2') };
-    const full = { server: (await entries(zones.server)) > 0, hard2: (await entries(zones.hard2)) > 0 };
-    await world.hotori.restart();
-    await world.hotori.untilInstalled();
-    const restarted = { server: (await entries(zones.server)) > 0, hard2: (await entries(zones.hard2)) > 0 };
-    await hard2.unplug();
-    await hard2.plug('if-hard2');
-    await world.untilPlugged('hard2');
-    const replugged = { server: (await entries(zones.server)) > 0, hard2: await entries(await zoneOf('hard2')) };
-    await second.stop();
-    expect({ differ: zones.server !== zones.hard2, full, restarted, replugged }).toEqual({
-      differ: true,
-      full: { server: true, hard2: true },
-      restarted: { server: true, hard2: true },
-      replugged: { server: true, hard2: 0 },
-    });
-  }, 60_000);
 });
 
 /** A rule as a user would write it. */
