@@ -1,11 +1,13 @@
 /**
  * What each datapath is to know.
  *
- * Owns: which scopes a datapath is interested in, by the interfaces plugged there, and the difference that a change makes to each slice. Of another
+ * Owns: which scopes a datapath is interested in, by the interfaces plugged there and the gateways it may be, and the difference that a change makes to each slice. Of another
  * datapath one that shares an interest with it knows the chassis.
  * Promises: the deltas of all updates together make the slice that would be computed anew. A datapath that nothing changes for gets none.
  */
 import { chassisUuid } from '../../flows/model/entities/presence.js';
+import type { Entity } from '../../flows/model/entities.js';
+import { gatewaysOf } from '../../flows/model/gateways.js';
 import type { Model } from '../../flows/model/model.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { EntityChange } from '../transaction/transaction.js';
@@ -25,7 +27,7 @@ export class Slices {
   private readonly model: Model;
   private readonly bindings: Bindings;
   private readonly scopes: ScopeIndex;
-  /** Scopes by datapath, counted by the interfaces plugged there that are in them. */
+  /** Scopes by datapath, counted by the interfaces there that are in them: plugged, or with the datapath among their gateways. */
   private readonly interest = new Counted<string, Scope>();
   private readonly listeners = new Counted<Scope, string>();
 
@@ -150,7 +152,15 @@ export class Slices {
       if (before?.kind !== 'datapath' && after?.kind === 'datapath') count(uuid, datapathScope(uuid), 1);
       if (before?.kind === 'datapath' && after === undefined) count(uuid, datapathScope(uuid), -1);
     }
+    const entityBefore = new Map(changes.map(({ uuid, before }) => [uuid, before]));
     for (const [uuid, scopes] of moved) {
+      const after = this.model.get(uuid);
+      const gateways = gatewaysAt(after);
+      const left = entityBefore.has(uuid) ? gatewaysAt(entityBefore.get(uuid)) : gateways;
+      if (left !== gateways || scopes !== this.scopes.of(uuid)) {
+        for (const datapath of left) for (const scope of scopes) count(datapath, scope, -1);
+        for (const datapath of gateways) for (const scope of this.scopes.of(uuid)) count(datapath, scope, 1);
+      }
       const now = this.bindings.get(uuid);
       const was = wasBound.has(uuid) ? wasBound.get(uuid) : now;
       const is = this.scopes.of(uuid);
@@ -160,6 +170,11 @@ export class Slices {
     }
     return shifts;
   }
+}
+
+/** The datapaths that hear of an interface's domain because the outside reaches it by them. */
+function gatewaysAt(entity: Entity | undefined): readonly string[] {
+  return entity?.kind === 'interface' ? gatewaysOf(entity) : [];
 }
 
 /** Scopes a datapath has begun and ceased to be interested in. */

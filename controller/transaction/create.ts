@@ -28,7 +28,7 @@ const CREATORS: Creators = {
   },
 
   network(work, uuid, params) {
-    const { mode, network_mode, domain_name, display_name, ipv6_slaac, mtu, dns_servers, segment_uuid, vrf } = params;
+    const { mode, network_mode, domain_name, display_name, ipv6_slaac, mtu, dns_servers, segment_uuid, physical_network, vrf } = params;
     if (mode !== undefined && network_mode !== undefined && mode !== network_mode)
       work.refuse('invalid_argument', ['network_mode'], `is another name of mode, which is ${mode}`);
     work.put({
@@ -42,6 +42,7 @@ const CREATORS: Creators = {
       mtu,
       dns_servers,
       segment_uuid,
+      physical_network,
       vrf,
       segment_key: 0,
       vrf_key: 0,
@@ -57,6 +58,7 @@ const CREATORS: Creators = {
       display_name,
       mode,
       owner_datapath_uuid,
+      gateway_datapath_uuids: [...new Set(params.gateway_datapath_uuids)],
       port_name,
       enable_routing,
       enable_route_translation,

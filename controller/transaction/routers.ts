@@ -108,7 +108,8 @@ function networksFrom(
       work.refuse('duplicate_uuid', at('interface_uuid'), `${name} exists already`, name);
     names.add(name);
     const mac_address = input.mac_address ?? old?.mac_address ?? work.newMac();
-    return [{ network_uuid, ip_addresses: addresses, interface_uuid: name, mac_address }];
+    const gateway_datapath_uuids = [...new Set(input.gateway_datapath_uuids ?? old?.gateway_datapath_uuids)];
+    return [{ network_uuid, ip_addresses: addresses, interface_uuid: name, mac_address, gateway_datapath_uuids }];
   });
 }
 
@@ -208,13 +209,16 @@ class Assembly {
     );
   }
 
-  private followPort({ network_uuid, interface_uuid, mac_address, ip_addresses }: RouterNetwork, index: number): void {
+  private followPort(
+    { network_uuid, interface_uuid, mac_address, ip_addresses, gateway_datapath_uuids }: RouterNetwork,
+    index: number,
+  ): void {
     const { work, router } = this;
     const { draft } = work;
     const place = ['networks', index];
     const iface = entityOf(draft, 'interface', interface_uuid);
     const { display_name } = router;
-    if (iface !== undefined) this.put({ ...iface, display_name }, place);
+    if (iface !== undefined) this.put({ ...iface, display_name, gateway_datapath_uuids }, place);
     else
       this.put(
         {
@@ -223,6 +227,7 @@ class Assembly {
           display_name,
           mode: 'simulated',
           owner_datapath_uuid: null,
+          gateway_datapath_uuids,
           port_name: null,
           enable_routing: true,
           enable_route_translation: false,

@@ -47,8 +47,13 @@ const UPDATERS: Updaters = {
   },
 
   interface(work, entity, params) {
-    const { security_group_uuids: groups, ...rest } = given(params);
-    work.put({ ...entity, ...rest, ...(groups ? { security_group_uuids: sortedSet(groups) } : {}) });
+    const { security_group_uuids: groups, gateway_datapath_uuids: gateways, ...rest } = given(params);
+    work.put({
+      ...entity,
+      ...rest,
+      ...(groups ? { security_group_uuids: sortedSet(groups) } : {}),
+      ...(gateways ? { gateway_datapath_uuids: [...new Set(gateways)] } : {}),
+    });
   },
 
   mac_lease(work, entity, params) {

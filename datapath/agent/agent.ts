@@ -30,6 +30,7 @@ import type { FlowCount } from './flow-counters.js';
 import { listFlows } from './inspect.js';
 import { Overlay } from './overlay.js';
 import { Peers } from './peers.js';
+import { Physical } from './physical.js';
 import { Ports } from './ports.js';
 import { Prober, type ProbedWay } from './prober.js';
 import { Punts, type PuntCounters } from './punts.js';
@@ -81,6 +82,7 @@ export class Agent {
   readonly #desired: Desired;
   readonly #overlay: Overlay;
   readonly #peers: Peers;
+  readonly #physical: Physical;
   readonly #settling: Settling;
   readonly #checker: SwitchChecker;
   readonly #prober: Prober;
@@ -153,7 +155,14 @@ export class Agent {
     const now = (): number => clock.now();
     const policyLog = new PolicyLog({ names: context.names, now, write: (line) => log.info(line, `${line.verdict} by ${line.rule}`) });
     const dispatcher = new Dispatcher({ context, policyLog, now });
-    this.#punts = new Punts({ answer: (frame) => dispatcher.answer(frame), onWayProbe: (frame) => this.#prober.heard(frame), log });
+    this.#punts = new Punts({
+      answer: (frame) => {
+        if (frame.punt.kind === 'neighbor' || frame.punt.kind === 'resolve') this.#physical.take(frame);
+        return dispatcher.answer(frame);
+      },
+      onWayProbe: (frame) => this.#prober.heard(frame),
+      log,
+    });
     this.#prober = new Prober({
       ways: () => this.#probedWays(),
       send: (frame, actions) => this.#punts.inject(frame, actions),
@@ -162,6 +171,19 @@ export class Agent {
       clock,
       random,
       onChange: () => this.#reporting.applied(),
+    });
+    this.#physical = new Physical({
+      bridge: name,
+      mappings: (options.overlay ?? NO_OVERLAY).bridge_mappings,
+      ovsdb: this.#ovsdb,
+      compiler: () => this.#desired.compiler,
+      send: (frame, ofport) => this.#punts.send(frame, ofport),
+      onChange: () => {
+        this.#desired.updateOwn();
+        this.#reporting.applied();
+      },
+      clock,
+      log,
     });
     this.#advertiser = new Advertiser({
       ports: () => this.#ports.live(),
@@ -187,10 +209,11 @@ export class Agent {
       vifs: () => this.#watcher.vifs,
       onPorts: (told) => {
         this.#overlay.learnPorts(told);
+        this.#physical.learnPorts(told);
         this.#desired.updatePorts();
         this.#desired.updateOwn();
       },
-      isNumberPending: () => this.#overlay.isNumberPending,
+      isNumberPending: () => this.#overlay.isNumberPending || this.#physical.isNumberPending,
       onChange: () => this.#reporting.applied(),
       clock,
       random,
@@ -234,16 +257,19 @@ export class Agent {
       context: {
         apply: (puts, deletes) => {
           this.#peers.apply(puts, deletes);
+          this.#physical.apply(puts, deletes);
           context.apply(puts, deletes);
         },
         replace: (records) => {
           this.#peers.replace(records);
+          this.#physical.replace(records);
           context.replace(records);
         },
       },
       vifs: () => this.#link.vifs(),
-      own: (datapath) => [...this.#overlay.records(datapath), ...this.#natZones.records()],
+      own: (datapath) => [...this.#overlay.records(datapath), ...this.#natZones.records(), ...this.#physical.records()],
       natZones: this.#natZones,
+      onCompiled: () => this.#physical.compiled(),
       onFailure: () => void this.#feed.startOver(this.#stop.signal),
       log,
     });
@@ -264,7 +290,7 @@ export class Agent {
           flow_mods: modifications,
           drift_repairs: drift.missing + drift.extra + drift.changed,
           error: this.#desired.error ?? error,
-          conditions: [...this.#overlay.conditions(), ...this.#peers.conditions(), ...this.#prober.conditions()],
+          conditions: [this.#overlay, this.#peers, this.#prober, this.#physical].flatMap((part) => part.conditions()),
         };
       },
     });
@@ -303,6 +329,7 @@ export class Agent {
         part(this.#manager.run(stop.signal)),
         part(this.#watcher.run(stop.signal)),
         part(this.#overlay.run(stop.signal)),
+        part(this.#physical.run(stop.signal)),
         part(this.#link.run(stop.signal)),
         part(this.#follow()),
         this.#feed.keep(stop.signal),

@@ -27,6 +27,8 @@ export interface DesiredOptions {
   readonly vifs: () => ReadonlyMap<string, Vif>;
   /** What the compiler is to know of this hypervisor besides its local ports. */
   readonly own: (datapathUuid: string) => readonly LocalRecord[];
+  /** What is wanted differs; called before it is brought to the switch. */
+  readonly onCompiled: () => void;
   /** Compiling failed: another snapshot is needed. */
   readonly onFailure: () => void;
   readonly log: AgentLog;
@@ -173,7 +175,9 @@ export class Desired {
 
   #compile(puts: readonly CompileRecord[], deletes: readonly string[]): FlowDelta | undefined {
     try {
-      return this.#compiler.update(puts, deletes);
+      const delta = this.#compiler.update(puts, deletes);
+      this.#options.onCompiled();
+      return delta;
     } catch (error) {
       this.#isCurrent = false;
       this.refuse(this.#seq, `compiling failed: ${error instanceof Error ? error.message : String(error)}`);

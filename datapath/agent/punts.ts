@@ -96,7 +96,8 @@ export class Punts {
       return;
     }
     // What a policy decided may have come through a tunnel that does not tell the sender's port: VXLAN and GRE have no room for it.
-    const portKey = registerOf(packet, 'source_port') ?? (punt !== undefined && 'direction' in punt ? 0 : undefined);
+    const portKey =
+      registerOf(packet, 'source_port') ?? (punt !== undefined && ('direction' in punt || punt.kind === 'resolve') ? 0 : undefined);
     const inPort = fieldOf(packet, 'in_port');
     if (punt === undefined || portKey === undefined || inPort === undefined) {
       counters.foreign++;

@@ -93,7 +93,7 @@ export function readPatch(tables: Tables, bridgeName: string, underlay: string):
   return { port_name: near, ofport: one.ofport !== null && one.ofport >= 1 ? one.ofport : null, error: one.error, direct };
 }
 
-function findInterface(tables: Tables, bridgeName: string, name: string): Row<'Interface'> | undefined {
+export function findInterface(tables: Tables, bridgeName: string, name: string): Row<'Interface'> | undefined {
   for (const portUuid of findBridge(tables, bridgeName)?.ports ?? []) {
     const port = tables.Port.get(portUuid);
     if (port?.name !== name) continue;
@@ -180,7 +180,7 @@ function creation(bridge: Row<'Bridge'>, encap: Encapsulation): Operation[] {
 }
 
 /** @param id Names the new rows within the transaction. */
-function addPort(bridge: Row<'Bridge'>, id: string, iface: WireRow & { readonly name: string }): Operation[] {
+export function addPort(bridge: Row<'Bridge'>, id: string, iface: WireRow & { readonly name: string }): Operation[] {
   return [
     { op: 'insert', table: 'Interface', 'uuid-name': `iface_${id}`, row: iface },
     { op: 'insert', table: 'Port', 'uuid-name': `port_${id}`, row: { name: iface.name, interfaces: newRow(`iface_${id}`) } },
@@ -188,7 +188,7 @@ function addPort(bridge: Row<'Bridge'>, id: string, iface: WireRow & { readonly 
   ];
 }
 
-function sameOptions(have: ReadonlyMap<string, string>, want: Readonly<Record<string, string>>): boolean {
+export function sameOptions(have: ReadonlyMap<string, string>, want: Readonly<Record<string, string>>): boolean {
   const entries = Object.entries(want);
   return have.size === entries.length && entries.every(([key, value]) => have.get(key) === value);
 }

@@ -43,6 +43,8 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   protocol_unreachable: { per_second: 50, burst: 100 },
   beyond_scope: { per_second: 50, burst: 100 },
   too_big: { per_second: 50, burst: 100 },
+  neighbor: { per_second: 1000, burst: 2000 },
+  resolve: { per_second: 1000, burst: 2000 },
   log_allowed: { per_second: 500, burst: 1000 },
   log_denied: { per_second: 500, burst: 1000 },
   reject: { per_second: 50, burst: 100 },
@@ -98,6 +100,10 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
     case 'log_allowed':
     case 'log_denied':
     case 'way_probe':
+      return answer('noted');
+    case 'neighbor':
+    case 'resolve':
+      // Whoever keeps the neighbours of gateways has it (agent/neighbors.ts).
       return answer('noted');
     default:
       return respondIcmpError(punt.kind, punted, context);

@@ -6,6 +6,7 @@
  */
 import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Meter } from '../openflow/flow.js';
+import { gatewaysHere, HERE } from '../pipeline/indexes.js';
 import { PUNT_KINDS, SENDER_METERS } from '../pipeline/punt.js';
 import type { Lookup, Rule } from '../pipeline/rule.js';
 import { nicAddressFlows, routerAddressFlows } from '../pipeline/stages/address.js';
@@ -26,6 +27,9 @@ import { directFixedFlows, directInFlows, directOutFlows, underlayPortFlows } fr
 import { OVERLAY_FACT_RULES } from '../pipeline/stages/overlay-facts.js';
 import { filterFlows, filterStateFlows } from '../pipeline/stages/filter.js';
 import { identityFixedFlows, identityFlows, IDENTITY_FACT_RULES, memberNetworkFlows } from '../pipeline/stages/identity.js';
+import { gatewayFixedFlows, gatewayFlows, neighborFlows } from '../pipeline/stages/gateway.js';
+import { GATEWAY_FACT_RULES } from '../pipeline/stages/gateway-facts.js';
+import { physicalFixedFlows, physicalNicFlows, physicalSegmentFlows } from '../pipeline/stages/physical.js';
 import { groupRuleFlows } from '../pipeline/stages/policy.js';
 import { classFlows, policyDropFlows, policyStateFlows } from '../pipeline/stages/policy-state.js';
 import { portFlows, portSecurityFlows } from '../pipeline/stages/port.js';
@@ -37,7 +41,7 @@ import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeli
 import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
 import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
-import type { CompileRecord, Compiler, FlowDelta, Provenance, Tables } from './contract.js';
+import type { CompileRecord, Compiler, FlowDelta, Gateway, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
 
 const FLOW_RULES = [
@@ -82,6 +86,12 @@ const FLOW_RULES = [
   directInFlows,
   directOutFlows,
   wayProbeFlows,
+  physicalFixedFlows,
+  physicalSegmentFlows,
+  physicalNicFlows,
+  gatewayFixedFlows,
+  gatewayFlows,
+  neighborFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */
@@ -103,7 +113,10 @@ export interface CompilerOptions {
 }
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine([...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES, ...NAT_FACT_RULES], FLOW_RULES);
+  readonly #engine = new Engine(
+    [...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES, ...NAT_FACT_RULES, ...GATEWAY_FACT_RULES],
+    FLOW_RULES,
+  );
   readonly tables: Tables;
 
   constructor(traceroute: TracerouteMode) {
@@ -141,11 +154,17 @@ class PipelineCompiler implements Compiler {
         case 'nat_port':
         case 'closed_port':
         case 'own_domain':
+        case 'physical_segment':
+        case 'gateway':
           continue;
         default:
           yield record;
       }
     }
+  }
+
+  gateways(): readonly Gateway[] {
+    return this.#engine.store.all(gatewaysHere, HERE).records;
   }
 
   provenance(cookie: bigint): Provenance | undefined {

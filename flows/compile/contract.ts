@@ -5,9 +5,11 @@
  * Promises: the output is a pure function of the input; no history, no clock, no order.
  */
 import type { Flow, Group, Meter } from '../openflow/flow.js';
+import type { Gateway } from '../pipeline/facts.js';
 import type { InputRecord } from '../pipeline/rule.js';
 
-export type { Here, LocalPort, LocalRecord, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
+export type { Here, LocalPort, LocalRecord, Neighbor, PhysicalPort, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
+export type { Gateway } from '../pipeline/facts.js';
 export type CompileRecord = InputRecord;
 
 /** Flow identity (table, priority, match) as canonical text, from openflow/canonical.ts. */
@@ -40,6 +42,8 @@ export interface Compiler {
   readonly tables: Tables;
   /** Every input record held now. */
   records(): Iterable<CompileRecord>;
+  /** Router ports by which the outside is reached here, now. */
+  gateways(): readonly Gateway[];
   /** Who made the flow with this cookie; undefined for a cookie that no current flow has. */
   provenance(cookie: bigint): Provenance | undefined;
 }

@@ -4,6 +4,7 @@
  * Owns: the index keys of an entity. Set indexes answer "which entities have this key"; ordered indexes keep keys sorted, for pages and neighbours.
  * Promises: keys are a function of the one entity, so an index changes only where an entity does.
  */
+import { physicalNameOf } from './gateways.js';
 import { MAX_IPV4 } from '../net/ip.js';
 import type { Entity, EntityKind } from './entities.js';
 import type { DatapathLink } from './entities/datapath.js';
@@ -39,6 +40,8 @@ export const vrfNameKey = (name: string) => `vrf-name:${name}`;
 /** Networks of a routing domain that name their routing table, and those that name this one. */
 export const namedKey = (vrf: number, name?: string) => (name === undefined ? `named:${vrf}` : `named:${vrf}|${name}`);
 export const priorityKey = (routeLink: string, priority: number) => `priority:${routeLink}|${priority}`;
+/** Networks on a physical network. */
+export const physicalKey = (name: string) => `physical:${name}`;
 /** Networks and segments of a routing domain. */
 export const vrfKey = (vrf: number) => `vrf:${vrf}`;
 /** Interfaces of a policy class. */
@@ -125,8 +128,11 @@ export function linkTarget(link: DatapathLink): string {
   }
 }
 
-function networkSetKeys({ vrf, vrf_key }: Network): string[] {
+function networkSetKeys(network: Network): string[] {
+  const { vrf, vrf_key } = network;
   const keys = vrf_key === 0 ? [] : [vrfKey(vrf_key)];
+  const physical = physicalNameOf(network);
+  if (physical !== undefined) keys.push(physicalKey(physical));
   if (vrf !== null) keys.push(vrfNameKey(vrf));
   if (vrf !== null && vrf_key !== 0) keys.push(namedKey(vrf_key), namedKey(vrf_key, vrf));
   return keys;

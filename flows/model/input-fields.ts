@@ -60,6 +60,9 @@ export const domainName = z
   );
 
 /** Name of a routing table. */
+/** Of a physical network: as a key of bridge_mappings. */
+export const physicalNetwork = z.string().min(1).max(63);
+
 export const routingTable = z
   .string()
   .max(63)

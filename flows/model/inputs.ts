@@ -21,6 +21,7 @@ import {
   ipv6Address,
   macAddress,
   nodeId,
+  physicalNetwork,
   ownUuid,
   portName,
   reference,
@@ -28,7 +29,7 @@ import {
   securityGroupRuleInput,
 } from './input-fields.js';
 import { floatingIp, natRule, translation } from './nat-inputs.js';
-import { policyRoute, route, routeLink, router } from './routing-inputs.js';
+import { gatewayDatapaths, gatewayText, policyRoute, route, routeLink, router } from './routing-inputs.js';
 
 const names = { display_name: displayName.default('').describe('Free text for people.') };
 const rename = { display_name: displayName.optional().describe('Free text for people.') };
@@ -75,6 +76,7 @@ const segment = {
   update: z.strictObject(rename),
 };
 
+const physicalText = "With mode physical: the name in bridge_mappings of the bridge that leads to it; the network's uuid when null.";
 const networkModes = z.enum(['virtual', 'physical', 'internal']);
 const network = {
   create: z.strictObject({
@@ -88,6 +90,7 @@ const network = {
     mtu: mtu.default(null).describe("Bytes, as told to VMs; null is the system's default."),
     dns_servers: dnsServers.default([]).describe('Addresses of DNS servers told to VMs.'),
     segment_uuid: reference('segment').nullable().default(null).describe('L2 domain the network lives in; one of its own when absent.'),
+    physical_network: physicalNetwork.nullable().default(null).describe(physicalText),
     vrf: routingTable.nullable().default(null).describe('Routing table the network is in; that of the networks it is joined to when null.'),
   }),
   update: z.strictObject({
@@ -97,6 +100,7 @@ const network = {
     ipv6_slaac: z.boolean().optional().describe('VMs form their own IPv6 addresses (EUI-64); leases must be those addresses.'),
     mtu: mtu.optional().describe("Bytes, as told to VMs; null is the system's default."),
     dns_servers: dnsServers.optional().describe('Addresses of DNS servers told to VMs.'),
+    physical_network: physicalNetwork.nullable().optional().describe(physicalText),
     vrf: routingTable.nullable().optional().describe('Routing table the network is in; that of the networks it is joined to when null.'),
   }),
 };
@@ -119,6 +123,7 @@ const iface = {
       .nullable()
       .default(null)
       .describe('The only datapath where the interface may be plugged; any when absent.'),
+    gateway_datapath_uuids: gatewayDatapaths.default([]).describe(gatewayText),
     port_name: portName
       .nullable()
       .default(null)
@@ -141,6 +146,7 @@ const iface = {
       .nullable()
       .optional()
       .describe('The only datapath where the interface may be plugged; null for any.'),
+    gateway_datapath_uuids: gatewayDatapaths.optional().describe(gatewayText),
     port_name: portName
       .nullable()
       .optional()

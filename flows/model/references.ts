@@ -46,6 +46,14 @@ const REFERENCES: readonly ReferenceField[] = [
   }),
   field({
     from: 'interface',
+    field: 'gateway_datapath_uuids',
+    to: 'datapath',
+    targets: (e) => e.gateway_datapath_uuids,
+    on_delete: 'refuses',
+    release: (e, target) => ({ ...e, gateway_datapath_uuids: e.gateway_datapath_uuids.filter((uuid) => uuid !== target) }),
+  }),
+  field({
+    from: 'interface',
     field: 'security_group_uuids',
     to: 'security_group',
     targets: (e) => e.security_group_uuids,
@@ -92,6 +100,20 @@ const REFERENCES: readonly ReferenceField[] = [
     release: (e, target) => ({
       ...e,
       nat: e.nat.map((one) => (one.datapath_uuid === target ? { ...one, datapath_uuid: null } : one)),
+    }),
+  }),
+  field({
+    from: 'router',
+    field: 'networks',
+    to: 'datapath',
+    targets: (e) => [...new Set(e.networks.flatMap(({ gateway_datapath_uuids }) => gateway_datapath_uuids))],
+    on_delete: 'refuses',
+    release: (e, target) => ({
+      ...e,
+      networks: e.networks.map((one) => ({
+        ...one,
+        gateway_datapath_uuids: one.gateway_datapath_uuids.filter((uuid) => uuid !== target),
+      })),
     }),
   }),
   field({

@@ -27,6 +27,10 @@ const protocol = z.enum(['any', 'tcp', 'udp', 'sctp', 'icmp', 'icmpv6']);
 const portList = z.array(ports).max(16);
 const traceroute = tracerouteSchema.nullable();
 
+export const gatewayDatapaths = z.array(reference('datapath')).max(8);
+export const gatewayText =
+  "Of a router's port in a physical network: the datapaths by which the outside reaches it, the preferred one first; owner_datapath_uuid when empty.";
+
 const words = {
   vrf: 'Routing table: only networks of it can be routed by the link; null for any.',
   traceroute: 'What traceroute sees of the router: itself, one hop for a run of collapsed routers, or nothing. null is the system default.',
@@ -113,6 +117,9 @@ export const routerNetworkInput = z.strictObject({
   ip_addresses: z.array(ipAddress).min(1).max(16).optional().describe('Several of them, of either family; instead of ip_address.'),
   interface_uuid: reference('interface').optional().describe('Name of the simulated interface that is made; one is made up when absent.'),
   mac_address: macAddress.optional().describe('MAC of the port; one is made up when absent.'),
+  gateway_datapath_uuids: gatewayDatapaths
+    .optional()
+    .describe('In a physical network: the datapaths by which the outside reaches it, the preferred one first.'),
 });
 
 export const routerRouteInput = z.strictObject({

@@ -1,7 +1,7 @@
 /**
  * The frames hosts send: what a trace or a test injects.
  */
-import { parseIpv6, solicitedNode } from '../net/ip.js';
+import { parseIpv6, solicitedNode, type Ip } from '../net/ip.js';
 import { BROADCAST_MAC, ipv6MulticastMac } from '../net/mac.js';
 import { ARP_OP, encodeArp } from './arp.js';
 import { concatBytes, viewOf } from './bytes.js';
@@ -16,6 +16,7 @@ import { ETH_TYPE, ICMPV4_TYPE, ICMPV6_TYPE, IP_PROTOCOL, UDP_PORT } from './num
 import { encodeTcp, TCP_FLAG } from './tcp.js';
 import { encodeUdp } from './udp.js';
 
+const ALL_NODES = parseIpv6('ff02::1');
 const ALL_ROUTERS = parseIpv6('ff02::2');
 const BROADCAST_IPV4 = 0xffff_ffff;
 const ND_HOP_LIMIT = 255;
@@ -55,6 +56,20 @@ export function tcpSynFrame(
 /** To the solicited-node group; `src` `::` is duplicate address detection and carries no link address (RFC 4861 §4.3). */
 export function neighborSolicitFrame({ eth_src, src, target }: { eth_src: number; src: bigint; target: bigint }): Uint8Array {
   return multicastNdFrame(eth_src, src, solicitedNode(target), { kind: 'neighbor_solicit', target, options: sourceLink(eth_src, src) });
+}
+
+/** To everybody, unasked: who has the address now (RFC 5227 §3; RFC 4861 §7.2.6). */
+export function addressAnnouncement(mac: number, ip: Ip): Uint8Array {
+  if (ip.family === 'ipv4') return arpRequestFrame({ eth_src: mac, spa: ip.value, tpa: ip.value });
+  const options = [{ kind: 'target_link_address', mac }] as const;
+  return multicastNdFrame(mac, ip.value, ALL_NODES, {
+    kind: 'neighbor_advert',
+    router: true,
+    solicited: false,
+    override: true,
+    target: ip.value,
+    options,
+  });
 }
 
 /** To all routers; `src` may be `::`, as a host's first often is. */

@@ -167,6 +167,44 @@ export interface RouterPort {
   readonly addresses: readonly (FactAddress & { readonly prefix: number })[];
 }
 
+/** An L2 domain that exists outside, and the port here that leads to it. */
+export interface PhysicalSegment {
+  readonly kind: 'physical_segment';
+  /** `ps-<segment>`. */
+  readonly uuid: string;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  readonly domain_uuid: string;
+  readonly ofport: number;
+}
+
+/** A router's port in a physical network by which the outside is reached. */
+export interface Gateway {
+  readonly kind: 'gateway';
+  /** `gw-<mac lease uuid>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+  readonly mac_lease_uuid: string;
+  readonly mac: number;
+  readonly segment_key: number;
+  readonly vrf_key: number;
+  readonly domain_uuid: string;
+  readonly port_key: number;
+  /** The router that what comes from outside enters. */
+  readonly router_key: number;
+  /** Routers that may send out here. */
+  readonly router_keys: readonly number[];
+  readonly addresses: readonly FactAddress[];
+  /** Prefixes of the networks it has addresses in. */
+  readonly subnets: readonly Cidr[];
+  /** Addresses that routes send to by it and that nobody here has. */
+  readonly next_hops: readonly Ip[];
+  /** The datapath that has it now; null: none. */
+  readonly datapath_uuid: string | null;
+  /** The port to the physical network; null where the gateway is not here. */
+  readonly ofport: number | null;
+}
+
 /** A policy class that some local port has: the rules of its groups are enforced here. */
 export interface LocalClass {
   readonly kind: 'local_class';
@@ -324,7 +362,9 @@ export type Fact =
   | PeerDomain
   | Presence
   | Reach
-  | ReachChunk;
+  | ReachChunk
+  | PhysicalSegment
+  | Gateway;
 
 /** Pseudo policy class of the ports that may own addresses nobody has leased. */
 export const UNKNOWN_HOLDERS = 0xffff_ffff;

@@ -40,6 +40,11 @@ export const routesThrough = index('route', (r) => (r.network_uuid === null ? []
 export const ipLeasesWithAddress = index('ip_lease', (r) => [(r.ipv4_address ?? r.ipv6_address)!]);
 export const peersOfDomain = index('peer_domain', (r) => [String(r.vrf_key)]);
 export const ownDomains = index('own_domain', (r) => [String(r.vrf_key)]);
+/** Under HERE, the gateways that are on this datapath now. */
+export const gatewaysHere = index('gateway', (r) => (r.ofport === null ? [] : [HERE]));
+export const HERE = 'here';
+/** Routes of a router that lead to next hops. */
+export const viaRoutesOfRouteLink = index('route', (r) => (r.via.length === 0 ? [] : [r.route_link_uuid]));
 export const policiesOfRouteLink = index('policy_route', (r) => [r.route_link_uuid]);
 
 /** Prefix lengths are looked up in steps of this many bits, to touch few index keys. */

@@ -28,6 +28,7 @@ import {
   routesWithin,
   STRIDE,
 } from './indexes.js';
+import { gatewayUuid, outsideMac } from './outside.js';
 import type { Lookup } from './rule.js';
 import type { DropReason } from './tables.js';
 
@@ -248,6 +249,8 @@ function nextHop(link: string, ip: Ip, look: Lookup): NextHop | undefined {
           : look.get('mac_lease', lease.mac_lease_uuid);
       if (macLease !== undefined) return { kind: 'host', port, mac: parseMac(macLease.mac_address) };
     }
+    if (look.get('gateway', gatewayUuid(port.mac_lease_uuid)) !== undefined)
+      return { kind: 'host', port, mac: outsideMac(port.segment_key, ip) };
   }
   return undefined;
 }

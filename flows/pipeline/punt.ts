@@ -25,6 +25,8 @@ export const PUNT_KINDS = {
   reject: { code: 15, meter: 15, packetsPerSecond: 1000 },
   way_probe: { code: 22, meter: 22, packetsPerSecond: 1000 },
   beyond_scope: { code: 19, meter: 19, packetsPerSecond: 500 },
+  neighbor: { code: 20, meter: 20, packetsPerSecond: 1000 },
+  resolve: { code: 21, meter: 21, packetsPerSecond: 1000 },
 } as const;
 
 /** Packets that routers may have to answer pass one of these by the port they are from, before the meter of their kind: one port leaves room for the others. */

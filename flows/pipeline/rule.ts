@@ -63,6 +63,28 @@ export interface UnderlayPort {
   readonly ofport: number;
 }
 
+/** The port to the bridge of a physical network. What vna sees itself. */
+export interface PhysicalPort {
+  readonly kind: 'physical_port';
+  /** `physical-<name>`. */
+  readonly uuid: string;
+  /** As networks name it. */
+  readonly physical_network: string;
+  readonly ofport: number;
+}
+
+/** Somebody outside, next to a gateway of this hypervisor, whose MAC is known. What vna has learnt itself. */
+export interface Neighbor {
+  readonly kind: 'neighbor';
+  /** `neighbor-<mac lease of the gateway>-<address>`. */
+  readonly uuid: string;
+  /** The gateway's, whose neighbour it is. */
+  readonly mac_lease_uuid: string;
+  /** Canonical text. */
+  readonly address: string;
+  readonly mac: number;
+}
+
 /** Root of what is there without any entity: misses, drops, the fixed parts of tables. The compiler holds exactly one. */
 export interface Pipeline {
   readonly kind: 'pipeline';
@@ -72,7 +94,7 @@ export interface Pipeline {
 }
 
 /** What vna knows by itself, and no slice has. */
-export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort;
+export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort | PhysicalPort | Neighbor;
 export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];

@@ -74,7 +74,7 @@ export async function defineTenantChains(world: OverlayWorld): Promise<void> {
 }
 
 /** What each line of a tool that lists hops names; `*` where nobody answered. */
-export async function hopsOf(from: Vm, ...argv: readonly [string, ...string[]]): Promise<string[]> {
+export async function hopsOf(from: Pick<Vm, 'exec'>, ...argv: readonly [string, ...string[]]): Promise<string[]> {
   const { stdout } = await from.exec(argv, { timeoutMs: 40_000 });
   return stdout.split('\n').flatMap((line) => /^\s*\d+(?:[:?.|-]*\s+|\s)\s*(\*|[0-9a-f.:]{3,})/.exec(line)?.[1] ?? []);
 }

@@ -10,6 +10,8 @@ export const interfaceSchema = z.strictObject({
   display_name: z.string().max(255),
   mode: z.enum(['vif', 'simulated', 'host', 'internal', 'patch', 'promiscuous', 'remote']),
   owner_datapath_uuid: uuid('dp').nullable(),
+  /** Of a router's port in a physical network: the datapaths by which the outside reaches it, the preferred one first. */
+  gateway_datapath_uuids: z.array(uuid('dp')).max(8).default([]),
   /** OVS port name that binds this interface where `external_ids:iface-id` does not name it. */
   port_name: z.string().max(15).nullable(),
   enable_routing: z.boolean(),

@@ -31,6 +31,8 @@ export const networkSchema = z.strictObject({
   mtu: z.int().min(576).max(65535).nullable(),
   dns_servers: z.array(z.string()).max(8),
   segment_uuid: uuid('seg').nullable(),
+  /** Of a physical network: the name in `bridge_mappings` of the bridge that leads to it; null: the network's uuid. */
+  physical_network: z.string().max(63).nullable().default(null),
   /** The routing table it is in; null: that of the networks it is joined to. */
   vrf: vrf.nullable(),
   /** VNI of the network's own L2 domain; its segment's key when it is in one. */

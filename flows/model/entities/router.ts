@@ -10,6 +10,8 @@ export const routerNetworkSchema = z.strictObject({
   ip_addresses: z.array(z.string()).min(1).max(16),
   interface_uuid: uuid('if'),
   mac_address: z.string(),
+  /** As of the interface. */
+  gateway_datapath_uuids: z.array(uuid('dp')).max(8).default([]),
 });
 
 export const routerRouteSchema = z.strictObject({ destination: z.string(), type: routeTypeSchema, via });

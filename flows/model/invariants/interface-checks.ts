@@ -7,6 +7,7 @@ import { portNameKey } from '../indexes.js';
 import { ownPlace, placeOf, placesOf, type Place } from '../places.js';
 import { entityOf, referrers } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
+import { checkGateway } from './gateway-checks.js';
 import { checkRoutesThrough } from './routing-checks.js';
 
 export function checkInterface(check: Check, { before, after }: Change<'interface'>): void {
@@ -14,6 +15,7 @@ export function checkInterface(check: Check, { before, after }: Change<'interfac
   const complain = complainAbout(check, after);
   if (after.security_group_uuids.length > 0 && after.mode === 'simulated')
     complain('security_group_uuids', 'a simulated interface is not a VM and cannot be a member of groups');
+  checkGateway(check.view, after, complain);
   const place = ownPlace(after);
   if (place) checkPlace(check, place, complain);
   if (before === undefined || (before.mode === after.mode && before.enable_routing === after.enable_routing)) return;

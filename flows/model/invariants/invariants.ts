@@ -101,9 +101,12 @@ function pathOf(entity: Entity, field: string, target: string): readonly (string
     const rule = entity.rules.findIndex(({ remote }) => (remote as Record<string, unknown>)[name] === target);
     return ['rules', rule, 'remote', name];
   }
-  if (entity.kind === 'router' && target.startsWith('dp-'))
-    return ['nat', entity.nat.findIndex((one) => one.datapath_uuid === target), 'datapath_uuid'];
-  if (entity.kind === 'router') return ['networks', entity.networks.findIndex((one) => one.network_uuid === target), 'network_uuid'];
+  if (entity.kind === 'router' && field === 'nat') return [field, entity.nat.findIndex((one) => one.datapath_uuid === target), 'datapath_uuid'];
+  if (entity.kind === 'router') {
+    const isNetwork = target.startsWith('nw-');
+    const at = entity.networks.findIndex((one) => (isNetwork ? one.network_uuid === target : one.gateway_datapath_uuids.includes(target)));
+    return ['networks', at, isNetwork ? 'network_uuid' : 'gateway_datapath_uuids'];
+  }
   if (entity.kind === 'translation' && field === 'static_addresses')
     return [field, entity.static_addresses.findIndex((row) => row.route_link_uuid === target), 'route_link_uuid'];
   return field.endsWith('_uuids') ? [field, target] : [field];

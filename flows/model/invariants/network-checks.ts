@@ -5,6 +5,7 @@ import type { Network } from '../entities/network.js';
 import { ipv6Subnet, subnets } from '../subnets.js';
 import { referrers } from '../view.js';
 import { complainAbout, few, type Change, type Check } from './check.js';
+import { checkPhysicalNetwork } from './gateway-checks.js';
 import { addressProblem } from './lease-checks.js';
 import { checkOverlaps, checkPrefixes, checkSubnetRange } from './subnet-checks.js';
 
@@ -20,6 +21,7 @@ export function checkNetwork(check: Check, { before, after }: Change<'network'>)
   if (after.ipv6_network !== null && after.mtu !== null && after.mtu < MIN_IPV6_MTU)
     complain('mtu', `must be at least ${MIN_IPV6_MTU} in a network with IPv6`);
   for (const subnet of subnets(after)) checkSubnetRange(subnet, complain);
+  checkPhysicalNetwork(check.view, after, complain);
   if (before === undefined || before.vrf_key !== after.vrf_key || addressing(before) !== addressing(after))
     checkOverlaps(check.view, after, complain);
   if (before !== undefined && addressing(before) !== addressing(after)) checkLeases(check, after);

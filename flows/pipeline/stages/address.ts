@@ -8,10 +8,11 @@ import { eui64LinkLocal } from '../../net/mac.js';
 import type { Ip } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
-import { apply, copy, goto, is, isArp, isNd, ND, set, toAddress, toInPort } from '../build.js';
+import { apply, copy, goto, is, isArp, isNd, ND, resubmit, set, toAddress, toInPort } from '../build.js';
 import { routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
+import type { TableName } from '../tables.js';
 
 const ARP_REPLY = 2;
 
@@ -53,8 +54,15 @@ export const routerAddressFlows = rule('router address', 'router_port', (port, _
   }
 });
 
+interface Place {
+  readonly table: TableName;
+  readonly priority: number;
+}
+
+const IN_LOCAL: Place = { table: 'LOCAL', priority: 100 };
+
 /** ARP or ND requests for the address are answered, out of the port they came from. */
-export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: Emit): void {
+export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean, emit: Emit, where: Place = IN_LOCAL): void {
   const here = regMatch('segment', segmentKey);
   if (ip.family === 'ipv4') {
     const reply: Action[] = [
@@ -67,7 +75,7 @@ export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean,
       set('arp_spa', ip.value),
       toInPort,
     ];
-    emit.flow('LOCAL', 100, [here, isArp, IS_REQUEST, is('arp_tpa', ip.value)], [apply(...reply)]);
+    emit.flow(where.table, where.priority, [here, isArp, IS_REQUEST, is('arp_tpa', ip.value)], [apply(...reply)]);
     return;
   }
   const turn: Action[] = [
@@ -80,10 +88,10 @@ export function answer(ip: Ip, mac: number, segmentKey: number, router: boolean,
   if (router) turn.push(regLoad('from_router', 1));
   // RFC 4861 §7.1.1: a solicitation that came through a router (hop limit below 255) is not one.
   emit.flow(
-    'LOCAL',
-    100,
+    where.table,
+    where.priority,
     [here, ...isNd(ND.neighbor_solicit), is('nw_ttl', 255), is('nd_target', ip.value)],
-    [apply(...turn), goto('ND_REPLY')],
+    where === IN_LOCAL ? [apply(...turn), goto('ND_REPLY')] : [apply(...turn, resubmit('ND_REPLY'))],
   );
 }
 

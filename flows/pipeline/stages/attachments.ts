@@ -129,7 +129,7 @@ export function speaksIpv6(addresses: readonly FactAddress[], networks: readonly
 }
 
 /** The routers that have routes through the interface. */
-function linksOf(iface: Interface, look: Lookup): { uuid: string; router_key: number }[] {
+export function linksOf(iface: Interface, look: Lookup): { uuid: string; router_key: number }[] {
   const uuids = new Set(look.all(routesOfInterface, iface.uuid).map(({ route_link_uuid }) => route_link_uuid));
   return [...uuids].sort().flatMap((uuid) => {
     const link = look.get('route_link', uuid);
@@ -138,7 +138,7 @@ function linksOf(iface: Interface, look: Lookup): { uuid: string; router_key: nu
 }
 
 /** The router that packets to this interface enter: the link of its first route that takes them in. */
-function entryLink(iface: Interface, look: Lookup): RouteLink | undefined {
+export function entryLink(iface: Interface, look: Lookup): RouteLink | undefined {
   for (const route of look.all(routesOfInterface, iface.uuid)) {
     const link = route.ingress ? look.get('route_link', route.route_link_uuid) : undefined;
     if (link !== undefined) return link;

@@ -8,7 +8,7 @@
  */
 import type { Action, Instruction } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
-import { apply, FAMILIES, goto, is, isFamily, isIpv4, isIpv6, PROTO, punt, set, swap, toInPort, type Family } from '../build.js';
+import { apply, FAMILIES, goto, is, isFamily, isIpv4, isIpv6, PROTO, punt, resubmit, set, swap, toInPort, type Family } from '../build.js';
 import { SENDER_METERS, type PuntKind } from '../punt.js';
 import { REGISTERS, regField, regLoad, regMatch, regMatchBoth } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
@@ -41,6 +41,11 @@ const ECHO = {
 /** Drops a packet and has its sender told. The drop is counted by reason only where nobody is told. */
 export function refuse(error: RouterError, reason: DropReason, ...first: readonly Action[]): Instruction[] {
   return [apply(...first, regLoad('icmp_error', ERRORS[error]), regLoad('drop_reason', DROP_REASONS[reason].code)), goto('ICMP_GATE')];
+}
+
+/** As `refuse`, from a table behind those of ICMP. */
+export function refuseAfterwards(error: RouterError, reason: DropReason): Instruction[] {
+  return [apply(regLoad('icmp_error', ERRORS[error]), reasonOf(reason), resubmit('ICMP_GATE'))];
 }
 
 /** Notes that `count` more routers took one from the TTL; a run of collapsed ones that had yet to take its one has done so with the first. */

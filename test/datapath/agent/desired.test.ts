@@ -54,6 +54,7 @@ function setUp(compilers: () => Compiler = createCompiler) {
     natZones: { update: () => undefined, pendingSince: undefined, restartSeq: () => undefined },
     vifs: () => new Map(),
     own: () => [],
+    onCompiled: () => undefined,
     onFailure: () => void told.push('failure'),
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
@@ -114,6 +115,7 @@ describe('what is desired', () => {
       return {
         tables: compiler.tables,
         records: () => compiler.records(),
+        gateways: () => compiler.gateways(),
         provenance: (cookie) => compiler.provenance(cookie),
         update: (puts, deletes) => {
           if (isBroken) throw new Error('a rule broke');

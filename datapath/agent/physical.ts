@@ -1,0 +1,167 @@
+/**
+ * This hypervisor's part in physical networks.
+ *
+ * Owns: the ports to the operator's bridges, made for the physical networks of the slice that `bridge_mappings` names; who is known outside.
+ * Promises: `records` is what the compiler is given. What is known of neighbours is noted with the ports, so that a restarted process finds its flows as they are.
+ */
+import type { Condition, SliceRecord } from '../../controller/messages/slice.js';
+import type { Compiler, LocalRecord, Neighbor } from '../../flows/compile/contract.js';
+import { physicalNameOf } from '../../flows/model/gateways.js';
+import { formatMac, parseMac } from '../../flows/net/mac.js';
+import { neighborUuid, physicalPortUuid } from '../../flows/pipeline/outside.js';
+import type { OvsdbClient, OvsdbLog } from '../ovsdb/ovsdb-client.js';
+import { PhysicalManager } from '../ovsdb/physical-manager.js';
+import type { Wanted } from '../ovsdb/physical-plan.js';
+import type { TunnelState } from '../ovsdb/tunnel-plan.js';
+import type { PuntedFrame } from '../respond/contract.js';
+import type { Clock } from './clock.js';
+import { Neighbors } from './neighbors.js';
+import { PortNumbers } from './port-numbers.js';
+
+export interface PhysicalParts {
+  readonly bridge: string;
+  /** Physical network → bridge. */
+  readonly mappings: Readonly<Record<string, string>>;
+  readonly ovsdb: OvsdbClient;
+  readonly compiler: () => Compiler;
+  /** Sends a frame out of a port. @returns false when there is no connection */
+  readonly send: (frame: Uint8Array, ofport: number) => boolean;
+  /** `records` may differ now. */
+  readonly onChange: () => void;
+  readonly clock: Clock;
+  readonly log: OvsdbLog;
+}
+
+/** More are found again by asking. */
+const MAX_NOTED = 256;
+
+export class Physical {
+  readonly #parts: PhysicalParts;
+  readonly #manager: PhysicalManager;
+  readonly #neighbors: Neighbors;
+  readonly #numbers = new PortNumbers<TunnelState>();
+  /** By network, the name of the physical network it is. */
+  readonly #named = new Map<string, string>();
+  #isKnown = false;
+
+  constructor(parts: PhysicalParts) {
+    this.#parts = parts;
+    const { bridge, ovsdb, onChange, log, send, clock } = parts;
+    this.#manager = new PhysicalManager(ovsdb, { bridge, log, onChange, wanted: () => this.#wanted(), notes: () => this.#notes() });
+    this.#neighbors = new Neighbors({
+      gateways: () => parts.compiler().gateways(),
+      send,
+      before: () => this.#noted(),
+      onChange: () => {
+        onChange();
+        this.#manager.look();
+      },
+      clock,
+    });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#manager.run(signal), this.#neighbors.run(signal)]);
+  }
+
+  apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
+    const before = this.#named.size;
+    let differs = false;
+    for (const uuid of deletes) differs = this.#named.delete(uuid) || differs;
+    for (const record of puts) {
+      if (record.kind !== 'network') continue;
+      const name = physicalNameOf(record);
+      if (name === this.#named.get(record.uuid)) continue;
+      differs = true;
+      if (name === undefined) this.#named.delete(record.uuid);
+      else this.#named.set(record.uuid, name);
+    }
+    if (differs || before === 0) this.#manager.look();
+  }
+
+  /** The whole slice. */
+  replace(records: readonly SliceRecord[]): void {
+    this.#isKnown = true;
+    const kept = new Set(records.map(({ uuid }) => uuid));
+    this.apply(
+      records,
+      [...this.#named.keys()].filter((uuid) => !kept.has(uuid)),
+    );
+  }
+
+  records(): LocalRecord[] {
+    const ports = [...this.#numbers.correct(this.#manager.states(this.#mapped()))].flatMap(([name, { ofport }]): LocalRecord[] =>
+      ofport === null ? [] : [{ kind: 'physical_port', uuid: physicalPortUuid(name), physical_network: name, ofport }],
+    );
+    return [...ports, ...this.#neighbors.records()];
+  }
+
+  /** What is wanted on the bridge differs: gateways may have come or gone. */
+  compiled(): void {
+    this.#neighbors.gatewaysChanged();
+  }
+
+  take(frame: PuntedFrame): void {
+    this.#neighbors.take(frame);
+  }
+
+  /** @param told by name, the ports the switch has now */
+  learnPorts(told: ReadonlyMap<string, number>): void {
+    this.#numbers.learn(this.#manager.states(this.#mapped()), told);
+  }
+
+  get isNumberPending(): boolean {
+    return this.#numbers.arePending;
+  }
+
+  conditions(): Condition[] {
+    const conditions: Condition[] = [];
+    if (this.#manager.error !== null)
+      conditions.push({
+        code: 'no_physical_port',
+        message: `ports to physical networks cannot be made: ${this.#manager.error}`,
+        uuids: [],
+      });
+    for (const { address, interface_uuid } of this.#neighbors.silent())
+      conditions.push({ code: 'silent_next_hop', message: `${address} does not answer ${interface_uuid}`, uuids: [interface_uuid] });
+    return conditions;
+  }
+
+  /** All that could be: a port that is there is read before the slice is known. */
+  #mapped(): Wanted {
+    return new Map(Object.entries(this.#parts.mappings));
+  }
+
+  #wanted(): Wanted | undefined {
+    if (!this.#isKnown) return undefined;
+    const names = new Set(this.#named.values());
+    return new Map(Object.entries(this.#parts.mappings).filter(([name]) => names.has(name)));
+  }
+
+  /** Neighbours as text, `mac lease,address,MAC`, for each physical network that has its gateway here. */
+  #notes(): ReadonlyMap<string, string> {
+    const { compiler } = this.#parts;
+    const ofports = new Map(
+      compiler()
+        .gateways()
+        .map(({ mac_lease_uuid, ofport }) => [mac_lease_uuid, ofport]),
+    );
+    const neighbors = this.#neighbors.records();
+    return new Map(
+      [...this.#manager.states(this.#mapped())].map(([name, { ofport }]) => {
+        const here = neighbors.filter(({ mac_lease_uuid }) => ofports.get(mac_lease_uuid) === ofport).slice(0, MAX_NOTED);
+        return [name, here.map(({ mac_lease_uuid, address, mac }) => `${mac_lease_uuid},${address},${formatMac(mac)}`).join(' ')];
+      }),
+    );
+  }
+
+  #noted(): Neighbor[] {
+    return [...this.#manager.states(this.#mapped()).values()].flatMap(({ note }) =>
+      note.split(' ').flatMap((text): Neighbor[] => {
+        const [mac_lease_uuid, address, mac] = text.split(',');
+        if (mac_lease_uuid === undefined || address === undefined || mac === undefined) return [];
+        return [{ kind: 'neighbor', uuid: neighborUuid(mac_lease_uuid, address), mac_lease_uuid, address, mac: parseMac(mac) }];
+      }),
+    );
+  }
+}
