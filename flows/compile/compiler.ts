@@ -164,7 +164,7 @@ class PipelineCompiler implements Compiler {
   }
 
   gateways(): readonly Gateway[] {
-    return this.#engine.store.all(gatewaysHere, HERE).records;
+    return this.#engine.store.all(gatewaysHere, HERE);
   }
 
   provenance(cookie: bigint): Provenance | undefined {
