@@ -19,6 +19,8 @@ export function deleteEntity(work: Workspace, uuid: string, cascade: boolean): s
     if (isUserEntity(entity)) deleted.push(next);
     for (const reference of referencesTo(entity.kind))
       for (const referrer of [...referrers(work.draft, reference.from, next)]) {
+        // A kind may refer to another by several fields.
+        if (!reference.targets(referrer).includes(next)) continue;
         if (reference.on_delete === 'goes_along' || (cascade && !reference.release)) pending.push(referrer.uuid);
         else if (reference.release && (cascade || reference.lets_go?.(referrer))) work.put(reference.release(referrer, next));
       }

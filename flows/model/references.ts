@@ -226,7 +226,8 @@ export function referrerKey(kind: EntityKind, target: string): string {
 }
 
 export function referrerKeys(entity: Entity): string[] {
-  return referencesFrom(entity.kind).flatMap((reference) => reference.targets(entity).map((target) => referrerKey(entity.kind, target)));
+  const keys = referencesFrom(entity.kind).flatMap((one) => one.targets(entity).map((target) => referrerKey(entity.kind, target)));
+  return [...new Set(keys)];
 }
 
 function group(by: (reference: ReferenceField) => EntityKind): ReadonlyMap<EntityKind, readonly ReferenceField[]> {

@@ -101,7 +101,8 @@ function pathOf(entity: Entity, field: string, target: string): readonly (string
     const rule = entity.rules.findIndex(({ remote }) => (remote as Record<string, unknown>)[name] === target);
     return ['rules', rule, 'remote', name];
   }
-  if (entity.kind === 'router' && field === 'nat') return [field, entity.nat.findIndex((one) => one.datapath_uuid === target), 'datapath_uuid'];
+  if (entity.kind === 'router' && field === 'nat')
+    return [field, entity.nat.findIndex((one) => one.datapath_uuid === target), 'datapath_uuid'];
   if (entity.kind === 'router') {
     const isNetwork = target.startsWith('nw-');
     const at = entity.networks.findIndex((one) => (isNetwork ? one.network_uuid === target : one.gateway_datapath_uuids.includes(target)));
@@ -113,8 +114,8 @@ function pathOf(entity: Entity, field: string, target: string): readonly (string
 }
 
 function checkGone(check: Check, gone: Entity): void {
-  for (const reference of referencesTo(gone.kind)) {
-    const left = [...referrers(check.view, reference.from, gone.uuid)].map(({ uuid }) => uuid);
+  for (const from of new Set(referencesTo(gone.kind).map((reference) => reference.from))) {
+    const left = [...referrers(check.view, from, gone.uuid)].map(({ uuid }) => uuid);
     if (left.length > 0) complainAbout(check, gone)('', `still referred to by ${few(left.sort(), 50)}`, 'still_referenced');
   }
 }
