@@ -14,7 +14,8 @@ import { Interpreter } from '../../flows/trace/interpreter.js';
 import type { RealmSite } from '../../flows/trace/explain/realm.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { SliceChange } from '../slices/slices.js';
-import { l2Of, localPort, ownRecords, tunnelPort, underlayPort } from './local-records.js';
+import { TranslatingRouters } from '../../flows/pipeline/translating-routers.js';
+import { l2Of, localPort, natZones, ownRecords, tunnelPort, underlayPort } from './local-records.js';
 
 export interface TwinOptions {
   /** Of routers that have no mode of their own. */
@@ -28,6 +29,10 @@ export class DatapathTwin implements RealmSite {
   private readonly ports = new Map<string, number>();
   private readonly interfaces = new Map<number, string>();
   private readonly chassis = new Map<string, Chassis>();
+  private readonly translating = new TranslatingRouters();
+  /** Route links, each with a number of its own: another one changes no flows of these. */
+  private readonly routeLinks = new Map<string, number>();
+  private lastLink = 0;
   private own: readonly LocalRecord[] = [];
   private lastPort = 0;
 
@@ -97,11 +102,19 @@ export class DatapathTwin implements RealmSite {
       if (record.kind === 'binding') this.bind(record, records, gone);
     }
     const peers = [...this.chassis.values()].filter(({ datapath_uuid }) => datapath_uuid !== this.datapath_uuid);
-    const own = ownRecords(this.datapath_uuid, this.ownChassis, peers);
+    this.translating.update(puts, deletes);
+    const zones = [...this.translating.links()].map((link) => natZones(link, this.numberOf(link)));
+    const own = [...ownRecords(this.datapath_uuid, this.ownChassis, peers), ...zones];
     const kept = new Set(own.map(({ uuid }) => uuid));
     gone.push(...this.own.map(({ uuid }) => uuid).filter((uuid) => !kept.has(uuid)));
     this.own = own;
     return this.compiler.update([...records, ...own], gone);
+  }
+
+  private numberOf(link: string): number {
+    const number = this.routeLinks.get(link) ?? this.lastLink++;
+    this.routeLinks.set(link, number);
+    return number;
   }
 
   private bind(binding: Binding, records: CompileRecord[], gone: string[]): void {

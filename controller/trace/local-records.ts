@@ -38,6 +38,15 @@ export function l2Of({ endpoints, underlay }: Chassis): string | undefined {
   return [...endpoints, ...(underlay === null ? [] : [underlay])].find(({ mac }) => mac !== null)?.underlay;
 }
 
+/** Zones above those of ports. */
+const FIRST_NAT_ZONE = 61_000;
+
+/** The pair of a router that translates. @param index which of them it is */
+export function natZones(routeLink: string, index: number): LocalRecord {
+  const source_zone = FIRST_NAT_ZONE + 2 * (index % 2_000);
+  return { kind: 'nat_zones', uuid: `nz-${routeLink}`, source_zone, target_zone: source_zone + 1 };
+}
+
 export function localPort({ interface_uuid }: Binding, number: number): LocalRecord {
   return { kind: 'local_port', uuid: `port-${interface_uuid}`, interface_uuid, ofport: number, ct_zone: number };
 }

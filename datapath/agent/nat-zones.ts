@@ -1,13 +1,14 @@
 /**
  * Conntrack zones of the routers that translate addresses here.
  *
- * Owns: which routers of the slice translate; a pair of zones for each, claimed on the bridge's row in OVSDB, emptied before its first use and after its last.
+ * Owns: a pair of zones for each router of the slice that translates, claimed on the bridge's row in OVSDB, emptied before its first use and after its last.
  * Assumes: without its zones a router's flows translate nothing.
  * Promises: a pair that was in use before a restart of this process is in use again at once, connections and all. Failures are tried again until they
  * succeed or nobody needs the zones any more.
  */
 import type { SliceRecord } from '../../controller/messages/slice.js';
 import type { NatZones as NatZonesRecord } from '../../flows/pipeline/rule.js';
+import { TranslatingRouters } from '../../flows/pipeline/translating-routers.js';
 import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
 import type { Zones } from './zones.js';
@@ -35,14 +36,11 @@ export interface NatZonesOptions {
   readonly signal: AbortSignal;
 }
 
-type Part = Extract<SliceRecord, { kind: 'floating_ip' | 'nat_rule' | 'translation' | 'route' }>;
-const PARTS: readonly SliceRecord['kind'][] = ['floating_ip', 'nat_rule', 'translation', 'route'] satisfies readonly Part['kind'][];
-
 const RETRY_MS = 500;
 
 export class NatZones {
   readonly #options: NatZonesOptions;
-  readonly #parts = new Map<string, Part>();
+  readonly #translating = new TranslatingRouters();
   /** By route link: in use. */
   readonly #pairs = new Map<string, NatClaim>();
   /** By route link: being claimed or given back, since that slice message. */
@@ -72,24 +70,10 @@ export class NatZones {
 
   /** The slice changed. @param seq the message that said so */
   update(puts: readonly SliceRecord[], deletes: readonly string[], isComplete: boolean, seq: number): void {
-    if (isComplete) this.#parts.clear();
-    for (const uuid of deletes) this.#parts.delete(uuid);
-    for (const record of puts) if (isPart(record)) this.#parts.set(record.uuid, record);
-    this.#wanted = this.#translating();
+    if (isComplete) this.#translating.clear();
+    this.#translating.update(puts, deletes);
+    this.#wanted = this.#translating.links();
     this.#look(seq);
-  }
-
-  #translating(): ReadonlySet<string> {
-    const links = new Set<string>();
-    const interfaces = new Set<string>();
-    for (const part of this.#parts.values()) {
-      if (part.kind === 'translation') interfaces.add(part.interface_uuid);
-      else if (part.kind !== 'route' && part.route_link_uuid !== null) links.add(part.route_link_uuid);
-    }
-    if (interfaces.size > 0)
-      for (const part of this.#parts.values())
-        if (part.kind === 'route' && part.interface_uuid !== null && interfaces.has(part.interface_uuid)) links.add(part.route_link_uuid);
-    return links;
   }
 
   #look(seq: number): void {
@@ -163,8 +147,4 @@ export class NatZones {
     }
     this.#pairs.delete(link);
   }
-}
-
-function isPart(record: SliceRecord): record is Part {
-  return PARTS.includes(record.kind);
 }

@@ -38,6 +38,7 @@ export const natPortsOfRouteLink = index('nat_port', (r) => [r.route_link_uuid])
 /** Routes of a router through a network it has a port in, by `<route link>|<network>`. */
 export const routesThrough = index('route', (r) => (r.network_uuid === null ? [] : [`${r.route_link_uuid}|${r.network_uuid}`]));
 export const ipLeasesWithAddress = index('ip_lease', (r) => [(r.ipv4_address ?? r.ipv6_address)!]);
+export const everyNatZones = index('nat_zones', () => ['']);
 export const peersOfDomain = index('peer_domain', (r) => [String(r.vrf_key)]);
 export const ownDomains = index('own_domain', (r) => [String(r.vrf_key)]);
 /** Under HERE, the gateways that are on this datapath now. */

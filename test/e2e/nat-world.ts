@@ -10,8 +10,8 @@ import type { Vm } from '../lab/vm.js';
 import type { Argv } from '../lab/run.js';
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
-import type { Hypervisor } from '../lab/hypervisor.js';
-import { post, type Cast } from './world.js';
+import type { Endpoint } from '../oracle/packets.js';
+import { post } from './world.js';
 
 /** Network, prefixes, and the VM's host number. */
 export const NETS = {
@@ -124,30 +124,12 @@ export function serve(vm: Vm, port: number): void {
 
 /** The address a server saw this VM come from; empty when it does not answer. */
 export async function seenAs(from: Vm, address: string, port: number): Promise<string> {
-  return (await from.exec(['nc', '-N', '-w', '2', address, String(port)])).stdout;
+  return (await from.exec(['nc', '-N', '-w', '1', address, String(port)])).stdout;
 }
 
-/** Who is in sampled packets: the VMs of a hypervisor, and the routers with the addresses that stand for others. */
-export async function castOf({ ovs }: Hypervisor, vms: Readonly<Partial<Record<VmName, Vm>>>): Promise<Cast> {
-  const local = await Promise.all(
-    (Object.keys(vms) as VmName[]).map(async (name) => {
-      const { net, host } = VMS[name];
-      const mac = parseMac(vms[name]!.mac);
-      const port = Number(await ovs.vsctl('get', 'Interface', `v${name}`, 'ofport'));
-      return { mac, port, ipv4: [parseIpv4(at(net, host))], ipv6: [parseIpv6(at(net, host, true)), eui64LinkLocal(mac)] };
-    }),
-  );
-  const reached: readonly (readonly [number, Net, readonly number[]])[] = [
-    [1, 'in', [1, 10]],
-    [1, 'out', [MASQUERADE, FLOATING.a, FLOATING.c, 10]],
-    [4, 'out', [MASQUERADE, FLOATING.a, FLOATING.c, 99]],
-    [6, 'out', [MASQUERADE, FLOATING.a, FLOATING.c]],
-    [1, 'far', [10, 99]],
-  ];
-  const others = reached.map(([mac, net, hosts]) => ({
-    mac: 0x0200_0000_6000 + mac,
-    ipv4: hosts.map((host) => parseIpv4(at(net, host))),
-    ipv6: hosts.map((host) => parseIpv6(at(net, host, true))),
-  }));
-  return { local, others, services: [22, 53, 80, 33434] };
+/** A VM in sampled packets: it sends from its own address, and others send to that and to the one it is known by outside. */
+export function endpointOf(name: VmName, vm: Vm): Endpoint {
+  const { net, host } = VMS[name];
+  const mac = parseMac(vm.mac);
+  return { mac, ipv4: [parseIpv4(at(net, host))], ipv6: [parseIpv6(at(net, host, true)), eui64LinkLocal(mac)] };
 }

@@ -1,28 +1,70 @@
-/** Floating IPs, source NAT and translations as VMs on both sides see them, on one hypervisor and on two. */
+/** Floating IPs and source NAT as VMs on both sides see them, on one hypervisor and on two. */
+import { Lab } from '../lab/lab.js';
+import type { Hotori } from '../lab/hotori.js';
+import { UNDERLAY_BRIDGE } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
-import { at, castOf, configure, definitions, FLOATING, MASQUERADE, seenAs, serve, traceroute, VMS, type VmName } from './nat-world.js';
-import { World } from './world.js';
+import { eventually } from '../lab/eventually.js';
+import { checkFabric } from './fabric-check.js';
+import { at, configure, definitions, endpointOf, FLOATING, MASQUERADE, seenAs, serve, traceroute, VMS, type VmName } from './nat-world.js';
 import { listeningOn } from './three-hypervisors.js';
 
 const FAMILIES = [false, true];
+const NAMES = Object.keys(VMS) as VmName[];
 
-describe('addresses translated on one hypervisor', () => {
-  let world: World;
+/** Where each VM is. */
+const PLACES: readonly (readonly [string, Readonly<Record<VmName, 1 | 2>>])[] = [
+  ['one hypervisor', { a: 1, b: 1, c: 1, x: 1, y: 1 }],
+  ['two hypervisors', { a: 1, b: 2, c: 2, x: 1, y: 2 }],
+];
+
+describe.each(PLACES)('addresses translated on %s', (_where, place) => {
+  let lab: Lab;
+  let hotori: Hotori;
   const vms = {} as Record<VmName, Vm>;
 
   beforeAll(async () => {
-    world = await World.start();
-    await world.hotori.post('/batch?wait=installed', { operations: definitions() });
-    for (const name of Object.keys(VMS) as VmName[]) {
-      const { mac_address } = await world.hotori.get(`/interfaces/if-${name}`);
-      vms[name] = await world.lab.addVm(world.hypervisor, { name: `v${name}`, iface_id: `if-${name}`, mac: mac_address });
+    lab = await Lab.create();
+    const underlay = await lab.addUnderlay();
+    for (const n of new Set(Object.values(place))) await underlay.attach(await lab.addHypervisor(`hv${n}`), 1, 9 + n);
+    const vna = underlay.attachments.map(({ hypervisor: { ovs, name }, ipv4 }) => ({
+      ovsdb: ovs.ovsdbEndpoint,
+      datapath_type: ovs.datapathType,
+      node_id: name,
+      bridge_mappings: { underlay: UNDERLAY_BRIDGE },
+      overlay: { address: [ipv4], encap: ['geneve'] },
+    }));
+    hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna });
+    await hotori.untilInstalled();
+    await hotori.post('/batch?wait=installed', { operations: definitions() });
+    for (const name of NAMES) {
+      const { mac_address } = await hotori.get(`/interfaces/if-${name}`);
+      vms[name] = await lab.addVm(lab.hypervisors[place[name] - 1]!, { name: `v${name}`, iface_id: `if-${name}`, mac: mac_address });
       await configure(name, vms[name]);
       serve(vms[name], 80);
     }
-    await world.untilPlugged(...Object.keys(VMS).map((name) => `v${name}`));
-    for (const vm of Object.values(vms)) await listeningOn(vm, 80);
+    for (const name of NAMES) {
+      const { ovs } = lab.hypervisors[place[name] - 1]!;
+      await eventually(`the port of ${name} being open`, async () => {
+        const revision = await ovs.vsctl('--if-exists', 'get', 'Interface', `v${name}`, 'external_ids:hotori-installed-revision');
+        return revision.trim() !== '';
+      });
+      await listeningOn(vms[name], 80);
+    }
+    await hotori.untilInstalled();
+    // The first packets wait for the underlay's neighbours.
+    await Promise.all([vms.a.ping(at('far', 10), { count: 2 }), vms.b.ping(at('out', 10), { count: 2 })]);
   }, 60_000);
-  afterAll(async () => world.destroy({ cast: await castOf(world.hypervisor, vms) }), 60_000);
+  afterAll(async () => {
+    try {
+      await checkFabric({
+        lab,
+        hotori,
+        vms: NAMES.map((name) => ({ hypervisor: place[name], vm: vms[name], ...endpointOf(name, vms[name]) })),
+      });
+    } finally {
+      await lab.destroy();
+    }
+  }, 60_000);
 
   it('shows a floating IP in both directions', async () => {
     const seen = await Promise.all(

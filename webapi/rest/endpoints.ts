@@ -5,12 +5,14 @@ import type { Controller } from '../../controller/contract.js';
 import { batchEndpoint } from './batch.js';
 import { collectionEndpoints } from './collections.js';
 import type { Endpoint } from './endpoint.js';
-import { filterStaticEndpoints } from './filter-static.js';
+import { FILTER_STATICS } from './filter-static.js';
 import { describeApi } from './openapi.js';
+import { ownedRowEndpoints } from './owned-rows.js';
 import { relationEndpoints } from './relations.js';
 import { statisticsEndpoints } from './statistics.js';
 import { acceptSliceEndpoint, flowsEndpoint, statusEndpoint } from './status.js';
 import { tracesEndpoint } from './traces.js';
+import { TRANSLATION_STATICS } from './translation-static.js';
 import { watchEndpoint, type WatchLimits } from './watch.js';
 
 /** OpenVNet's base, and its alias. */
@@ -20,7 +22,7 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
   const described = [
     ...collectionEndpoints(controller),
     ...relationEndpoints(controller),
-    ...filterStaticEndpoints(controller),
+    ...[FILTER_STATICS, TRANSLATION_STATICS].flatMap((rows) => ownedRowEndpoints(controller, rows)),
     ...statisticsEndpoints(controller),
     flowsEndpoint(controller),
     acceptSliceEndpoint(controller),

@@ -77,6 +77,14 @@ export const natFlows = rule('translated address', 'nat', (nat, look, emit) => {
   emit.owners(...nat.owner_uuids);
   const place = placeOf(nat, look);
   found(nat, emit);
+  // It comes here through tunnels whether or not anything in that segment is plugged in here.
+  if (place !== 'nowhere' && place.kind === 'here')
+    emit.flow(
+      'TUNNEL_SEGMENT',
+      100,
+      [is('tun_id', BigInt(nat.segment_key))],
+      [apply(enterSegment(nat.segment_key, nat.vrf_key)), goto('TUNNEL_ADMIT')],
+    );
   inwards(nat, place, look, emit);
   replies(nat, place, emit);
   toItself(nat, look, emit);

@@ -4,16 +4,17 @@
  * Owns: entry from tunnels, the way out to a peer, copies of broadcasts for peers.
  * Assumes: one port per encapsulation that goes wherever the flow says (`remote_ip=flow`, `key=flow`), tun_metadata0 mapped to our Geneve option.
  * Promises: a packet comes in only from the address of a known peer, for a segment with ports here and from a peer that has a part in its routing domain; it
- * has been through routing and the sender's egress policy there, so only ingress policy follows. What came through a tunnel never leaves through one.
+ * has been through routing and the sender's egress policy there, so only ingress policy follows. What came through a tunnel leaves through one only if it was
+ * translated here on its way.
  * VNI is the segment key; with Geneve the sender's port key comes along.
  */
 import { chassisUuid, type Chassis } from '../../model/entities/presence.js';
 import { parseIp } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
-import { apply, drop, FAMILIES, goto, is, isFamily, isMulticastFrame, punt, resubmit, set } from '../build.js';
+import { apply, drop, FAMILIES, goto, is, isFamily, isMulticastFrame, punt, resubmit, set, toInPort } from '../build.js';
 import { UNKNOWN_HOLDERS, type Way } from '../facts.js';
-import { floodSetsOfSegment, presencesOfChunk, reachChunksOf } from '../indexes.js';
+import { everyNatZones, floodSetsOfSegment, presencesOfChunk, reachChunksOf } from '../indexes.js';
 import { pairingOf } from '../pairing.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit, type Lookup } from '../rule.js';
@@ -96,6 +97,9 @@ function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: 
   const leave: Action[] = [set(source, here_), set(destination, there), { kind: 'move', src: regField('segment'), dst: vni }];
   if (carriesPort) leave.push({ kind: 'move', src: regField('source_port'), dst: sourcePortOption });
   emit.flow('TUNNEL_OUT', 100, thither, [apply(...leave, { kind: 'output', port: port.ofport })]);
+  // What came by the same port to be translated here; a switch sends nothing back unless it is told to.
+  if (look.all(everyNatZones, '').length > 0)
+    emit.flow('TUNNEL_OUT', 110, [...thither, regMatch('remote_sender', 1), is('in_port', port.ofport)], [apply(...leave, toInPort)]);
 }
 
 export const tunnelSegmentFlows = rule('tunnel segment', 'flood_set', (set, _look, emit) => {
