@@ -149,21 +149,23 @@ export class RedisTopicReader implements Follower {
   private take({ id, fields }: StreamEntry): void {
     const dash = id.indexOf('-');
     const [position, part] = [Number(id.slice(0, dash)), Number(id.slice(dash + 1))];
+    const [payload, count] = [fields.get('p'), Number(fields.get('n'))];
     if (part === 0) {
       this.parts = [];
       this.partial = position;
-    } else if (this.partial !== position || part !== this.parts.length) {
-      // The beginning was trimmed: the rest is of no use.
+    }
+    if (this.partial !== position || part !== this.parts.length || payload === undefined || !(count > part)) {
+      // The beginning was trimmed, or it is none of ours: the rest is of no use.
       this.partial = 0;
       return this.skipTo(position + 1);
     }
-    this.parts.push(fields.get('p')!);
-    if (this.parts.length < Number(fields.get('n'))) return;
-    const payload = this.parts.length === 1 ? this.parts[0]! : Buffer.concat(this.parts);
+    this.parts.push(payload);
+    if (this.parts.length < count) return;
+    const whole = this.parts.length === 1 ? payload : Buffer.concat(this.parts);
     this.parts = [];
     this.skipTo(position);
     this.last = position;
-    callOut(() => this.reader.onMessage({ position, payload }));
+    callOut(() => this.reader.onMessage({ position, payload: whole }));
   }
 
   private skipTo(next: number): void {

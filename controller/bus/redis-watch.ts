@@ -47,8 +47,9 @@ export class RedisWatch implements Follower {
     const change = new Map<string, Buffer | undefined>();
     let expected = this.counted;
     for (const { id, fields } of entries) {
-      if (numberOf(id) !== ++expected) return void this.relist();
-      change.set(fields.get('k')!.toString(), fields.get('v'));
+      const key = fields.get('k');
+      if (numberOf(id) !== ++expected || key === undefined) return void this.relist();
+      change.set(key.toString(), fields.get('v'));
     }
     this.counted = expected;
     this.apply(change);

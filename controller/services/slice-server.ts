@@ -22,6 +22,7 @@ import {
   type Claim,
   type SliceRequest,
 } from '../messages/slice-service.js';
+import { rivalryOf } from '../slices/admission.js';
 import { decodeClaim, encodeClaim } from './claims.js';
 import { answerMessages, ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
@@ -192,7 +193,7 @@ export class SliceServer {
       if (isUnreachable(error)) return;
       throw error;
     }
-    const message = `datapath ${dpid} of node ${node_id} is served by the vna ${rival.vna} of node ${rival.node_id}; two hypervisors have one node id, or two vnas one bridge`;
+    const message = `datapath ${dpid} of node ${node_id} is served by the vna ${rival.vna} of node ${rival.node_id}; ${rivalryOf(node_id, rival.node_id)}`;
     log.error({ dpid, node_id, vna, other_node_id: rival.node_id, other_vna: rival.vna }, 'a second vna for one datapath is refused');
     throw new HotoriError('conflict', message);
   }

@@ -4,6 +4,12 @@
  */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { RedisBus } from '../../controller/bus/redis-bus.js';
+import { systemRandom } from '../../controller/kernel/ambient.js';
+import { encodeMessage } from '../../controller/messages/envelope.js';
+import { redisAccess } from '../../controller/redis/access.js';
+import { RedisConnections } from '../../controller/redis/connections.js';
+import { STORE_SCHEMA_VERSION } from '../../controller/store/contract.js';
 import { Certificates } from '../lab/certificates.js';
 import { Daemon } from '../lab/daemon.js';
 import { eventually } from '../lab/eventually.js';
@@ -18,6 +24,7 @@ import { Traffic } from './traffic.js';
 import { Writers } from './writers.js';
 
 const TIMEOUT = 120_000;
+const MAIN = path.join(repositoryRoot(), 'dist/main.js');
 /** What docs/operations/install.md gives the users of Redis. */
 const VNA_RULES = [
   '~{hotori}:bus:*',
@@ -83,6 +90,18 @@ afterAll(async () => {
   await lab.destroy();
   await redis.stop();
 }, TIMEOUT);
+
+/** Of redis-cli. */
+const overTls = () => [
+  '--tls',
+  '--cacert',
+  certificates.pem('ca'),
+  '--cert',
+  certificates.pem('client'),
+  '--key',
+  certificates.key('client'),
+];
+const asAdmin = () => [...overTls(), '--pass', 'default-secret', '--no-auth-warning'];
 
 const call = (name: string, method: string, where: string, body?: object) => fleet.ask(name, method, where, body);
 const served = async (): Promise<Json> => (await call('webapi1', 'GET', '/status')).body.datapaths[0];
@@ -208,13 +227,119 @@ describe('roles over Redis', () => {
   );
 
   it(
+    'live on whatever bytes come over the bus, and name who speaks another version',
+    async () => {
+      const tls = {
+        redis_tls_ca: certificates.pem('ca'),
+        redis_tls_cert: certificates.pem('client'),
+        redis_tls_key: certificates.key('client'),
+      };
+      const access = redisAccess({ redis: urlOf('core', 'core-secret'), redis_prefix: 'hotori', ...tls });
+      const connections = new RedisConnections({ access, random: systemRandom, name: 'mallory' });
+      const line = connections.link('commands');
+      const bus = new RedisBus({ member: 'mallory', prefix: connections.keyPrefix, commands: line, blocking: connections.link('reader') });
+      const rubbish = Buffer.from('9f1bffffffffffffffff00c3', 'hex');
+      const pids = fleet.names.map((name) => fleet.role(name).pid);
+      const ask = (subject: string, payload: Uint8Array) => bus.request(subject, payload, { timeoutMs: 3_000 }).catch(() => undefined);
+      try {
+        const { uuid, served_by } = await served();
+        for (const subject of ['control', 'slices', `slices/${served_by}`, `datapath/${uuid}`])
+          for (const payload of [rubbish, encodeMessage('attach', { hello: 1 }), encodeMessage('status', {}, 999)])
+            await ask(subject, payload);
+        for (const table of ['claims', 'applied', 'vnmgrs', 'applied-wanted', 'serve:control'])
+          await bus.put(table, 'mallory', rubbish, 60_000);
+        // No message at all, in every stream there is.
+        for (let cursor = '0'; ;) {
+          const [next, keys] = (await line.call(['SCAN', cursor, 'MATCH', '{hotori}:bus:*', 'TYPE', 'stream'])) as [Buffer, Buffer[]];
+          for (const key of keys)
+            await eventually('rubbish in the stream', async () => {
+              const [last] = (await line.call(['XREVRANGE', key, '+', '-', 'COUNT', 1])) as [[Buffer, unknown]?];
+              const [at] = String(last?.[0] ?? '0-0').split('-');
+              // Fails when somebody else was quicker.
+              return line.call(['XADD', key, `${BigInt(at!) + 1n}-0`, 'rubbish', rubbish]);
+            });
+          cursor = String(next);
+          if (cursor === '0') break;
+        }
+        await eventually(
+          'a change being installed',
+          async () =>
+            (await call('webapi1', 'PUT', '/interfaces/if-two?wait=installed&timeout=5', { display_name: 'after' })).status === 200,
+          { timeoutMs: 30_000 },
+        );
+      } finally {
+        await bus.close();
+        await connections.close();
+      }
+      expect(fleet.names.map((name) => fleet.role(name).isRunning && fleet.role(name).pid)).toEqual(pids);
+      expect(fleet.log()).toMatch(
+        /"peer":"mallory","reason":"a message of version 999 came[^"]*","msg":"a program of another version speaks to us"/,
+      );
+      expect(fleet.log()).toMatch(/"peer":"mallory","reason":"a message of \d+ bytes is not? [^"]*","msg":"a message cannot be read"/);
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'refuse a second vna under the same node id, and another bridge with the same dpid, and name both',
+    async () => {
+      const { ovs } = await lab.addHypervisor('hv2');
+      const begin = (name: string, ...argv: string[]) => {
+        const state = ['--state-dir', path.join(lab.dir, `second-${name}`), '--vna-listen', '127.0.0.1:0', '--datapath-type', 'netdev'];
+        const redisArgs = ['--redis', urlOf('vna', 'vna-secret'), ...certifiedAs('client')];
+        return Daemon.start(
+          [process.execPath, MAIN, 'vna', ...redisArgs, ...state, '--ovsdb', ovs.ovsdbEndpoint, ...argv],
+          path.join(lab.dir, `${name}.log`),
+        );
+      };
+      const before = await served();
+      const dpid = (await call('webapi1', 'GET', `/datapaths/${before.uuid}`)).body.dpid as string;
+      const refusal = (node: string, hint: string) =>
+        new RegExp(`datapath ${dpid} of node ${node} is served by the vna vna:hv1:\\w+ of node hv1; ${hint}`);
+      const twin = begin('twin', '--node-id', 'hv1');
+      await eventually('the twin being refused', () => refusal('hv1', 'two hypervisors have one node id').test(twin.output()), {
+        timeoutMs: 20_000,
+      });
+      await twin.stop();
+      const other = begin('other', '--node-id', 'hv2', '--datapath-id', dpid.slice(2));
+      await eventually('the other being refused', () => refusal('hv2', 'two bridges have one dpid').test(other.output()), {
+        timeoutMs: 20_000,
+      });
+      await other.stop();
+      expect(fleet.log()).toMatch(
+        /"node_id":"hv2","vna":"vna:hv2:\w+","other_node_id":"hv1","other_vna":"vna:hv1:\w+","msg":"a second vna for one datapath is refused"/,
+      );
+      expect(await served()).toMatchObject({ uuid: before.uuid, connected: true, served_by: before.served_by });
+    },
+    TIMEOUT,
+  );
+
+  it(
+    'do not start on a store that a newer version has written, and say so',
+    async () => {
+      const setSchema = (version: string) => redis.cli(...asAdmin(), 'HSET', '{hotori}:meta', 'schema', version);
+      await setSchema('99');
+      const begin = (role: string) => {
+        const argv = [role, '--redis', urlOf('core', 'core-secret'), ...certifiedAs('client')];
+        return Daemon.start([process.execPath, MAIN, ...argv], path.join(lab.dir, `old-${role}.log`));
+      };
+      const old = ['vnmgr', 'webapi'].map(begin);
+      for (const { exited } of old) expect(await exited).toEqual({ code: 1, signal: null });
+      for (const one of old)
+        expect(one.output()).toMatch(/^hotori: the store in .* was written by a newer version \(schema 99; this one knows \d+\)$/m);
+      await setSchema(String(STORE_SCHEMA_VERSION));
+    },
+    TIMEOUT,
+  );
+
+  it(
     'give nothing to who has not got the right password or certificate, and the store to no vna',
     async () => {
       const begin = (role: 'vnmgr' | 'vna', url: string, certificate: string) => {
         const state = role === 'vna' ? ['--state-dir', path.join(lab.dir, 'stranger')] : [];
         const argv = [role, '--redis', url, ...certifiedAs(certificate), ...state, `--${role}-listen`, '127.0.0.1:0'];
         const log = path.join(lab.dir, `stranger-${role}-${certificate}.log`);
-        return Daemon.start([process.execPath, path.join(repositoryRoot(), 'dist/main.js'), ...argv], log);
+        return Daemon.start([process.execPath, MAIN, ...argv], log);
       };
       const wrong = begin('vnmgr', urlOf('core', 'wrong'), 'client');
       const unknown = begin('vnmgr', urlOf('core', 'core-secret'), 'stranger');
@@ -226,9 +351,8 @@ describe('roles over Redis', () => {
       await eventually('the vna being refused', () => /no connection to Redis: .*WRONGPASS/.test(curious.output()));
       await curious.stop();
       expect((await call('webapi1', 'GET', '/status')).body.datapaths).toHaveLength(1);
-      const tls = ['--tls', '--cacert', certificates.pem('ca'), '--cert', certificates.pem('client'), '--key', certificates.key('client')];
       for (const command of ['HGETALL {hotori}:entities', 'SET {hotori}:x 1', 'FLUSHALL', 'CONFIG GET *', 'KEYS *'])
-        expect(await redis.cli(...tls, '--user', 'vna', '--pass', 'vna-secret', '--no-auth-warning', ...command.split(' '))).toMatch(
+        expect(await redis.cli(...overTls(), '--user', 'vna', '--pass', 'vna-secret', '--no-auth-warning', ...command.split(' '))).toMatch(
           /NOPERM/,
         );
     },
