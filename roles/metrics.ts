@@ -109,6 +109,13 @@ export function measureVna(metrics: Metrics, agents: readonly Agent[], source?: 
         Object.entries<number>({ ...agent.ways() }).map(([state, value]) => ({ labels: { bridge: agent.bridge, state }, value })),
       ),
   );
+  metrics.counter({ name: 'hotori_vna_trace_checks_total', help: "Packets held against the switch's own trace.", labels }, () =>
+    agents.map((agent) => ({ labels: { bridge: agent.bridge }, value: agent.counters().traces.checked })),
+  );
+  metrics.counter(
+    { name: 'hotori_vna_trace_disagreements_total', help: 'Of those, where the switch does not do what its flows say: an alarm.', labels },
+    () => agents.map((agent) => ({ labels: { bridge: agent.bridge }, value: agent.counters().traces.disagreements })),
+  );
   const drops = (pick: (count: FlowCount) => number) => async () => {
     const readings = agents.map(async (agent) =>
       [...(await agent.drops())].map(([reason, count]) => ({ labels: { bridge: agent.bridge, reason }, value: pick(count) })),

@@ -45,7 +45,7 @@ export function startAgents(
   sliceSource: SliceSource,
   sliceFile?: (vna: VnaConfig) => SliceFile,
 ): readonly Agent[] {
-  const { audit_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
+  const { audit_period, trace_audit_rate, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
   const agents = config.vna.map(
     (vna) =>
@@ -55,6 +55,7 @@ export function startAgents(
         sliceSource,
         ...(sliceFile === undefined ? {} : { sliceFile: sliceFile(vna) }),
         auditPeriodMs: audit_period * 1000,
+        traceAuditRate: trace_audit_rate,
         default_mtu,
         traceroute,
         dhcp_lease_time,

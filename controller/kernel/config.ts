@@ -36,6 +36,7 @@ export interface Config {
   readonly overlay: { readonly mode: 'auto' | 'explicit' };
   /** Seconds. */
   readonly audit_period: number;
+  readonly trace_audit_rate: SettingValues['trace_audit_rate'];
   /** Bytes. */
   readonly default_mtu: number;
   /** Of virtual routers that have no mode of their own. */
@@ -106,8 +107,19 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
   if (reasons.length > 0) throw new ConfigError(reasons);
 
   const { redis, redis_tls_ca, redis_tls_cert, redis_tls_key, redis_prefix, durability } = top;
-  const { api, vnmgr_listen, vna_listen, state_dir, auto_register, audit_period, default_mtu, traceroute, dhcp_lease_time, log_level } =
-    top;
+  const {
+    api,
+    vnmgr_listen,
+    vna_listen,
+    state_dir,
+    auto_register,
+    audit_period,
+    trace_audit_rate,
+    default_mtu,
+    traceroute,
+    dhcp_lease_time,
+    log_level,
+  } = top;
   const config = {
     api,
     vnmgr_listen,
@@ -122,6 +134,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     auto_register,
     overlay: { mode: top['overlay.mode'] },
     audit_period,
+    trace_audit_rate,
     default_mtu,
     traceroute,
     dhcp_lease_time,

@@ -286,6 +286,13 @@ export const SETTINGS = {
     placeholder: 'SECONDS',
     help: 'how often the flows on a bridge are compared in full with what they should be; more rarely where that would take more than a twentieth of the time',
   },
+  trace_audit_rate: {
+    value: z.int().min(0).max(600),
+    default: 10,
+    text: 'number',
+    placeholder: 'PACKETS',
+    help: "packets a minute that are held against the switch's own trace, to find out where it does not do what its flows say; 0 is none",
+  },
   default_mtu: {
     value: z.int().min(1280).max(65535),
     default: 1442,

@@ -24,6 +24,8 @@ export interface AgentOptions {
   /** Where the last slice is kept, for a start without vnmgr; default: nowhere. */
   readonly sliceFile?: SliceFile;
   readonly auditPeriodMs: number;
+  /** Packets a minute that are held against the switch's own trace; none unless told. */
+  readonly traceAuditRate?: number;
   /** Bytes, for networks without an MTU of their own. */
   readonly default_mtu: number;
   /** Of virtual routers that have no mode of their own; virtual-hops unless told. */

@@ -40,6 +40,7 @@ import { Settling } from './settling.js';
 import { SliceFeed } from './slice-feed.js';
 import { SwitchChecker } from './switch-checker.js';
 import { SwitchLink } from './switch-link.js';
+import { TraceAudit, type TraceAuditCounters } from './trace-audit.js';
 import { unlessAborted } from './unless-aborted.js';
 import { NatZones } from './nat-zones.js';
 import { natRow, readNatClaims, writeNatClaim } from '../ovsdb/nat-claims.js';
@@ -60,6 +61,7 @@ export interface AgentHealth {
 export interface AgentCounters {
   readonly flows: ReconcilerCounters;
   readonly punts: PuntCounters;
+  readonly traces: Readonly<TraceAuditCounters>;
 }
 
 /** A hypervisor on the same L2 takes in frames without a tunnel as soon as it knows of us; it has this long to know. */
@@ -86,6 +88,7 @@ export class Agent {
   readonly #settling: Settling;
   readonly #checker: SwitchChecker;
   readonly #prober: Prober;
+  readonly #traceAudit: TraceAudit;
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -274,6 +277,18 @@ export class Agent {
       log,
     });
     this.#checker = new SwitchChecker({ endpoint, bridge: name, compiler: () => this.#desired.compiler });
+    this.#traceAudit = new TraceAudit({
+      rate: options.traceAuditRate ?? 0,
+      records: () => this.#desired.compiler.records(),
+      check: (packets) => this.#checker.checkPackets(packets),
+      steady: () =>
+        this.#link.isUp && this.#desired.isCurrent && this.#reconciler.status().error === null
+          ? this.#reconciler.counters.modifications
+          : undefined,
+      clock,
+      random,
+      log,
+    });
     this.#reporting = new Reporting({
       node_id,
       dpid,
@@ -335,6 +350,7 @@ export class Agent {
         this.#feed.keep(stop.signal),
         part(this.#advertiser.run(stop.signal)),
         part(this.#prober.run(stop.signal)),
+        this.#traceAudit.run(stop.signal),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -356,7 +372,7 @@ export class Agent {
   }
 
   counters(): AgentCounters {
-    return { flows: this.#reconciler.counters, punts: this.#punts.counters };
+    return { flows: this.#reconciler.counters, punts: this.#punts.counters, traces: this.#traceAudit.counters };
   }
 
   /** Ways to other hypervisors: how many answer probes, and how many do not. */

@@ -51,6 +51,7 @@ export class TraceWorld {
           bridge_mappings: { underlay: UNDERLAY_BRIDGE },
           overlay: { address: [ipv4] },
         })),
+        args: ['--trace-audit-rate', '600'],
       });
       const vms = {} as Record<Name, Vm>;
       for (const name of NAMES) vms[name] = await lab.addVm(lab.hypervisors[isOnSecond(name) ? 1 : 0]!, { name, iface_id: `if-${name}` });
@@ -101,7 +102,7 @@ export class TraceWorld {
     await Promise.all(this.lab.hypervisors.map(({ ovs }) => ovs.appctl('revalidator/wait')));
   }
 
-  async check(): Promise<void> {
+  async check(allowed: readonly RegExp[]): Promise<void> {
     const gateways = (name: Name) => [parseMac(`02:00:00:00:01:0${networkOf(name)}`)];
     const vms = NAMES.map((name) => ({
       hypervisor: isOnSecond(name) ? 2 : 1,
@@ -111,7 +112,7 @@ export class TraceWorld {
       ipv6: [parseIpv6(address6(name))],
       gateways: gateways(name),
     }));
-    await checkFabric({ lab: this.lab, hotori: this.hotori, vms });
+    await checkFabric({ lab: this.lab, hotori: this.hotori, vms, allowed });
   }
 
   destroy(): Promise<void> {

@@ -57,6 +57,7 @@ describe('configuration', () => {
         overlay: { mode: 'auto' },
         audit_period: 10,
         default_mtu: 1442,
+        trace_audit_rate: 10,
         traceroute: 'virtual-hops',
         dhcp_lease_time: 86400,
         log_level: 'info',
