@@ -36,7 +36,8 @@ export function ruleStatistics(rules: readonly string[], flows: Iterable<FlowEnt
     for (const owner of owners) {
       const count = counts.get(owner);
       if (count === undefined) continue;
-      if (METRIC.includes(table)) count.connections += packets;
+      // Packets of a connection that was noted before have a row of their own where its rule persists.
+      if (METRIC.includes(table)) count.connections += text.includes('ct_label=') ? packets : 0;
       else if (POLICY.includes(table)) {
         count.packets += packets;
         count.bytes += bytes;

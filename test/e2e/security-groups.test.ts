@@ -1,4 +1,8 @@
+import path from 'node:path';
 import { eventually } from '../lab/eventually.js';
+import { repositoryRoot } from '../lab/hotori.js';
+import { Prober } from '../lab/probes.js';
+import { run } from '../lab/run.js';
 import type { Vm } from '../lab/vm.js';
 import { post, World } from './world.js';
 
@@ -128,6 +132,90 @@ describe('security groups on a real switch', () => {
     const left = await connects(open, '10.2.0.12', 81);
     expect({ joined, left }).toEqual({ joined: true, left: false });
   }, 30_000);
+
+  it('count and log what each rule decides: packets, bytes and connections, in REST, vnctl and Prometheus', async () => {
+    const rule = (uuid: string, port: string, action: string) => ({
+      uuid,
+      direction: 'ingress',
+      protocol: 'udp',
+      ports: [port],
+      remote: any,
+      action,
+    });
+    await world.hotori.post('/security_groups', {
+      uuid: 'sg-count',
+      rules: [
+        { ...rule('sgr-yes', '5000', 'allow'), log: { rate: 2 } },
+        { ...rule('sgr-no', '5001', 'drop'), log: { rate: 1 } },
+      ],
+    });
+    await world.hotori.put('/interfaces/if-open?wait=installed', { security_group_uuids: ['sg-count'] });
+    const sender = await Prober.start(inner1, world.lab.dir, []);
+    const sent: Record<string, number> = {};
+    for (const port of [5000, 5001, 5002]) {
+      await sender.startStream(String(port), '10.2.0.13', port, 5);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      sent[port] = await sender.stopStream(String(port));
+    }
+    const bytes = 14 + 20 + 8 + 16;
+    const expected = {
+      rules: [
+        { uuid: 'sgr-yes', packets: sent[5000]!, bytes: sent[5000]! * bytes, connections: 1 },
+        { uuid: 'sgr-no', packets: sent[5001]!, bytes: sent[5001]! * bytes, connections: 0 },
+      ],
+      drops: { ingress_rule: sent[5001]!, ingress_policy: sent[5002]! },
+    };
+    const counted = async () => {
+      const { rules } = await world.hotori.get('/security_groups/sg-count/statistics');
+      const { drops } = await world.hotori.get('/interfaces/if-open/statistics');
+      const of = (name: string) => (drops as { reason: string; packets: number }[]).find(({ reason }) => reason === name)?.packets ?? 0;
+      return { rules: rules as object[], drops: { ingress_rule: of('ingress_rule'), ingress_policy: of('ingress_policy') } };
+    };
+    // The switch adds up what its cached flows have seen twice a second.
+    await eventually('everything being counted', async () => (await counted()).drops.ingress_policy >= sent[5002]!);
+    const seen = await counted();
+    const vnctl = await run(
+      [process.execPath, path.join(repositoryRoot(), 'dist/webapi/vnctl/main.js'), 'security_groups', 'statistics', 'sg-count'],
+      {
+        env: { HOTORI_SERVER: new URL(world.hotori.url).origin },
+      },
+    );
+    const metrics = await (await fetch(new URL('/metrics', world.hotori.url))).text();
+
+    // Ten more at once, and one when the rate allows a line again.
+    const probes = Array.from({ length: 10 }, () => ({ protocol: 'udp' as const, dst: '10.2.0.13', port: 5000 }));
+    await sender.probe(probes, 100);
+    await new Promise((resolve) => setTimeout(resolve, 1200));
+    await sender.probe(probes.slice(0, 1), 100);
+    const lines = await eventually('the lines', () => {
+      const all = world.hotori
+        .log()
+        .split('\n')
+        .filter((line) => line.includes('"rule":"sgr-yes"'))
+        .map((line) => JSON.parse(line) as { suppressed: number });
+      const told = all.reduce((sum, { suppressed }) => sum + suppressed + 1, 0);
+      return Promise.resolve(told >= 12 ? all : undefined);
+    });
+    await sender.stop();
+    expect({
+      seen,
+      vnctl: /sgr-yes\s+\d+\s+\d+\s+1\b/.test(vnctl),
+      metric: /^hotori_vna_dropped_packets_total\{bridge="br-int",reason="ingress_policy"\} [1-9]/m.test(metrics),
+      told: lines.reduce((sum, { suppressed }) => sum + suppressed + 1, 0),
+      few: lines.length < 12,
+      line: lines[0],
+    }).toEqual({
+      seen: { ...expected, rules: expected.rules.map((one) => expect.objectContaining(one) as object) },
+      vnctl: true,
+      metric: true,
+      told: 12,
+      few: true,
+      line: expect.objectContaining({
+        ...{ verdict: 'allowed', direction: 'ingress', security_group: 'sg-count', interface: 'if-open', protocol: 'udp' },
+        ...{ src: '10.1.0.11', dst: '10.2.0.13', dst_port: 5000 },
+      }) as object,
+    });
+  }, 60_000);
 
   it('a VM sends and receives nothing before its policy is in place', async () => {
     const early = await world.lab.addVm(world.hypervisor, { name: 'early', iface_id: 'if-early' });

@@ -32,6 +32,8 @@ const EXPECTED_WARNINGS: readonly RegExp[] = [
   // A VM whose NIC is gone while its port is not.
   /\|netdev_linux\|WARN\|(error receiving Ethernet packet on \S+: Network is down|.*: No such device)/,
   /\|dpif_netdev\|ERR\|error receiving data from \S+: Network is down/,
+  // A packet came while the cached flow it matches was being taken out: it is forwarded, and not cached (upcall_cb, ofproto/ofproto-dpif-upcall.c).
+  /\|ofproto_dpif_upcall\|WARN\|upcall_cb failure: ukey installation fails/,
   // A busy machine.
   /\|timeval\|WARN\|/,
 ];

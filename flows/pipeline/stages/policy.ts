@@ -8,7 +8,7 @@
  * switch takes, written out or as conjunction.
  */
 import { MAX_RULE_PRIORITY, TIERS, type SecurityGroupRule } from '../../model/entities/security-group.js';
-import type { Instruction } from '../../openflow/action.js';
+import type { Action, Instruction } from '../../openflow/action.js';
 import { apply, CT, ctState, goto, is, puntAction } from '../build.js';
 import { classesWithGroup } from '../indexes.js';
 import type { GroupRule } from '../facts.js';
@@ -52,12 +52,14 @@ export const groupRuleFlows = rule('security group rule', 'group_rule', (fact, l
     });
   }
   if (one.action === 'allow' && one.stateful) {
-    const first = [regMatch(side.decided, one.rule_key), ctState(CT.trk | CT.new)];
-    const remember = [
-      ...(one.persist_established ? [regLoad('persists', 1)] : []),
-      ...(one.log === null ? [] : [puntAction({ kind: 'log_allowed', direction: one.direction, log: true })]),
-    ];
-    emit.flow(side.metric, 100, first, [...(remember.length > 0 ? [apply(...remember)] : []), goto(side.commit)]);
+    // To conntrack a connection is new until it is answered; its rule is noted with its first packet.
+    const isNew = [regMatch(side.decided, one.rule_key), ctState(CT.trk | CT.new)];
+    const isFirst = [...isNew, is('ct_label', 0n, 0xffff_ffffn << BigInt(side.label))];
+    const persist = one.persist_established ? [regLoad('persists', 1)] : [];
+    const log = one.log === null ? [] : [puntAction({ kind: 'log_allowed', direction: one.direction, log: true })];
+    const onward = (...actions: readonly Action[]) => [...(actions.length > 0 ? [apply(...actions)] : []), goto(side.commit)];
+    emit.flow(side.metric, 100, isFirst, onward(...persist, ...log));
+    if (one.persist_established) emit.flow(side.metric, 90, isNew, onward(...persist));
   }
 });
 
