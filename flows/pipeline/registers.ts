@@ -74,8 +74,8 @@ function widthOf(field: FieldName): number {
 }
 
 /** The mask of a register; none where it is the whole field. All flows that name it share it. */
-const MASKS: Readonly<Record<string, number | bigint | undefined>> = Object.fromEntries(
-  Object.entries(REGISTERS).map(([name, { field, offset, bits }]) => {
+const MASKS = new Map(
+  Object.entries(REGISTERS).map(([name, { field, offset, bits }]): [string, number | bigint | undefined] => {
     if (widthOf(field) === 64) return [name, ((1n << BigInt(bits)) - 1n) << BigInt(offset)];
     return [name, bits === 32 ? undefined : ((2 ** bits - 1) << offset) >>> 0];
   }),
@@ -84,7 +84,7 @@ const MASKS: Readonly<Record<string, number | bigint | undefined>> = Object.from
 /** The bits of a register as an OXM value and mask; no mask when they are the whole field. */
 function place(name: RegisterName, value: number): OxmField {
   const { field, offset } = REGISTERS[name];
-  const mask = MASKS[name];
+  const mask = MASKS.get(name);
   if (mask === undefined) return { field, value };
   if (typeof mask === 'bigint') return { field, value: BigInt(value) << BigInt(offset), mask };
   return { field, value: (value << offset) >>> 0, mask };

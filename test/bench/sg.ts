@@ -6,11 +6,11 @@
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
-import { Lab } from '../lab/lab.js';
 import { Prober } from '../lab/probes.js';
 import { run } from '../lab/run.js';
 import { post, World } from '../e2e/world.js';
 import { percentile, type BenchResult } from './result.js';
+import { alone } from './w/alone.js';
 import { HotoriSide } from './w/hotori-side.js';
 import { isOvnInstalled } from './w/ovn-daemons.js';
 import { OvnSide } from './w/ovn-side.js';
@@ -45,12 +45,18 @@ export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchRes
   });
   const workload = makeWorkload(HYPERVISORS, NETWORKS, Math.round(Number(values.members) / NETWORKS));
   const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
-  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, Number(values.reps));
+  const own = await alone(
+    (lab) => HotoriSide.start(lab, workload, nodeArgs),
+    (side) => measure(side, workload, Number(values.reps)),
+  );
   const isBeside = values.peer === 'ovn' && isOvnInstalled();
   let peer: { readonly name: string; readonly figures: Figures } | undefined;
   if (isBeside) {
     const version = /(\d+\.\d+\.\d+)/.exec(await run(['ovn-northd', '--version']))?.[1] ?? '?';
-    const figures = await alone((lab) => OvnSide.start(lab, workload, version), workload, Number(values['peer-reps']));
+    const figures = await alone(
+      (lab) => OvnSide.start(lab, workload, version),
+      (side) => measure(side, workload, Number(values['peer-reps'])),
+    );
     peer = { name: `OVN ${version}`, figures };
   }
   const note = isBeside ? {} : { note: values.peer === 'ovn' ? 'OVN is not installed' : 'without a peer' };
@@ -71,20 +77,6 @@ export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchRes
       yield { bench: 'sg', case: name, metric: 'flow_mods', value: mods, unit: `flow-mods on ${HYPERVISORS} hypervisors`, n: 1 };
   yield beside('flows_per_hypervisor', 'flows', 'flows', HYPERVISORS, ({ flows }) => flows);
   if (Number(values.connections) > 0) yield* connections(Number(values.connections));
-}
-
-async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, reps: number): Promise<Figures> {
-  const lab = await Lab.create();
-  try {
-    const side = await start(lab);
-    try {
-      return await measure(side, workload, reps);
-    } finally {
-      await side.stop();
-    }
-  } finally {
-    await lab.destroy();
-  }
 }
 
 async function measure(side: Side, workload: Workload, reps: number): Promise<Figures> {

@@ -5,15 +5,14 @@
  * Assumes: root, for OVN; Open vSwitch with the dummy datapath for both.
  */
 import { parseArgs } from 'node:util';
-import { Lab } from '../lab/lab.js';
 import { run } from '../lab/run.js';
 import { percentile, type BenchResult } from './result.js';
+import { alone } from './w/alone.js';
 import { HotoriSide } from './w/hotori-side.js';
 import { measure, type Figures, type Repetitions, type Restart } from './w/measure.js';
 import { isOvnInstalled } from './w/ovn-daemons.js';
 import { OvnSide } from './w/ovn-side.js';
-import type { Side } from './w/side.js';
-import { makeWorkload, MAX_PORTS, type Workload } from './w/workload.js';
+import { makeWorkload, MAX_PORTS } from './w/workload.js';
 
 interface Peer {
   readonly name: string;
@@ -44,39 +43,24 @@ export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResu
   const peerReps = Number(values['peer-reps']);
 
   const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
-  const own = await alone((lab) => HotoriSide.start(lab, workload, nodeArgs), workload, {
-    ports: reps,
-    rules: Math.ceil(reps / 2),
-    restart: values.restart,
-  });
+  const repetitions = (count: number): Repetitions => ({ ports: count, rules: Math.ceil(count / 2), restart: values.restart });
+  const own = await alone(
+    (lab) => HotoriSide.start(lab, workload, nodeArgs),
+    (side) => measure(side, workload, repetitions(reps)),
+  );
   let peer: Peer | undefined;
   if (values.peer === 'ovn' && isOvnInstalled()) {
     const version = /(\d+\.\d+\.\d+)/.exec(await run(['ovn-northd', '--version']))?.[1] ?? '?';
     peer = {
       name: `OVN ${version}`,
-      figures: await alone((lab) => OvnSide.start(lab, workload, version), workload, {
-        ports: peerReps,
-        rules: Math.ceil(peerReps / 2),
-        restart: values.restart,
-      }),
+      figures: await alone(
+        (lab) => OvnSide.start(lab, workload, version),
+        (side) => measure(side, workload, repetitions(peerReps)),
+      ),
     };
   }
   const note = peer === undefined ? (values.peer === 'ovn' ? 'OVN is not installed' : undefined) : undefined;
   for (const result of report(own, peer)) yield { ...result, case: result.case, ...(note === undefined ? {} : { note }) };
-}
-
-async function alone(start: (lab: Lab) => Promise<Side>, workload: Workload, repetitions: Repetitions): Promise<Figures> {
-  const lab = await Lab.create();
-  try {
-    const side = await start(lab);
-    try {
-      return await measure(side, workload, repetitions);
-    } finally {
-      await side.stop();
-    }
-  } finally {
-    await lab.destroy();
-  }
 }
 
 function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
@@ -96,6 +80,11 @@ function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
 
   yield { ...of('add_port', 'p50', 'ms', ({ addPortMs }) => percentile(addPortMs, 0.5), own.addPortMs.length), ...spread(own.addPortMs) };
   yield of('add_port', 'p99', 'ms', ({ addPortMs }) => percentile(addPortMs, 0.99), own.addPortMs.length);
+  const everywhere = own.addPortEverywhereMs;
+  yield {
+    ...of('add_port_everywhere', 'p50', 'ms', ({ addPortEverywhereMs: ms }) => percentile(ms, 0.5), everywhere.length),
+    ...spread(everywhere),
+  };
   yield of('add_port', 'cpu', 's', ({ addPortCpu }) => addPortCpu, own.addPortMs.length);
 
   yield { ...of('rule_change', 'p50', 'ms', ({ ruleMs }) => percentile(ruleMs, 0.5), own.ruleMs.length), ...spread(own.ruleMs) };

@@ -80,8 +80,10 @@ export class HotoriSide implements Side {
     );
   }
 
-  async addPort(port: Port): Promise<void> {
+  async addPort(port: Port, onInstalled?: () => void): Promise<void> {
+    const installed = this.switches[port.hypervisor]!.untilMarked([port.name]).then(onInstalled);
     await this.#ask('POST', `/interfaces?${WAIT}`, interfaceOf(port));
+    await installed;
   }
 
   async addRule(tcpPort: number): Promise<void> {

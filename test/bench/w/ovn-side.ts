@@ -103,7 +103,7 @@ export class OvnSide implements Side {
     await this.settle();
   }
 
-  async addPort(port: Port): Promise<void> {
+  async addPort(port: Port, onInstalled?: () => void): Promise<void> {
     const { network, hypervisor, name, group } = port;
     if (!this.#dhcp.has(network)) {
       const cidr = `${this.#workload.networks[network]!.subnet}/24`;
@@ -116,14 +116,14 @@ export class OvnSide implements Side {
       where: [['name', '==', which]],
       mutations: [['ports', 'insert', namedUuid('port')]],
     });
-    await this.#nb.transact([
+    const installed = this.switches[hypervisor]!.untilMarked([name]).then(onInstalled);
+    await this.#change([
       portRow(port, 'port', this.#dhcp.get(network)),
       into('Logical_Switch', `s${network}`),
       into('Port_Group', `sg${group}`),
       into('Port_Group', DROP_GROUP),
-      BUMP,
     ]);
-    await this.switches[hypervisor]!.untilMarked([name]);
+    await installed;
   }
 
   async addRule(tcpPort: number): Promise<void> {

@@ -15,8 +15,8 @@ export interface Side {
   plug(ports: readonly Port[]): Promise<void>;
   /** Defines everything in one transaction. Resolves when every NIC is said to be installed and every hypervisor is up to date. */
   load(): Promise<void>;
-  /** Defines a port whose NIC is plugged. Resolves when its hypervisor has it. */
-  addPort(port: Port): Promise<void>;
+  /** Defines a port whose NIC is plugged. Resolves when every hypervisor has it; `onInstalled` is called when the NIC is said to be installed. */
+  addPort(port: Port, onInstalled?: () => void): Promise<void>;
   /** One rule more in the first group. Resolves when every hypervisor has it. */
   addRule(tcpPort: number): Promise<void>;
   /** Without that rule again. */
