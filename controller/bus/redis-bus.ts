@@ -5,7 +5,6 @@
  * Assumes: Redis 7 or later (or Valkey); memory policy `noeviction`.
  * Promises: the contract of contract.ts. A member that shows no sign of life for LIFE_BEATS seconds is lost to the others; one that was paused goes on by itself.
  */
-import { setMaxListeners } from 'node:events';
 import {
   BusError,
   type Answer,
@@ -26,6 +25,7 @@ import { SCRIPTS } from './redis-scripts.js';
 import { RedisTopicReader, RedisTopicWriter } from './redis-topics.js';
 import { listTable, PATIENCE_MS, RedisWatch } from './redis-watch.js';
 import { Pending } from './pending.js';
+import { Roster, type Servers } from './roster.js';
 
 export interface RedisBusParts {
   /** Seen by others: letters, digits and `. _ : -`. */
@@ -37,6 +37,8 @@ export interface RedisBusParts {
   readonly blocking: RedisLine;
   /** Between two signs of life, milliseconds; a second when absent. */
   readonly beatMs?: number;
+  /** How long it is followed who serves a subject that is not asked any more, milliseconds; a minute when absent. */
+  readonly followMs?: number;
 }
 
 const BEAT_MS = 1_000;
@@ -44,17 +46,11 @@ const BEAT_MS = 1_000;
 const LIFE_BEATS = 3.5;
 const BEAT_PATIENCE_MS = 2_000;
 const TOPIC_REFRESH_BEATS = 300;
+const FOLLOW_MS = 60_000;
 
 interface Served {
   readonly handler: Handler;
   readonly signal: AbortSignal;
-}
-
-interface Servers {
-  readonly live: Set<string>;
-  /** Resolves once it is known who serves. */
-  readonly known: Promise<void>;
-  turn: number;
 }
 
 export class RedisBus implements Bus {
@@ -66,7 +62,7 @@ export class RedisBus implements Bus {
   private readonly inbox: RedisInbox;
   private readonly pending = new Pending();
   private readonly serving = new Map<string, Served>();
-  private readonly servers = new Map<string, Servers>();
+  private readonly roster: Roster;
   private readonly watches = new Set<RedisWatch>();
   private readonly writers = new Set<RedisTopicWriter>();
   private readonly closing = new AbortController();
@@ -76,7 +72,7 @@ export class RedisBus implements Bus {
   private beats = 0;
 
   /** Returns at once; connects by itself. */
-  constructor({ member, prefix, commands, blocking, beatMs = BEAT_MS }: RedisBusParts) {
+  constructor({ member, prefix, commands, blocking, beatMs = BEAT_MS, followMs = FOLLOW_MS }: RedisBusParts) {
     this.member = member;
     this.keys = new BusKeys(prefix);
     this.commands = commands;
@@ -89,8 +85,12 @@ export class RedisBus implements Bus {
     this.reader = new RedisReader(blocking, () => this.inbox.nudge());
     this.reader.follow(this.inbox);
     this.lifeMs = beatMs * LIFE_BEATS;
-    // One for each subject that is asked.
-    setMaxListeners(0, this.closing.signal);
+    this.roster = new Roster({
+      member,
+      followMs,
+      watch: (subject, sink, signal) => this.watch(servingTable(subject), sink, signal),
+      onLost: (server, subject) => this.pending.loseServer(server, subject),
+    });
     this.beating = setInterval(() => void this.beat(), beatMs);
     void this.beat();
   }
@@ -103,12 +103,20 @@ export class RedisBus implements Bus {
     return this.isConnected && performance.now() - this.reader.connectedAt > this.lifeMs;
   }
 
-  async request(subject: string, payload: Uint8Array, { timeoutMs, signal, except = [] }: RequestOptions): Promise<Answer> {
-    signal?.throwIfAborted();
+  async request(subject: string, payload: Uint8Array, options: RequestOptions): Promise<Answer> {
+    options.signal?.throwIfAborted();
     this.checkOpen();
     checkPayload(payload);
+    return this.roster.with(subject, (servers) => this.requestOf(servers, subject, payload, options));
+  }
+
+  private async requestOf(
+    servers: Servers,
+    subject: string,
+    payload: Uint8Array,
+    { timeoutMs, signal, except = [] }: RequestOptions,
+  ): Promise<Answer> {
     const deadline = performance.now() + timeoutMs;
-    const servers = this.serversOf(subject);
     await within(servers.known, Math.min(timeoutMs, PATIENCE_MS), signal);
     const refused = new Set(except);
     for (;;) {
@@ -206,6 +214,7 @@ export class RedisBus implements Bus {
     this.serving.clear();
     for (const writer of [...this.writers]) writer.stop();
     for (const watch of this.watches) watch.stop();
+    this.roster.close();
     this.inbox.stop();
     this.reader.close();
     if (this.commands.isConnected) {
@@ -245,26 +254,6 @@ export class RedisBus implements Bus {
     }
   }
 
-  private serversOf(subject: string): Servers {
-    const found = this.servers.get(subject);
-    if (found !== undefined) return found;
-    const live = new Set<string>();
-    let know!: () => void;
-    const servers = { live, known: new Promise<void>((resolve) => (know = resolve)), turn: hashOf(this.member) };
-    this.servers.set(subject, servers);
-    this.watch(
-      servingTable(subject),
-      (change) => {
-        for (const [member, value] of change)
-          if (value !== undefined) live.add(member);
-          else if (live.delete(member)) this.pending.loseServer(member, subject);
-        know();
-      },
-      this.closing.signal,
-    );
-    return servers;
-  }
-
   private async register(subject: string): Promise<void> {
     if (this.serving.has(subject)) await this.put(servingTable(subject), this.member, EMPTY, this.lifeMs);
   }
@@ -273,6 +262,7 @@ export class RedisBus implements Bus {
   private async beat(): Promise<void> {
     if (this.isBeating) return;
     this.isBeating = true;
+    this.roster.tidy();
     const work = [
       this.inbox.beat(),
       ...[...this.serving.keys()].map((subject) => this.register(subject)),
@@ -301,13 +291,6 @@ const EMPTY = new Uint8Array(0);
 
 function servingTable(subject: string): string {
   return `serve:${subject}`;
-}
-
-/** Members begin at different servers. */
-function hashOf(text: string): number {
-  let hash = 7;
-  for (let index = 0; index < text.length; index++) hash = (Math.imul(hash, 31) + text.charCodeAt(index)) >>> 0;
-  return hash % 1_000_003;
 }
 
 /** For what comes before anything is sent. Throws BusError `unavailable` when it takes longer, the signal's reason when aborted. */

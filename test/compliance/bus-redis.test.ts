@@ -30,7 +30,7 @@ busCompliance('Redis', () => {
   const proxies = new Map<string, TcpProxy>();
   const connections: RedisConnections[] = [];
   return Promise.resolve({
-    join: async (member): Promise<Bus> => {
+    join: async (member, isSlow): Promise<Bus> => {
       const proxy = await TcpProxy.start(server.port);
       proxies.set(member, proxy);
       const access = redisAccess(redisSettings(`redis://127.0.0.1:${proxy.port}`, { redis_prefix: prefix }));
@@ -41,7 +41,7 @@ busCompliance('Redis', () => {
         prefix: redis.keyPrefix,
         commands: redis.link('bus'),
         blocking: redis.link('bus-reader'),
-        beatMs: 300,
+        ...(isSlow ? {} : { beatMs: 300 }),
       });
     },
     silence: (member) => proxies.get(member)!.silence(),

@@ -8,7 +8,8 @@ import { BusError, type Bus, type TableChange } from '../../controller/bus/contr
 import { eventually } from '../lab/eventually.js';
 
 export interface BusWorld {
-  join(member: string): Promise<Bus>;
+  /** @param isSlow as with the beats of production: what is large is in the way of signs of life */
+  join(member: string, isSlow?: boolean): Promise<Bus>;
   /** Nothing goes in or out of the member, and nobody tells it: what others see of a paused process. */
   silence(member: string): void;
   /** The member's connections break, and cannot be made again. */
@@ -41,8 +42,8 @@ export function busCompliance(name: string, makeWorld: () => Promise<BusWorld>):
       await world.destroy();
     });
 
-    const join = async (member: string): Promise<Bus> => {
-      const bus = await world.join(member);
+    const join = async (member: string, isSlow = false): Promise<Bus> => {
+      const bus = await world.join(member, isSlow);
       members.push(bus);
       return bus;
     };
@@ -166,8 +167,8 @@ export function busCompliance(name: string, makeWorld: () => Promise<BusWorld>):
     });
 
     it('carries large requests and answers', async () => {
-      const client = await join('client');
-      const a = await join('a');
+      const client = await join('client', true);
+      const a = await join('a', true);
       a.serve('ask', ({ payload }) => Promise.resolve(payload), stop.signal);
       await servers(client, 1);
       const large = Uint8Array.from({ length: 41 * 1024 * 1024 }, (_, index) => (index * 31) >> 3);
