@@ -306,12 +306,16 @@ export interface Nat {
   readonly port_mac: number;
   readonly external: Ip;
   readonly external_mac: number;
+  /** What other hypervisors send by it to be translated has this destination MAC: nobody else's. */
+  readonly entry_mac: number;
   /** The router's own address, at its own MAC. */
   readonly is_own: boolean;
   /** Whose packets leave with it; null: those of everything behind. */
   readonly source: Cidr | null;
   /** Who gets what is sent to it; null: nobody but replies. */
   readonly target: Ip | null;
+  /** It is translated where the target is. */
+  readonly is_at_target: boolean;
   /** The interface that has the target, if any. */
   readonly interface_uuid: string | null;
   /** Only these TCP and UDP ports. */

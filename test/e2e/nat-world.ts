@@ -19,6 +19,7 @@ export const NETS = {
   mid: { v4: '10.60.0', v6: 'fd60:2:' },
   out: { v4: '203.0.113', v6: '2001:db8:113:' },
   far: { v4: '198.51.100', v6: '2001:db8:100:' },
+  tr: { v4: '10.61.0', v6: 'fd61:0:' },
 } as const;
 export type Net = keyof typeof NETS;
 
@@ -33,6 +34,10 @@ export const VMS = {
   c: { net: 'in', host: 12, gateway: 1, groups: ['sg-web'] },
   x: { net: 'out', host: 10, gateway: 1, groups: [] },
   y: { net: 'far', host: 10, gateway: 1, groups: [] },
+  /** Is named by a translation. */
+  d: { net: 'tr', host: 10, gateway: 1, groups: [] },
+  /** Is behind the same interface and named by none. */
+  e: { net: 'tr', host: 11, gateway: 1, groups: [] },
 } as const satisfies Record<string, { net: Net; host: number; gateway: number; groups: readonly string[] }>;
 export type VmName = keyof typeof VMS;
 
@@ -40,6 +45,9 @@ export type VmName = keyof typeof VMS;
 export const FLOATING = { a: 50, c: 52 } as const;
 /** The router's own address outside, which others leave by. */
 export const MASQUERADE = 1;
+
+/** A translation's addresses: of all of d, of one port of it, and the interface's own. */
+export const STATIC = { whole: 60, port: 61, own: 3 } as const;
 
 export function definitions(): { method: string; path: string; body: object }[] {
   const both = (net: Net, host: number) => [at(net, host), at(net, host, true)];
@@ -68,6 +76,7 @@ export function definitions(): { method: string; path: string; body: object }[] 
       routes: [...route('mid', 1, inside), ...route('out', 2, everything)],
       nat: both('out', MASQUERADE).map((ip_address) => ({ network_uuid: 'nw-out', ip_address })),
     }),
+    ...translations(),
     post('routers', { uuid: 'rt-far', networks: [port('out', 2, 5), port('far', 1, 6)] }),
     post('security_groups', { uuid: 'sg-shut', rules: [out] }),
     post('security_groups', {
@@ -98,6 +107,46 @@ export function definitions(): { method: string; path: string; body: object }[] 
     ),
   ];
 }
+
+/** Piece by piece, as OpenVNet's users define them. */
+function translations() {
+  const routing = { mode: 'simulated', enable_routing: true };
+  const route = (uuid: string, name: string, net: Net) =>
+    post('routes', { uuid, interface_uuid: name, network_uuid: `nw-${net}`, route_link_uuid: 'rl-tr', ipv4_network: at(net, 0) });
+  return [
+    post('route_links', { uuid: 'rl-tr' }),
+    post('interfaces', { uuid: 'if-trin', ...routing, network_uuid: 'nw-tr', ipv4_address: at('tr', 1), ipv6_address: at('tr', 1, true) }),
+    post('interfaces', {
+      uuid: 'if-trout',
+      ...routing,
+      enable_route_translation: true,
+      network_uuid: 'nw-out',
+      ipv4_address: at('out', STATIC.own),
+    }),
+    ...([STATIC.whole, STATIC.port] as const).map((host) =>
+      post('ip_leases', { interface_uuid: 'if-trout', network_uuid: 'nw-out', ipv4_address: at('out', host), enable_routing: true }),
+    ),
+    route('r-trin', 'if-trin', 'tr'),
+    route('r-trout', 'if-trout', 'out'),
+    post('routes', { uuid: 'r-tr', route_link_uuid: 'rl-tr', ipv4_network: '0.0.0.0', ipv4_prefix: 0, via: [at('out', 2)] }),
+  ];
+}
+
+/** What a translation is asked for, once the host behind it is there. */
+export const translation = {
+  uuid: 'tr-1',
+  interface_uuid: 'if-trout',
+  mode: 'static_address',
+  static_addresses: [
+    { ingress_ipv4_address: at('out', STATIC.whole), egress_ipv4_address: at('tr', VMS.d.host) },
+    {
+      ingress_ipv4_address: at('out', STATIC.port),
+      egress_ipv4_address: at('tr', VMS.d.host),
+      ingress_port_number: 8080,
+      egress_port_number: 80,
+    },
+  ],
+};
 
 export async function configure(name: VmName, vm: Vm): Promise<void> {
   const { net, host, gateway } = VMS[name];

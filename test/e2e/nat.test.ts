@@ -5,16 +5,31 @@ import { UNDERLAY_BRIDGE } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
 import { eventually } from '../lab/eventually.js';
 import { checkFabric } from './fabric-check.js';
-import { at, configure, definitions, endpointOf, FLOATING, MASQUERADE, seenAs, serve, traceroute, VMS, type VmName } from './nat-world.js';
+import {
+  at,
+  configure,
+  definitions,
+  endpointOf,
+  FLOATING,
+  MASQUERADE,
+  seenAs,
+  serve,
+  STATIC,
+  traceroute,
+  translation,
+  VMS,
+  type VmName,
+} from './nat-world.js';
 import { listeningOn } from './three-hypervisors.js';
+import { post } from './world.js';
 
 const FAMILIES = [false, true];
 const NAMES = Object.keys(VMS) as VmName[];
 
 /** Where each VM is. */
 const PLACES: readonly (readonly [string, Readonly<Record<VmName, 1 | 2>>])[] = [
-  ['one hypervisor', { a: 1, b: 1, c: 1, x: 1, y: 1 }],
-  ['two hypervisors', { a: 1, b: 2, c: 2, x: 1, y: 2 }],
+  ['one hypervisor', { a: 1, b: 1, c: 1, x: 1, y: 1, d: 1, e: 1 }],
+  ['two hypervisors', { a: 1, b: 2, c: 2, x: 1, y: 2, d: 2, e: 1 }],
 ];
 
 describe.each(PLACES)('addresses translated on %s', (_where, place) => {
@@ -35,7 +50,7 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
     }));
     hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna });
     await hotori.untilInstalled();
-    await hotori.post('/batch?wait=installed', { operations: definitions() });
+    await hotori.post('/batch?wait=installed', { operations: [...definitions(), post('translations', translation)] });
     for (const name of NAMES) {
       const { mac_address } = await hotori.get(`/interfaces/if-${name}`);
       vms[name] = await lab.addVm(lab.hypervisors[place[name] - 1]!, { name: `v${name}`, iface_id: `if-${name}`, mac: mac_address });
@@ -128,6 +143,35 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
       at('out', 10),
       '',
     ]);
+  }, 30_000);
+
+  it('translates static addresses and ports of an interface, and lets others pass only if told to', async () => {
+    const whole = at('out', STATIC.whole);
+    const port = at('out', STATIC.port);
+    const strict = {
+      out: await seenAs(vms.d, at('far', 10), 80),
+      in: await seenAs(vms.y, whole, 80),
+      ping: (await vms.y.ping(whole, { count: 1 })).received,
+      port: await seenAs(vms.y, port, 8080),
+      itself: (await vms.y.ping(port, { count: 1 })).received,
+      other: await seenAs(vms.e, at('out', 10), 80),
+      trace: await traceroute(vms.y, '-I', whole),
+    };
+    await vms.x.netns.run(['ip', 'route', 'add', `${at('tr', 0)}/24`, 'via', at('out', STATIC.own)]);
+    await hotori.put('/translations/tr-1?wait=installed', { passthrough: true });
+    const open = { other: await seenAs(vms.e, at('out', 10), 80), still: await seenAs(vms.d, at('out', 10), 80) };
+    expect({ strict, open }).toEqual({
+      strict: {
+        out: whole,
+        in: at('far', 10),
+        ping: 1,
+        port: at('far', 10),
+        itself: 1,
+        other: '',
+        trace: [at('far', 1), at('out', STATIC.own), whole],
+      },
+      open: { other: at('tr', 11), still: whole },
+    });
   }, 30_000);
 
   it('lists every router and then the destination, both ways', async () => {

@@ -13,6 +13,7 @@ import type { RouteLink } from '../../model/entities/routing.js';
 import type { Nat } from '../facts.js';
 import { ipLeasesWithAddress, routesOfInterface, routesThrough } from '../indexes.js';
 import { rule, type Emit, type Lookup, type Rule } from '../rule.js';
+import { shortHash } from '../short-hash.js';
 import { attachments } from './attachments.js';
 
 /** A router's port in the outside network. */
@@ -38,6 +39,8 @@ export const floatingIpFacts = rule('floating ip', 'floating_ip', (floating, loo
     owner_uuids: [floating.uuid],
     source: hostPrefix(target),
     target,
+    is_at_target: true,
+    entry_mac: parseMac(floating.mac_address),
     interface_uuid: lease.interface_uuid,
     ports: null,
     datapath_uuid: null,
@@ -54,6 +57,8 @@ export const natRuleFacts = rule('nat rule', 'nat_rule', (one, look, emit) => {
     owner_uuids: [one.uuid],
     source: one.source === null ? null : parseCidr(one.source),
     target: null,
+    is_at_target: false,
+    entry_mac: entryMac(one.uuid),
     interface_uuid: null,
     ports: null,
     datapath_uuid: one.datapath_uuid,
@@ -95,6 +100,8 @@ export const translationFacts = rule('translation', 'translation', (translation,
         owner_uuids: [translation.uuid],
         source: hostPrefix(target),
         target,
+        is_at_target: false,
+        entry_mac: entryMac(`${translation.uuid} ${index} ${outside.link.uuid}`),
         interface_uuid: holderOf(row.egress_ipv4_address, outside.vrf_key, look)?.interface_uuid ?? null,
         ports: hasPorts ? { external: row.ingress_port_number!, target: row.egress_port_number! } : null,
         datapath_uuid: iface.owner_datapath_uuid,
@@ -109,7 +116,7 @@ function emitPort({ link, segment_key }: Outside, emit: Emit): void {
   emit.fact({ kind: 'nat_port', uuid: `np-${link.uuid}-${segment_key}`, route_link_uuid: link.uuid, segment_key });
 }
 
-type Somewhere = 'uuid' | 'owner_uuids' | 'source' | 'target' | 'interface_uuid' | 'ports' | 'datapath_uuid';
+type Somewhere = 'uuid' | 'is_at_target' | 'entry_mac' | 'owner_uuids' | 'source' | 'target' | 'interface_uuid' | 'ports' | 'datapath_uuid';
 
 function natAt(outside: Outside, external: Ip, mac: number, look: Lookup): Omit<Nat, Somewhere> {
   const { link, segment_key, vrf_key, port_key, port_mac, addresses } = outside;
@@ -149,6 +156,11 @@ function holderOf(address: string, vrfKey: number, look: Lookup): IpLease | unde
   return look
     .all(ipLeasesWithAddress, address)
     .find((lease) => lease.interface_uuid !== null && look.get('network', lease.network_uuid)?.vrf_key === vrfKey);
+}
+
+/** Locally administered (RFC 7042 §2.1), and the same on every hypervisor. */
+function entryMac(name: string): number {
+  return 0x0600_0000_0000 + shortHash(name);
 }
 
 function hostPrefix(ip: Ip): Cidr {

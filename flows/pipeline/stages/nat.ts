@@ -110,7 +110,7 @@ function placeOf(nat: Nat, look: Lookup): Place {
 
 function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | undefined {
   if (nat.datapath_uuid !== null) return nat.datapath_uuid;
-  if (nat.interface_uuid !== null && nat.ports === null) {
+  if (nat.is_at_target && nat.interface_uuid !== null) {
     if (look.get('local_port', `port-${nat.interface_uuid}`) !== undefined) return 'here';
     const datapath = look.get('binding', `bind-${nat.interface_uuid}`)?.datapath_uuid;
     return datapath === own ? undefined : datapath;
@@ -118,19 +118,21 @@ function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | u
   const domain = String(nat.vrf_key);
   const members = look.all(peersOfDomain, domain).map(({ datapath_uuid }) => datapath_uuid);
   if (look.all(ownDomains, domain).length > 0) members.push(own ?? 'here');
+  // All that is translated at a router's own addresses in a network is in one place: what stands for a host may be several of them.
+  const whose = nat.is_own ? `port ${nat.arrival}` : nat.external.value;
   // Whoever has the highest score: another hypervisor that comes or goes seldom moves it.
-  const scored = members.map((member) => ({ member, score: shortHash(`${nat.segment_key} ${nat.external.value} ${member}`) }));
+  const scored = members.map((member) => ({ member, score: shortHash(`${nat.segment_key} ${whose} ${member}`) }));
   scored.sort((a, b) => b.score - a.score || (a.member < b.member ? -1 : 1));
   return scored[0]?.member;
 }
 
 /** The address is answered for, and led to NAT_IN whichever way a packet comes. */
-function found({ external, external_mac, is_own, segment_key, vrf_key, router_key, port_mac, target, ports }: Nat, emit: Emit): void {
+function found({ external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, port_mac, target, ports }: Nat, emit: Emit): void {
   const here = regMatch('segment', segment_key);
   const stands = target !== null && ports === null;
   const echo = isEchoRequest(external.family);
   const itself = [apply(regLoad('router', router_key)), goto('ROUTER_SELF')];
-  emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', external_mac)], [apply(resubmit('NAT_IN'))]);
+  for (const mac of new Set([external_mac, entry_mac])) emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', mac)], [apply(resubmit('NAT_IN'))]);
   emit.flow('NEIGH', is_own ? 110 : 100, [here, ...toAddress(external)], [apply(set('eth_dst', external_mac)), goto('ROUTED')]);
   if (!stands) emit.flow('NEIGH', is_own ? 111 : 101, [here, ...toAddress(external), ...echo], itself);
   if (!is_own) {
@@ -177,7 +179,7 @@ function inwards(nat: Nat, place: Place, look: Lookup, emit: Emit): void {
   emit.flow(
     'NAT_IN',
     50,
-    [regMatch('segment', segment_key), is('eth_dst', external_mac), isFamily(external.family)],
+    [regMatch('segment', segment_key), is('eth_dst', nat.entry_mac), isFamily(external.family)],
     place === 'nowhere'
       ? drop('nat_nowhere')
       : place.kind === 'peer'
@@ -252,8 +254,8 @@ function outwards(nat: Nat, place: Place, emit: Emit): void {
 }
 
 /** To the hypervisor where the address is translated; that takes one from the TTL, not this one. */
-function handOver({ external_mac, segment_key, vrf_key }: Nat): Instruction[] {
-  return [apply(enterSegment(segment_key, vrf_key), set('eth_dst', external_mac), resubmit('ROUTED'))];
+function handOver({ entry_mac, segment_key, vrf_key }: Nat): Instruction[] {
+  return [apply(enterSegment(segment_key, vrf_key), set('eth_dst', entry_mac), resubmit('ROUTED'))];
 }
 
 function passOn(peerKey: number): Instruction[] {
