@@ -127,12 +127,16 @@ function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | u
 }
 
 /** The address is answered for, and led to NAT_IN whichever way a packet comes. */
-function found({ external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, port_mac, target, ports }: Nat, emit: Emit): void {
+function found(
+  { external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, port_mac, target, ports }: Nat,
+  emit: Emit,
+): void {
   const here = regMatch('segment', segment_key);
   const stands = target !== null && ports === null;
   const echo = isEchoRequest(external.family);
   const itself = [apply(regLoad('router', router_key)), goto('ROUTER_SELF')];
-  for (const mac of new Set([external_mac, entry_mac])) emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', mac)], [apply(resubmit('NAT_IN'))]);
+  for (const mac of new Set([external_mac, entry_mac]))
+    emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', mac)], [apply(resubmit('NAT_IN'))]);
   emit.flow('NEIGH', is_own ? 110 : 100, [here, ...toAddress(external)], [apply(set('eth_dst', external_mac)), goto('ROUTED')]);
   if (!stands) emit.flow('NEIGH', is_own ? 111 : 101, [here, ...toAddress(external), ...echo], itself);
   if (!is_own) {
