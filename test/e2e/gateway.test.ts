@@ -143,8 +143,7 @@ describe('a router with a port in a physical network', () => {
 
   it('shows in a traceroute from both sides', async () => {
     const [v5, outside] = [vms.get('v5')!, underlay.netns];
-    const trace = (from: Pick<Vm, 'exec'>, ...more: string[]) =>
-      hopsOf(from, 'traceroute', '-n', '-q', '1', '-w', '2', '-m', '5', ...more);
+    const trace = (from: Pick<Vm, 'exec'>, ...more: string[]) => hopsOf(from, 'traceroute', '-n', '-q', '1', '-w', '2', '-m', '5', ...more);
     expect({
       out: await trace(v5, OUTSIDE.global),
       out6: await trace(v5, '-6', OUTSIDE.ipv6),

@@ -2,8 +2,9 @@
  * The interpreter against Open vSwitch's own `ofproto/trace`: on random tables, on corner cases, on what the compiler makes.
  */
 import path from 'node:path';
+import fc from 'fast-check';
 import { createCompiler } from '../../flows/compile/compiler.js';
-import type { Tables } from '../../flows/compile/contract.js';
+import type { CompileRecord, Tables } from '../../flows/compile/contract.js';
 import type { Action } from '../../flows/openflow/action.js';
 import { flowKey } from '../../flows/openflow/canonical.js';
 import type { Flow } from '../../flows/openflow/flow.js';
@@ -11,6 +12,7 @@ import { NOMINAL } from '../../flows/pipeline/registers.js';
 import { TABLES, USER_TABLES } from '../../flows/pipeline/tables.js';
 import { checkTables } from '../../flows/trace/checkers.js';
 import type { FieldRecord } from '../../flows/trace/microflow.js';
+import { change } from '../flows/compile/random-slice.js';
 import { virtualNetwork } from '../oracle/virtual-network.js';
 import { flow, out, resubmit, set, SYN } from '../flows/trace/tables.js';
 import { Lab } from '../lab/lab.js';
@@ -36,6 +38,26 @@ const WORLD: PacketWorld = {
   others: [{ mac: 0x0a00_0000_00fe, ipv4: [0x0a00_01fe], ipv6: [(0xfd00_0001n << 96n) + 0xfen] }],
   services: [22, 80, 443, 53],
 };
+
+/** More with `npm run test:trace`. */
+const TOPOLOGIES = Number(process.env['TRACE_TOPOLOGIES'] ?? 10);
+const PACKETS = 40;
+
+/** A small network with something of everything, and what many random changes make of it. */
+function randomTopology(seed: number): { readonly tables: Tables; readonly records: readonly CompileRecord[] } {
+  const compiler = createCompiler();
+  compiler.update(virtualNetwork(), []);
+  const [changes] = fc.sample(fc.array(change, { minLength: 3, maxLength: 20 }), { seed, numRuns: 1 });
+  for (const one of changes!) {
+    if ('put' in one && !NOT_ON_THIS_SWITCH.has(one.put.kind)) compiler.update([one.put], []);
+    const present = [...compiler.records()];
+    if ('deleteAt' in one && present.length > 0) compiler.update([], [present[one.deleteAt % present.length]!.uuid]);
+  }
+  return { tables: compiler.tables, records: [...compiler.records()] };
+}
+
+/** Ports of tunnels name options that a switch has to be told of first. */
+const NOT_ON_THIS_SWITCH: ReadonlySet<string> = new Set(['tunnel_port', 'underlay_port', 'physical_port']);
 
 describe('interpreter', () => {
   let lab: Lab;
@@ -181,6 +203,29 @@ describe('interpreter', () => {
     expect(flows_hit / tables.flows.size).toBeGreaterThan(0.5);
     expect(checkTables(tables, { dropTables: [TABLES.DROP.id, TABLES.CANARY.id], userTables: USER_TABLES, nominal: NOMINAL })).toEqual([]);
   }, 60_000);
+
+  it(`agrees with ofproto/trace on ${TOPOLOGIES * PACKETS} packets through ${TOPOLOGIES} random topologies`, async () => {
+    const differences: unknown[] = [];
+    const verdicts: Record<string, number> = {};
+    let flows = 0;
+    for (let seed = 1; seed <= TOPOLOGIES; seed++) {
+      const { tables, records } = randomTopology(seed);
+      flows += tables.flows.size;
+      const random = new Random(seed);
+      const maker = new PacketMaker(worldOf(records), random);
+      const comparison = await compare(
+        tables,
+        random.times(PACKETS, () => maker.packet()),
+      );
+      differences.push(...comparison.differences.map((difference) => ({ seed, ...difference })));
+      for (const [verdict, n] of Object.entries(comparison.verdicts)) verdicts[verdict] = (verdicts[verdict] ?? 0) + n;
+    }
+    console.log(
+      `${TOPOLOGIES} topologies with ${flows} flows, ${TOPOLOGIES * PACKETS} packets, ${differences.length} differences: ${JSON.stringify(verdicts)}`,
+    );
+    expect(differences.slice(0, 1)).toEqual([]);
+    for (const verdict of ['delivered', 'punted', 'dropped']) expect(verdicts[verdict]).toBeGreaterThan(TOPOLOGIES / 4);
+  }, 120_000);
 
   it('agrees with ofproto/trace on tables read back from a bridge', async () => {
     const compiler = createCompiler();
