@@ -9,6 +9,7 @@ import type { UserKind } from '../flows/model/entities.js';
 import type { HotoriError } from '../flows/model/errors.js';
 import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type { TraceQuestion } from '../flows/trace/explain/question.js';
+import type { Plan } from './messages/plan.js';
 import type { Condition, FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 
 export type Params = Readonly<Record<string, unknown>>;
@@ -147,6 +148,8 @@ export interface Controller extends VnmgrCalls {
    * pointers into the question, `compacted` for a revision that is gone, and as `execute`, with `details.refused` 'operations', for operations that would be refused.
    */
   trace(request: TraceRequest): Promise<TraceAnswer>;
+  /** What executing the operations would do; throws as `execute` would. Nothing is changed. */
+  plan(operations: readonly Operation[]): Promise<Plan>;
   /**
    * Calls `sink` for each commit after `from` (a revision number) that changes something users know of, in order, until the signal. Throws
    * `compacted` at once if `from` is too old.

@@ -22,6 +22,7 @@ import type {
 } from './contract.js';
 import type { FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 import type { Replica } from './replica.js';
+import type { Plan } from './messages/plan.js';
 import type { TraceService } from './trace/service.js';
 
 /** Milliseconds that a write which is committed waits for the replica to have it. */
@@ -31,14 +32,14 @@ export interface ReplicaControllerParts {
   readonly version: string;
   readonly replica: Replica;
   readonly calls: VnmgrCalls;
-  readonly traces: Pick<TraceService, 'trace'>;
+  readonly traces: Pick<TraceService, 'trace' | 'plan'>;
 }
 
 export class ReplicaController implements Controller {
   readonly version: string;
   private readonly replica: Replica;
   private readonly calls: VnmgrCalls;
-  private readonly traces: Pick<TraceService, 'trace'>;
+  private readonly traces: Pick<TraceService, 'trace' | 'plan'>;
 
   constructor({ version, replica, calls, traces }: ReplicaControllerParts) {
     this.version = version;
@@ -71,6 +72,10 @@ export class ReplicaController implements Controller {
 
   trace(request: TraceRequest): Promise<TraceAnswer> {
     return this.traces.trace(request);
+  }
+
+  plan(operations: readonly Operation[]): Promise<Plan> {
+    return this.traces.plan(operations);
   }
 
   status(): Promise<Status> {

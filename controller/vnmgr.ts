@@ -52,6 +52,7 @@ import { registrationOf } from './slices/registration.js';
 import { Session } from './slices/session.js';
 import { Slices } from './slices/slices.js';
 import type { Store, StoredChange } from './store/contract.js';
+import type { Plan } from './messages/plan.js';
 import { TraceService, type TraceOptions } from './trace/service.js';
 import { TransactionQueue } from './transaction/queue.js';
 import type { EntityChange } from './transaction/transaction.js';
@@ -159,6 +160,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
 
   trace(request: TraceRequest): Promise<TraceAnswer> {
     return this.traces.trace(request);
+  }
+
+  plan(operations: readonly Operation[]): Promise<Plan> {
+    return this.traces.plan(operations);
   }
 
   watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {

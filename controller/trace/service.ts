@@ -16,6 +16,8 @@ import type { Replica, ReplicaFollower } from '../replica.js';
 import type { StoredChange } from '../store/contract.js';
 import { transact, type EntityChange } from '../transaction/transaction.js';
 import type { TwinOptions } from './datapath-twin.js';
+import type { Plan } from '../messages/plan.js';
+import { planOf } from './plan.js';
 import { History } from './history.js';
 import { inverse, Twin } from './twin.js';
 import { probesOf, verify } from './verification.js';
@@ -89,6 +91,14 @@ export class TraceService implements ReplicaFollower {
     return { ...head, ...explanation, assumptions, verdict: 'undecidable', reason: late, would_be: { verdict, reason } };
   }
 
+  /** What committing the operations would do. Throws as committing them would. */
+  plan(operations: readonly Operation[]): Promise<Plan> {
+    return this.alone(async (twin) => {
+      const { number } = this.parts.replica.revision();
+      return { revision: number, ...planOf(twin, await this.changesOf(twin, operations, number)) };
+    });
+  }
+
   private async explained(twin: Twin, { question, revision, operations }: TraceRequest) {
     const now = this.parts.replica.revision();
     const at = { ...now, number: revision ?? now.number };
@@ -115,7 +125,7 @@ export class TraceService implements ReplicaFollower {
     };
     try {
       for (const changes of past.toReversed()) apply(inverse(changes));
-      if (operations.length > 0) apply(await this.changesOf(twin, operations, revision));
+      if (operations.length > 0) apply(await this.changesOf(twin, operations, revision).catch(refuseOperations));
       return look();
     } finally {
       for (const changes of done.toReversed()) twin.apply(inverse(changes));
@@ -126,11 +136,7 @@ export class TraceService implements ReplicaFollower {
     const { replica, clock, random } = this.parts;
     const now = new Date(clock.now()).toISOString();
     const context = { random, now, counters: replica.counters(), revision: revision + 1, breath: new Breath() };
-    try {
-      return (await transact(new Draft(twin.model), operations, context)).changes;
-    } catch (error) {
-      throw error instanceof HotoriError ? refusedOperations(error) : error;
-    }
+    return (await transact(new Draft(twin.model), operations, context)).changes;
   }
 
   private follow(changes: readonly EntityChange[]): void {
@@ -192,7 +198,8 @@ function notApplied({ datapath_uuid, applied_revision, error }: PendingDatapath,
 }
 
 /** Tells a refusal of the operations from one of the question. */
-function refusedOperations(error: HotoriError): HotoriError {
+function refuseOperations(error: unknown): never {
+  if (!(error instanceof HotoriError)) throw error;
   const { code, message, reasons, details } = error;
-  return new HotoriError(code, message, { reasons, details: { ...details, refused: 'operations' }, cause: error });
+  throw new HotoriError(code, message, { reasons, details: { ...details, refused: 'operations' }, cause: error });
 }

@@ -25,6 +25,7 @@ export const writeControls = z.strictObject({
     .default('none')
     .describe('installed: answer when every datapath that the change concerns has confirmed it.'),
   timeout,
+  dry_run: z.boolean().default(false).describe('Answer what it would do, and do nothing.'),
 });
 
 export const deleteControls = z.strictObject({

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import { createDocument, type ZodOpenApiObject, type ZodOpenApiOperationObject } from 'zod-openapi';
+import { planSchema } from '../../controller/messages/plan.js';
 import type { Endpoint } from './endpoint.js';
 import { noControls } from './controls.js';
 import { PROBLEM_MEDIA_TYPE } from './problem.js';
@@ -23,6 +24,8 @@ const problemSchema = z
     message: z.string(),
   })
   .meta({ id: 'Problem' });
+
+const plan = planSchema.meta({ id: 'Plan' });
 
 /** The endpoint that answers the description; it describes itself too. */
 export function describeApi(endpoints: readonly Endpoint[], version: () => string): Endpoint {
@@ -83,7 +86,7 @@ function operationOf(endpoint: Endpoint): ZodOpenApiOperationObject {
       '200': {
         description: 'Done.',
         ...(writes ? { headers: z.object({ [REVISION_HEADER]: z.string().describe('The revision the change made.') }) } : {}),
-        content: { [mediaType]: { schema: endpoint.answer } },
+        content: { [mediaType]: { schema: 'dry_run' in endpoint.controls.shape ? z.union([endpoint.answer, plan]) : endpoint.answer } },
       },
       default: { description: 'Not done, for the reasons given.', content: { [PROBLEM_MEDIA_TYPE]: { schema: problemSchema } } },
     },

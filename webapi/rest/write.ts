@@ -20,6 +20,7 @@ export async function carryOut(
   signal: AbortSignal,
   body: (result: ExecuteResult) => object,
 ): Promise<Answer> {
+  if (controls.dry_run) return { body: await controller.plan(operations) };
   const result = await controller.execute(operations);
   const answered = body(result);
   const headers = { [REVISION_HEADER]: String(result.revision.number) };

@@ -5,13 +5,15 @@
  * wrong prints a stack trace.
  */
 import { Command, CommanderError, Option } from 'commander';
+import type { Plan } from '../../controller/messages/plan.js';
 import { addStatusCommands } from './status-commands.js';
 import { readBatch } from './batch-file.js';
 import { Client, DEFAULT_SERVER } from './client.js';
 import { CliError, EXIT, usageError, type Io } from './io.js';
 import { addOpenflowCommands } from './openflow-commands.js';
 import { normaliseArguments } from './options.js';
-import { FORMATS, type OutputFormat } from './output.js';
+import { FORMATS, formatData, type OutputFormat } from './output.js';
+import { planText } from './plan-text.js';
 import { addRelationCommands } from './relation-commands.js';
 import { addSecurityCommands } from './security-commands.js';
 import { addResourceCommands } from './resource-commands.js';
@@ -24,6 +26,7 @@ interface GlobalOptions {
   readonly output: OutputFormat;
   readonly wait?: boolean;
   readonly timeout?: string;
+  readonly dry_run?: boolean;
 }
 
 /** @returns the exit code. */
@@ -47,6 +50,7 @@ function buildProgram(io: Io, version: string): Command {
     .option('--server <address>', `HOST:PORT or URL of the REST API; else HOTORI_SERVER, else ${DEFAULT_SERVER}`)
     .option('--wait', 'after a change, wait until every datapath it concerns has confirmed it')
     .option('--timeout <seconds>', 'how long to wait')
+    .option('--dry_run', 'of a change, show what it would do, and do nothing')
     .helpCommand(false)
     .showHelpAfterError('(--help explains)')
     .configureOutput({ writeOut: io.out, writeErr: io.err })
@@ -68,12 +72,20 @@ function buildProgram(io: Io, version: string): Command {
   return program;
 }
 
-function sessionOf({ server, output, wait = false, timeout }: GlobalOptions, io: Io): Session {
+function sessionOf({ server, output, wait = false, timeout, dry_run = false }: GlobalOptions, io: Io): Session {
   if (timeout !== undefined && !/^\d{1,3}(\.\d+)?$/.test(timeout)) throw usageError('--timeout: must be seconds, at most 300');
+  const showPlan = (plan: Plan): never => {
+    io.out(output === 'table' ? planText(plan) : formatData(plan, output));
+    throw new CliError(EXIT.ok, []);
+  };
   const seconds = timeout === undefined ? undefined : Number(timeout);
   return new Session(
     io,
-    new Client(server ?? io.env['HOTORI_SERVER'] ?? DEFAULT_SERVER, { wait: wait || seconds !== undefined, timeout: seconds }),
+    new Client(server ?? io.env['HOTORI_SERVER'] ?? DEFAULT_SERVER, {
+      wait: wait || seconds !== undefined,
+      timeout: seconds,
+      plan: dry_run ? showPlan : undefined,
+    }),
     output,
   );
 }
@@ -84,6 +96,7 @@ async function runBatch(options: GlobalOptions, file: string | undefined, io: Io
     ...(options.server === undefined ? [] : ['--server', options.server]),
     ...['--output', options.output],
     ...(options.wait === true ? ['--wait'] : []),
+    ...(options.dry_run === true ? ['--dry_run'] : []),
     ...(options.timeout === undefined ? [] : ['--timeout', options.timeout]),
   ];
   for (const { number, text, argv } of readBatch(name, file === undefined ? await io.stdin() : await io.readFile(file))) {

@@ -5,6 +5,7 @@
  * Promises: everything that is not a good answer is a CliError; a wait that timed out has its own exit code.
  */
 import { request } from 'undici';
+import type { Plan } from '../../controller/messages/plan.js';
 import type { Problem } from '../rest/problem.js';
 import { CliError, EXIT, usageError } from './io.js';
 
@@ -19,6 +20,8 @@ export interface WaitOptions {
   readonly wait: boolean;
   /** Seconds; the server's default when absent. */
   readonly timeout: number | undefined;
+  /** Takes what a change would do, which is then not made. */
+  readonly plan?: ((plan: Plan) => never) | undefined;
 }
 
 export interface CallOptions {
@@ -43,7 +46,8 @@ export class Client {
 
   /** A change; waits for it to be installed if the user asked for that. */
   async change(method: 'POST' | 'PUT' | 'DELETE', path: string, options: CallOptions = {}): Promise<unknown> {
-    const { wait, timeout } = this.#wait;
+    const { wait, timeout, plan } = this.#wait;
+    if (plan) return plan((await this.#call(method, path, { ...options, query: { ...options.query, dry_run: 'true' } })) as Plan);
     const waiting: Record<string, string> = wait
       ? { wait: 'installed', ...(timeout === undefined ? {} : { timeout: String(timeout) }) }
       : {};

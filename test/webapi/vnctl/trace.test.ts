@@ -64,6 +64,20 @@ describe('vnctl trace', () => {
   });
 
   it.each([
+    ['interfaces modify if-b2 --display_name other', /~ interface if-b2: display_name\n$/],
+    ['interfaces del if-b3', /- interface if-b3\n/],
+    ['security_groups add --uuid sg-new', /\+ security_group sg-new\n$/],
+  ])('and %s --dry-run show what would be, and do nothing', async (line, plan) => {
+    const { number } = asked.world.vnmgr.revision();
+    const shown = await bench.ok(`--dry-run ${line}`);
+    expect([shown.split('\n')[0], asked.world.vnmgr.revision().number]).toEqual([
+      `plan on revision ${number}; nothing was changed`,
+      number,
+    ]);
+    expect(shown).toMatch(plan);
+  });
+
+  it.each([
     ['trace if-a1', 64, /missing required argument/],
     ['trace if-a1 if-b2 --tcp 22 --udp 53', 64, /--tcp and --udp cannot be both/],
     ['trace if-a1 if-b2 --tcp ssh', 64, /--tcp: must be a number, not ssh/],

@@ -1,0 +1,75 @@
+/**
+ * What a change would do, before it is made.
+ *
+ * Owns: making a plan on a twin: entities that would differ, flows that would come, change and go on each datapath.
+ * Promises: flows are those that vnas would make of the change, and nothing is left of it in the twin.
+ */
+import type { FlowKey } from '../../flows/compile/contract.js';
+import { isUserEntity, type UserKind } from '../../flows/model/entities.js';
+import { sameValue } from '../../flows/model/same.js';
+import type { Flow } from '../../flows/openflow/flow.js';
+import { flowToString } from '../../flows/openflow/text-flow.js';
+import { tableName } from '../../flows/trace/explain/names.js';
+import type { EntityChange } from '../transaction/transaction.js';
+import { MOST_PLANNED_DATAPATHS, MOST_PLANNED_FLOWS, type Plan, type PlanFlow } from '../messages/plan.js';
+import { inverse, type Twin } from './twin.js';
+
+export function planOf(twin: Twin, changes: readonly EntityChange[]): Omit<Plan, 'revision'> {
+  const concerned = [...twin.apply(changes).keys()].sort();
+  twin.apply(inverse(changes));
+  const counted = concerned.slice(0, MOST_PLANNED_DATAPATHS);
+  // Compiled as they are, so that the change shows.
+  for (const uuid of counted) twin.at(uuid);
+  const known = new Map(counted.map((uuid) => [uuid, new Set(twin.at(uuid)?.tables.flows.keys())]));
+
+  twin.apply(changes);
+  const after = counted.map((uuid) => newFlows(twin, uuid, known.get(uuid)!));
+  const deltas = new Map(twin.deltas);
+  twin.apply(inverse(changes));
+  const datapaths = counted.flatMap((datapath_uuid, at): Plan['datapaths'] => {
+    const gone = [...(deltas.get(datapath_uuid)?.flows_deleted.values() ?? [])];
+    // Who made them is known again, now that they are back.
+    const removed = gone.slice(0, MOST_PLANNED_FLOWS).map((flow) => described(twin, datapath_uuid, 'remove', flow));
+    const { added, changed, flows } = after[at]!;
+    if (added + changed + gone.length === 0) return [];
+    return [{ datapath_uuid, added, changed, removed: gone.length, flows: [...flows, ...removed].slice(0, MOST_PLANNED_FLOWS) }];
+  });
+  const entities = changes.flatMap(entityOf);
+  return { dry_run: true, changed: changes.length > 0, entities, datapaths, uncounted: concerned.slice(MOST_PLANNED_DATAPATHS) };
+}
+
+function newFlows(
+  twin: Twin,
+  uuid: string,
+  known: ReadonlySet<FlowKey>,
+): { readonly added: number; readonly changed: number; readonly flows: readonly PlanFlow[] } {
+  const put = [...(twin.deltas.get(uuid)?.flows_put ?? [])];
+  const flows = put.slice(0, MOST_PLANNED_FLOWS).map(([key, flow]) => described(twin, uuid, known.has(key) ? 'change' : 'add', flow));
+  const changed = put.filter(([key]) => known.has(key)).length;
+  return { added: put.length - changed, changed, flows };
+}
+
+function described(twin: Twin, uuid: string, op: PlanFlow['op'], flow: Flow): PlanFlow {
+  const made = twin.at(uuid)?.provenance(flow.cookie);
+  return {
+    op,
+    table: flow.table,
+    table_name: tableName(flow.table),
+    text: flowToString(flow),
+    rule: made?.rule ?? null,
+    uuids: [...(made?.uuids ?? [])],
+  };
+}
+
+function entityOf({ uuid, before, after }: EntityChange): Plan['entities'] {
+  const entity = after ?? before;
+  if (entity === undefined || !isUserEntity(entity)) return [];
+  const kind: UserKind = entity.kind;
+  if (before === undefined || after === undefined) return [{ op: before === undefined ? 'create' : 'delete', kind, uuid, fields: [] }];
+  const values = (one: object) => one as Readonly<Record<string, unknown>>;
+  const isOwn = (field: string) => /^(kind|updated_at)$|_key$/.test(field);
+  const fields = Object.keys(after).filter(
+    (field) => !isOwn(field) && !sameValue(values(before)[field], values(after)[field], () => false),
+  );
+  return [{ op: 'update', kind, uuid, fields }];
+}
