@@ -1,6 +1,7 @@
 /**
  * What each role measures.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { Bus } from '../controller/bus/contract.js';
 import type { VnmgrCalls } from '../controller/contract.js';
 import { Metrics, type Reading } from '../controller/kernel/metrics.js';
@@ -10,6 +11,9 @@ import type { SliceServer } from '../controller/services/slice-server.js';
 import type { Agent } from '../datapath/agent/agent.js';
 import type { FlowCount } from '../datapath/agent/flow-counters.js';
 
+/** Between two looks at the clock, milliseconds. */
+const LOOK_MS = 20;
+
 const one = (value: number): Reading[] => [{ value }];
 
 export function newMetrics(version: string): Metrics {
@@ -17,6 +21,16 @@ export function newMetrics(version: string): Metrics {
   metrics.gauge({ name: 'hotori_build_info', help: 'The version of the program, as a label of 1.', labels: ['version'] }, () => [
     { labels: { version }, value: 1 },
   ]);
+  const delay = monitorEventLoopDelay({ resolution: LOOK_MS });
+  delay.enable();
+  metrics.gauge(
+    { name: 'hotori_eventloop_lag_seconds', help: 'How late the process came to what was due, at most since this was read last.' },
+    () => {
+      const late = Math.max(0, delay.max / 1e9 - LOOK_MS / 1e3);
+      delay.reset();
+      return one(late);
+    },
+  );
   return metrics;
 }
 

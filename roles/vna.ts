@@ -23,7 +23,7 @@ export async function startVnaRole(process: RoleContext): Promise<void> {
   makeDirectory(config.state_dir, 0o700);
   const instance = readInstance(config.state_dir, systemRandom);
   const { bus } = openRedis(context, 'vna');
-  const source = new SliceClient({ bus, random: systemRandom, log: logger, instance });
+  const source = new SliceClient({ bus, random: systemRandom, log: logger, instance, lossMs: config.vnmgr_timeout * 1000 });
   started({ name: 'slices', stop: () => source.close() });
   const agents = startAgents(context, source, (vna) => new SliceFile(path.join(config.state_dir, `slice-${fileName(vna)}`)));
   const metrics = newMetrics(version);

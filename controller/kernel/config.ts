@@ -37,6 +37,7 @@ export interface Config {
   /** Seconds. */
   readonly audit_period: number;
   readonly trace_audit_rate: SettingValues['trace_audit_rate'];
+  readonly vnmgr_timeout: SettingValues['vnmgr_timeout'];
   /** Bytes. */
   readonly default_mtu: number;
   /** Of virtual routers that have no mode of their own. */
@@ -115,6 +116,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     auto_register,
     audit_period,
     trace_audit_rate,
+    vnmgr_timeout,
     default_mtu,
     traceroute,
     dhcp_lease_time,
@@ -135,6 +137,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     overlay: { mode: top['overlay.mode'] },
     audit_period,
     trace_audit_rate,
+    vnmgr_timeout,
     default_mtu,
     traceroute,
     dhcp_lease_time,

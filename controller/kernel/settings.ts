@@ -293,6 +293,14 @@ export const SETTINGS = {
     placeholder: 'PACKETS',
     help: "packets a minute that are held against the switch's own trace, to find out where it does not do what its flows say; 0 is none",
   },
+  vnmgr_timeout: {
+    value: seconds(2, 600),
+    default: 8,
+    text: 'number',
+    placeholder: 'SECONDS',
+    help: 'how long a vnmgr may give no answer before a vna goes to another',
+    roles: ['vna'],
+  },
   default_mtu: {
     value: z.int().min(1280).max(65535),
     default: 1442,

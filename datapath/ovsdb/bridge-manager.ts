@@ -105,14 +105,14 @@ export class BridgeManager {
     try {
       if (plan !== undefined) {
         await this.#client.transact(plan.operations, signal);
-        this.#options.log.info({ bridge: this.#options.name, repairs: plan.repairs }, 'bridge repaired');
+        this.#options.log.info({ repairs: plan.repairs }, 'bridge repaired');
         this.#setStatus({ error: null });
         this.#options.onDisturbed(plan.repairs);
       }
     } catch (error) {
       const { code, message } = asOvsdbError(error);
       if (code === 'aborted') return;
-      if (code === 'refused') this.#options.log.warn({ bridge: this.#options.name, error: message }, 'the bridge cannot be repaired');
+      if (code === 'refused') this.#options.log.warn({ error: message }, 'the bridge cannot be repaired');
       this.#setStatus({ error: message });
     } finally {
       this.#repairing = false;

@@ -85,21 +85,20 @@ export class PhysicalManager {
   }
 
   async #repair(signal: AbortSignal): Promise<void> {
-    const { bridge, log, onChange } = this.#options;
+    const { log, onChange } = this.#options;
     // Planned again: during the pause the rows may have changed.
     const plan = this.#plan();
     const before = this.#error;
     try {
       if (plan !== undefined) {
         await this.#client.transact(plan.operations, signal);
-        if (plan.repairs.length > 0) log.info({ bridge, ports: plan.repairs }, 'ports to physical networks put right');
+        if (plan.repairs.length > 0) log.info({ ports: plan.repairs }, 'ports to physical networks put right');
       }
       this.#error = null;
     } catch (error) {
       const { code, message } = asOvsdbError(error);
       if (code === 'aborted') return;
-      if (code === 'refused' && before !== message)
-        log.warn({ bridge, error: message }, 'the ports to physical networks cannot be put right');
+      if (code === 'refused' && before !== message) log.warn({ error: message }, 'the ports to physical networks cannot be put right');
       this.#error = message;
     } finally {
       this.#timer = undefined;

@@ -100,20 +100,20 @@ export class TunnelManager {
   }
 
   async #repair(signal: AbortSignal): Promise<void> {
-    const { bridge, log, onChange } = this.#options;
+    const { log, onChange } = this.#options;
     // Planned again: during the pause the rows may have changed.
     const plan = this.#plan();
     const before = this.#error;
     try {
       if (plan !== undefined) {
         await this.#client.transact(plan.operations, signal);
-        if (plan.repairs.length > 0) log.info({ bridge, tunnels: plan.repairs }, 'tunnel ports put right');
+        if (plan.repairs.length > 0) log.info({ tunnels: plan.repairs }, 'tunnel ports put right');
       }
       this.#error = null;
     } catch (error) {
       const { code, message } = asOvsdbError(error);
       if (code === 'aborted') return;
-      if (code === 'refused' && before !== message) log.warn({ bridge, error: message }, 'the tunnel ports cannot be put right');
+      if (code === 'refused' && before !== message) log.warn({ error: message }, 'the tunnel ports cannot be put right');
       this.#error = message;
     } finally {
       this.#timer = undefined;

@@ -154,6 +154,15 @@ describe('roles over Redis', () => {
       const revision = change.headers.get('Hotori-Revision')!;
       const asked = await call('webapi1', 'GET', `/status?wait=installed&revision=${revision}&timeout=20`);
       expect([asked.status, asked.body.installed]).toEqual([200, true]);
+      for (const name of fleet.names)
+        expect([name, (await fleet.look(name, '/livez')).status, (await fleet.look(name, '/readyz')).status]).toEqual([name, 200, 200]);
+      // Who serves it, and the other.
+      for (const name of ['vnmgr1', 'vnmgr2'])
+        expect({
+          connected: await fleet.metric(name, 'hotori_vnmgr_datapath_connected'),
+          lag: await fleet.metric(name, 'hotori_vnmgr_datapath_lag_revisions'),
+          error: await fleet.metric(name, 'hotori_vnmgr_datapath_error'),
+        }).toEqual({ connected: 1, lag: 0, error: 0 });
       const flows = await call('webapi2', 'GET', `/datapaths/${(await served()).uuid}/flows?owner=if-one`);
       expect(flows.body.total_count).toBeGreaterThan(0);
     },
@@ -179,9 +188,13 @@ describe('roles over Redis', () => {
       const before = await fleet.metric('vna1', 'hotori_vna_flow_ops_total');
       await redis.kill9();
       const without = await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-without' });
-
+      for (const name of ['webapi1', 'vnmgr1']) {
+        expect((await fleet.look(name, '/livez')).status).toBe(200);
+        expect(await fleet.look(name, '/readyz')).toMatchObject({ status: 503, text: expect.stringMatching(/no connection to Redis/) });
+      }
+      // Whoever has a slice is of use.
+      expect((await fleet.look('vna1', '/readyz')).status).toBe(200);
       await redis.run();
-
       await eventually(
         'a write being possible',
         async () => (await call('webapi1', 'POST', '/segments', { mode: 'virtual', uuid: 'seg-with' })).status === 200,
