@@ -5,7 +5,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { RedisServer } from '../lab/redis.js';
 import { add, del, routerV2v } from './openvnet-requests.js';
-import { allAnswers, OpenvnetWorld, VMS } from './openvnet-world.js';
+import { OpenvnetWorld } from './openvnet-world.js';
 import { isLong, nobody, survives } from './survival.js';
 
 const ROLES = ['webapi1', 'vnmgr1', 'vnmgr2', 'vna2', 'redis'] as const;
@@ -27,9 +27,7 @@ let redis: RedisServer;
 beforeAll(async () => {
   world = await OpenvnetWorld.start();
   redis = await RedisServer.start(path.join(world.lab.dir, 'redis'));
-  await world.begin('before', routerV2v(), { url: redis.url, port: redis.port });
-  await world.lease(...VMS);
-  expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
+  await world.beginConnected(routerV2v(), { url: redis.url, port: redis.port });
 }, 90_000);
 afterAll(async () => {
   await world.destroy();

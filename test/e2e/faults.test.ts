@@ -3,7 +3,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { routerV2v } from './openvnet-requests.js';
-import { allAnswers, OpenvnetWorld, VMS } from './openvnet-world.js';
+import { OpenvnetWorld } from './openvnet-world.js';
 import { isAt, isLong, leaves, nobody, survives } from './survival.js';
 
 const HYPERVISORS = isLong ? [1, 2, 3] : [2];
@@ -13,9 +13,7 @@ const ENDS = isLong ? (['restarts', 'is killed and comes back'] as const) : (['r
 let world: OpenvnetWorld;
 beforeAll(async () => {
   world = await OpenvnetWorld.start();
-  await world.begin('before', routerV2v());
-  await world.lease(...VMS);
-  expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
+  await world.beginConnected(routerV2v());
 }, 60_000);
 afterAll(() => world.destroy(), 60_000);
 

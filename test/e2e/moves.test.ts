@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../lab/eventually.js';
 import type { Json } from '../lab/hotori.js';
 import { routerV2v } from './openvnet-requests.js';
-import { allAnswers, OpenvnetWorld, VMS } from './openvnet-world.js';
+import { allAnswers, OpenvnetWorld } from './openvnet-world.js';
 import { Traffic } from './traffic.js';
 
 /** Packets of one pair, 100 a second, that may be lost once the port is up at the new place. */
@@ -24,9 +24,7 @@ const OTHERS = [
 let world: OpenvnetWorld;
 beforeAll(async () => {
   world = await OpenvnetWorld.start();
-  await world.begin('before', routerV2v());
-  await world.lease(...VMS);
-  expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
+  await world.beginConnected(routerV2v());
 }, 60_000);
 afterAll(() => world.destroy(), 60_000);
 

@@ -74,6 +74,13 @@ export class OpenvnetWorld {
     return this.vms[n - 1]!;
   }
 
+  /** Begins with these requests, every VM leased and everyone reaching everyone. */
+  async beginConnected(requests: readonly VnctlRequest[], redis?: FleetRedis): Promise<void> {
+    await this.begin('before', requests, redis);
+    await this.lease(...VMS);
+    expect(await this.settledAnswers(allAnswers(this))).toEqual(allAnswers(this));
+  }
+
   /** Ends what was and says a new model. @param redis then every role is a process of its own. */
   async begin(order: Order, requests: readonly VnctlRequest[], redis?: FleetRedis): Promise<void> {
     await this.end();

@@ -37,6 +37,10 @@ export const waited = {
   datapaths: z.array(z.string()).optional().describe('With wait=installed: the datapaths that had something to confirm.'),
 };
 
+/** Lists of 10,000 rules or prefixes come in one body. */
+const LIST_BODY_LIMIT = 8 * 1024 * 1024;
+const LISTED: readonly UserKind[] = ['security_group', 'address_set', 'filter'];
+
 export function collectionEndpoints(controller: Controller): Endpoint[] {
   return (Object.keys(KINDS) as UserKind[]).flatMap((kind) => endpointsOf(kind, controller));
 }
@@ -46,7 +50,7 @@ function endpointsOf(kind: UserKind, controller: Controller): Endpoint[] {
   const noun = nounOf(kind);
   const view = NAMED_VIEWS[kind];
   const changed = VIEWS[kind].extend(waited);
-  const common = { tag: collection };
+  const common = { tag: collection, ...(LISTED.includes(kind) ? { body_limit: LIST_BODY_LIMIT } : {}) };
   const one = `/${collection}/{uuid}`;
 
   return [

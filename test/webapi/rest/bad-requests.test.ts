@@ -74,6 +74,24 @@ describe('a bad request', () => {
     expect(response.body).toMatchObject({ limit: MIB });
   });
 
+  it('with 10,001 rules is refused and changes nothing, with 10,000 it is not', async () => {
+    const { api } = await startApi();
+    const rules = (count: number) =>
+      Array.from({ length: count }, (_, n) => ({
+        ...{ uuid: `sgr-number${n}`, direction: 'ingress', action: 'allow', priority: 500, stateful: true, persist_established: false },
+        ...{ family: 'ipv4', protocol: 'tcp', ports: [`${n + 1}`, `${20_000 + n}-${30_000 + n}`], remote: { any: true } },
+      }));
+    const before = await stateOf(api);
+    const refused = problem(await api.post('/api/security_groups').send({ uuid: 'sg-a', rules: rules(10_001) }));
+    const unchanged = await stateOf(api);
+    const taken = await api.post('/api/security_groups').send({ uuid: 'sg-a', rules: rules(10_000) });
+    expect([refused, unchanged, taken.status]).toEqual([
+      { status: 400, type: 'invalid_argument', errors: ['/rules must have at most 10000 items'] },
+      before,
+      200,
+    ]);
+  });
+
   it.each([
     ['GET', '/api/1.0/nothing', 404, 'unknown_path'],
     ['GET', '/', 404, 'unknown_path'],
