@@ -4,7 +4,7 @@
 import { z } from 'zod';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { conditionSchema } from './slice-service.js';
-import type { ExecuteResult, InstalledResult, Operation, Status } from '../contract.js';
+import type { DatapathStatus, ExecuteResult, InstalledResult, Operation, Status } from '../contract.js';
 
 /** Whoever carries out changes. */
 export const CONTROL = 'control';
@@ -37,24 +37,23 @@ export const executedSchema: z.ZodType<ExecuteResult> = z.object({
   results: z.array(z.union([z.array(z.string()), view])),
 });
 
-export const statusSchema: z.ZodType<Status> = z.object({
-  version: z.string(),
-  revision,
-  datapaths: z.array(
-    z.object({
-      uuid: z.string(),
-      connected: z.boolean(),
-      desired_revision: z.int(),
-      applied_revision: z.int().nullable(),
-      served_by: z.string().nullable(),
-      flow_count: z.int(),
-      flow_mods: z.int(),
-      drift_repairs: z.int(),
-      last_error: z.string().nullable(),
-      conditions: z.array(conditionSchema),
-      conflicts: z.array(z.string()),
-    }),
-  ),
-});
+/** A datapath in the status, to REST as well. */
+export const datapathStatusSchema = z.object({
+  uuid: z.string(),
+  connected: z.boolean(),
+  desired_revision: z.int(),
+  applied_revision: z.int().nullable(),
+  served_by: z.string().nullable().describe('The vnmgr that its vna is attached to.'),
+  flow_count: z.int(),
+  flow_mods: z.int(),
+  drift_repairs: z.int().describe('Flows and groups that were not as they should be, and were put right.'),
+  last_error: z.string().nullable(),
+  conflicts: z.array(z.string()).describe('NICs there that claim an interface which is plugged elsewhere.'),
+  conditions: z
+    .array(conditionSchema)
+    .describe('What is not as it should be and keeps nothing from being applied, such as tunnels that cannot be.'),
+}) satisfies z.ZodType<DatapathStatus>;
+
+export const statusSchema: z.ZodType<Status> = z.object({ version: z.string(), revision, datapaths: z.array(datapathStatusSchema) });
 
 export const installedSchema: z.ZodType<InstalledResult> = z.object({ installed: z.literal(true), datapaths: z.array(z.string()) });

@@ -3,6 +3,7 @@
  */
 import { z } from 'zod';
 import type { Controller } from '../../controller/contract.js';
+import { datapathStatusSchema } from '../../controller/messages/control-service.js';
 import { checkUuid } from './collections.js';
 import { flowControls, noControls, statusControls, type FlowControls, type StatusControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
@@ -12,23 +13,7 @@ const statusSchema = z.object({
   version: z.string(),
   revision: z.int(),
   incarnation: z.string().describe('Changes when the store is restored from a backup: numbers before and after are then not comparable.'),
-  datapaths: z.array(
-    z.object({
-      uuid: z.string(),
-      connected: z.boolean(),
-      desired_revision: z.int(),
-      applied_revision: z.int().nullable(),
-      served_by: z.string().nullable().describe('The vnmgr that its vna is attached to.'),
-      flow_count: z.int(),
-      flow_mods: z.int(),
-      drift_repairs: z.int().describe('Flows and groups that were not as they should be, and were put right.'),
-      last_error: z.string().nullable(),
-      conflicts: z.array(z.string()).describe('NICs there that claim an interface which is plugged elsewhere.'),
-      conditions: z
-        .array(z.object({ code: z.string(), message: z.string(), uuids: z.array(z.string()) }))
-        .describe('What is not as it should be and keeps nothing from being applied, such as tunnels that cannot be.'),
-    }),
-  ),
+  datapaths: z.array(datapathStatusSchema),
 });
 
 const installedSchema = z.object({
