@@ -78,7 +78,7 @@ function deliverTo(sender: Ip, data: Uint8Array, punted: PuntedFrame, context: R
     injected: [{ data, actions: [...actions.slice(0, -1), regLoad('skip_policy', 1), ...actions.slice(-1)] }],
   });
   const known = translatedSender(sender, punted, context);
-  if (known !== undefined) return inject(enterSegment(known.segment_key, Number(metadata >> 32n)), resubmit('L2_LOOKUP'));
+  if (known !== undefined) return inject(enterSegment(known.segment_key, Number(metadata >> 32n)), resubmit('L2L3'));
   if (punted.is_remote !== true || router_key === 0) return answer('sent', data);
   return inject(enterMetadata(metadata), regLoad('router', router_key), regLoad('nat_exempt', 1), resubmit('FIB'));
 }

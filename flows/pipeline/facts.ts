@@ -301,10 +301,12 @@ export interface Nat {
   readonly is_silent: boolean;
   readonly segment_key: number;
   readonly vrf_key: number;
-  /** Port key and MAC of the router's port outside. */
+  /** Port key, MAC and MAC lease of the router's port outside. */
   readonly arrival: number;
   readonly port_mac: number;
+  readonly port_lease_uuid: string;
   readonly external: Ip;
+  /** What is sent to the address has this destination MAC within the pipeline: what its network is told, or for the router's own one that nobody is told. */
   readonly external_mac: number;
   /** What other hypervisors send by it to be translated has this destination MAC: nobody else's. */
   readonly entry_mac: number;

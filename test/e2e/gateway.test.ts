@@ -157,6 +157,37 @@ describe('a router with a port in a physical network', () => {
     });
   }, 30_000);
 
+  it('translates what goes out by it, and leads in what is for a floating IP', async () => {
+    const floating = '172.16.1.150';
+    await hotori.post('/batch?wait=installed', {
+      operations: [
+        { method: 'PUT', path: '/routers/rt-edge', body: { nat: [{ network_uuid: 'nw-public1', ip_address: GATEWAY.ipv4 }] } },
+        post('floating_ips', { uuid: 'fip-v4', network_uuid: 'nw-public1', ip_address: floating, interface_uuid: 'if-v4' }),
+      ],
+    });
+    const outside = (...argv: [string, ...string[]]) => underlay.netns.run(argv);
+    // Who comes with a private address gets no answer.
+    await outside('ip', 'route', 'del', '10.100.0.0/14');
+    const trace = (from: Pick<Vm, 'exec'>, to: string) => hopsOf(from, 'traceroute', '-n', '-I', '-q', '1', '-w', '2', '-m', '5', to);
+    const seen = {
+      masked: [await ping('v2', OUTSIDE.global), await ping('v5', OUTSIDE.global), await ping('v5', OUTSIDE.ipv4)],
+      floating: await ping('v4', OUTSIDE.global),
+      in: (await underlay.netns.exec(['ping', '-n', '-c', '1', '-W', '2', floating])).code,
+      hairpin: await ping('v5', floating),
+      out: await trace(vms.get('v5')!, OUTSIDE.global),
+      back: await trace(underlay.netns, floating),
+    };
+    await outside('ip', 'route', 'add', '10.100.0.0/14', 'via', GATEWAY.ipv4);
+    expect(seen).toEqual({
+      masked: [true, true, true],
+      floating: true,
+      in: 0,
+      hairpin: true,
+      out: ['10.101.0.1', OUTSIDE.global],
+      back: [GATEWAY.ipv4, floating],
+    });
+  }, 30_000);
+
   it('is heard of outside from its gateway alone', async () => {
     const watches = await Promise.all(underlay.attachments.slice(0, 2).map((place) => underlay.watch(place, 'arp or icmp6')));
     await underlay.netns.exec(['ip', 'neigh', 'flush', 'all']);

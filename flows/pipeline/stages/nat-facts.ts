@@ -23,6 +23,7 @@ interface Outside {
   readonly vrf_key: number;
   readonly port_key: number;
   readonly port_mac: number;
+  readonly port_lease_uuid: string;
   readonly addresses: readonly Ip[];
 }
 
@@ -119,7 +120,7 @@ function emitPort({ link, segment_key }: Outside, emit: Emit): void {
 type Somewhere = 'uuid' | 'is_at_target' | 'entry_mac' | 'owner_uuids' | 'source' | 'target' | 'interface_uuid' | 'ports' | 'datapath_uuid';
 
 function natAt(outside: Outside, external: Ip, mac: number, look: Lookup): Omit<Nat, Somewhere> {
-  const { link, segment_key, vrf_key, port_key, port_mac, addresses } = outside;
+  const { link, segment_key, vrf_key, port_key, port_mac, port_lease_uuid, addresses } = outside;
   const is_own = addresses.some((own) => own.family === external.family && own.value === external.value);
   return {
     kind: 'nat',
@@ -130,8 +131,9 @@ function natAt(outside: Outside, external: Ip, mac: number, look: Lookup): Omit<
     vrf_key,
     arrival: port_key,
     port_mac,
+    port_lease_uuid,
     external,
-    external_mac: is_own ? port_mac : mac,
+    external_mac: is_own ? entryMac(`${link.uuid} ${segment_key}`) : mac,
     is_own,
   };
 }
@@ -142,10 +144,18 @@ function outsideOf(linkUuid: string, networkUuid: string, look: Lookup): Outside
   for (const { interface_uuid } of look.all(routesThrough, `${linkUuid}|${networkUuid}`)) {
     const iface = interface_uuid === null ? undefined : look.get('interface', interface_uuid);
     if (iface?.mode !== 'simulated' || !iface.enable_routing) continue;
-    for (const [, { mac, segment_key, vrf_key, addresses }] of attachments(iface, look)) {
+    for (const [macLease, { mac, segment_key, vrf_key, addresses }] of attachments(iface, look)) {
       const own = addresses.filter((address) => address.network_uuid === networkUuid);
       if (own.length > 0)
-        return { link, segment_key, vrf_key, port_key: iface.port_key, port_mac: mac, addresses: own.map(({ ip }) => ip) };
+        return {
+          link,
+          segment_key,
+          vrf_key,
+          port_key: iface.port_key,
+          port_mac: mac,
+          port_lease_uuid: macLease.uuid,
+          addresses: own.map(({ ip }) => ip),
+        };
     }
   }
   return undefined;

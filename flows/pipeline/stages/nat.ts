@@ -4,8 +4,8 @@
  * Owns: NAT_IN to NAT_ENTER (what comes to an address that stands for others), NAT_REPLY and NAT_OUT to NAT_SENT (what leaves from behind it), and that
  * such an address is answered for and found in its network.
  * Assumes: a router that translates begins a path of its own, and leaves to the outside network by NAT_OUT (paths.ts).
- * Promises: an address is translated at one place, so that conntrack there sees both directions: a floating IP where its VM is, others at the datapath
- * that is named, or one of those that have a part in the routing domain. Everybody else passes packets on to that place unchanged. Two zones per router
+ * Promises: an address is translated at one place, so that conntrack there sees both directions: a floating IP where its VM is, others at the gateway if
+ * they leave by one, at the datapath that is named, or one of those that have a part in the routing domain. Everybody else passes packets on to that place unchanged. Two zones per router
  * and hypervisor: one of connections that leave with another source, one of those that come to another target. Both can hold the same packet, one
  * after the other, when a VM talks to a floating IP from behind another.
  */
@@ -31,6 +31,7 @@ import {
 } from '../build.js';
 import type { Nat, RouterPort } from '../facts.js';
 import { ownDomains, peersOfDomain, routerPortsOfRouteLink } from '../indexes.js';
+import { gatewayUuid } from '../outside.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit, type Lookup } from '../rule.js';
 import { shortHash } from '../short-hash.js';
@@ -38,6 +39,7 @@ import { TABLES, type TableName } from '../tables.js';
 import { answer } from './address.js';
 import { crossed, isEchoRequest, refuse } from './icmp.js';
 import { peerUuid } from './overlay-facts.js';
+import { ASKED_FROM_OUTSIDE } from './physical.js';
 
 /** In register `nat_next`: where a packet goes on when its source was seen to. */
 export const NAT_NEXT = { deliver: 0, host: 1, router: 2 } as const;
@@ -77,6 +79,7 @@ export const natFlows = rule('translated address', 'nat', (nat, look, emit) => {
   emit.owners(...nat.owner_uuids);
   const place = placeOf(nat, look);
   found(nat, emit);
+  outside(nat, look, emit);
   // It comes here through tunnels whether or not anything in that segment is plugged in here.
   if (place !== 'nowhere' && place.kind === 'here')
     emit.flow(
@@ -109,12 +112,15 @@ function placeOf(nat: Nat, look: Lookup): Place {
 }
 
 function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | undefined {
-  if (nat.datapath_uuid !== null) return nat.datapath_uuid;
   if (nat.is_at_target && nat.interface_uuid !== null) {
     if (look.get('local_port', `port-${nat.interface_uuid}`) !== undefined) return 'here';
     const datapath = look.get('binding', `bind-${nat.interface_uuid}`)?.datapath_uuid;
     return datapath === own ? undefined : datapath;
   }
+  // What leaves by a gateway passes it anyway.
+  const gateway = look.get('gateway', gatewayUuid(nat.port_lease_uuid));
+  if (gateway !== undefined) return gateway.datapath_uuid ?? undefined;
+  if (nat.datapath_uuid !== null) return nat.datapath_uuid;
   const domain = String(nat.vrf_key);
   const members = look.all(peersOfDomain, domain).map(({ datapath_uuid }) => datapath_uuid);
   if (look.all(ownDomains, domain).length > 0) members.push(own ?? 'here');
@@ -127,10 +133,7 @@ function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | u
 }
 
 /** The address is answered for, and led to NAT_IN whichever way a packet comes. */
-function found(
-  { external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, port_mac, target, ports }: Nat,
-  emit: Emit,
-): void {
+function found({ external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, target, ports }: Nat, emit: Emit): void {
   const here = regMatch('segment', segment_key);
   const stands = target !== null && ports === null;
   const echo = isEchoRequest(external.family);
@@ -147,9 +150,22 @@ function found(
   const rank = target === null ? 117 : stands ? 115 : 111;
   // Who sends it may be known by another address itself.
   emit.flow('L3_IN', rank, asked, [goto('NAT_REPLY')]);
-  const turns = [apply(enterSegment(segment_key, vrf_key), set('eth_dst', port_mac), resubmit('NAT_IN'))];
+  const turns = [apply(enterSegment(segment_key, vrf_key), set('eth_dst', external_mac), resubmit('NAT_IN'))];
   for (const table of ['NAT_REPLY', 'NAT_REPLIED'] as const) emit.flow(table, 60, asked, turns);
   if (!stands) emit.flow('L3_IN', rank + 1, [...asked, ...echo], [goto('ROUTER_SELF')]);
+}
+
+/** Where the router's port is a gateway, that speaks for the address in the physical network, with its own MAC. */
+function outside({ external, external_mac, is_own, port_mac, port_lease_uuid, segment_key, arrival }: Nat, look: Lookup, emit: Emit): void {
+  const gateway = look.get('gateway', gatewayUuid(port_lease_uuid));
+  if (is_own || gateway === undefined || gateway.ofport === null) return;
+  answer(external, port_mac, segment_key, true, emit, ASKED_FROM_OUTSIDE);
+  emit.flow(
+    'PHYSICAL_IN',
+    110,
+    [regMatch('segment', segment_key), is('eth_dst', port_mac), ...toAddress(external)],
+    [apply(regLoad('source_port', arrival), set('eth_dst', external_mac), resubmit('L2_LOOKUP'))],
+  );
 }
 
 /** From outside, and what other hypervisors pass on from behind. */
