@@ -15,6 +15,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   store: async () => (await import('./store.js')).benchStore,
   routing: async () => (await import('./routing.js')).benchRouting,
   install: async () => (await import('./install.js')).benchInstall,
+  trace: async () => (await import('./trace.js')).benchTrace,
 };
 
 const args = process.argv.slice(2).filter((arg) => arg !== '--json');

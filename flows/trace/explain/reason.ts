@@ -4,7 +4,7 @@
  * Owns: verdict and reason of an ending. What is specific to one drop reason is in drop-reasons.ts.
  */
 import type { PuntKind } from '../../pipeline/punt.js';
-import { DROP_REASONS, TABLES } from '../../pipeline/tables.js';
+import { DROP_REASONS, TABLES, type DropReason } from '../../pipeline/tables.js';
 import type { Punt, Trace } from '../result.js';
 import type { TraceReason, TraceVerdict } from './answer.js';
 import { deciderOf, hitIn, type Decider } from './decider.js';
@@ -31,7 +31,11 @@ const TOLD: Partial<Record<PuntKind, string>> = {
   prohibited: 'administratively prohibited',
   too_big: 'packet too big',
   reject: 'administratively prohibited, TCP a reset',
+  beyond_scope: 'beyond the scope of its source address',
 };
+
+/** Reasons to drop that only a vna knows to hold: which physical networks its bridge is joined to, and who is there. */
+const NOT_IN_THE_MODEL: ReadonlySet<string> = new Set(['no_physical_port'] satisfies DropReason[]);
 
 const SERVED: Partial<Record<PuntKind, string>> = { dhcpv4: 'DHCP', router_solicit: 'router advertisement' };
 
@@ -62,6 +66,11 @@ export function judge(realm: Realm, passage: Passage, ends: Ends): Judgement {
     case 'dropped': {
       const decider = deciderOf(visit.trace, ending.drop.pass, ending.drop.packet, site);
       const { code, text, uuids, nearest } = detailOf(realm, passage, site, decider, ending.drop.packet, ends);
+      if (NOT_IN_THE_MODEL.has(code))
+        return {
+          verdict: 'undecidable',
+          reason: at(code, `it is for a physical network, and depends on what ${visit.datapath_uuid} has of it`, uuids, decider),
+        };
       return { verdict: 'dropped', reason: at(code, text, uuids, decider, { nearest: nearest ?? null }) };
     }
     case 'punted': {
@@ -74,7 +83,7 @@ export function judge(realm: Realm, passage: Passage, ends: Ends): Judgement {
       if (told === undefined)
         return {
           verdict: 'undecidable',
-          reason: at(what, `it depends on what the agent of ${visit.datapath_uuid} makes of it`, [], decider),
+          reason: at(what, unknownText(what, visit.datapath_uuid), [], decider),
         };
       const detail = detailOf(realm, passage, site, decider, punt.packet, ends, what);
       const { code, text, uuids, nearest } = detail;
@@ -147,4 +156,11 @@ function detailOf(
 
 export function cookieText(cookie: bigint): string {
   return `0x${cookie.toString(16).padStart(16, '0')}`;
+}
+
+/** Packets that an agent works on with what it alone knows. */
+function unknownText(what: PuntKind, datapath: string): string {
+  return what === 'neighbor' || what === 'resolve'
+    ? `it leaves by the gateway on ${datapath}, and depends on who answers there for the MAC of its next hop`
+    : `it depends on what the agent of ${datapath} makes of it`;
 }

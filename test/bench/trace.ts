@@ -1,0 +1,109 @@
+/**
+ * Traces, on a vnmgr in memory: the workload W(H,N,P) with every VM plugged.
+ *
+ * Owns: the command line, what is reported: the first trace (which compiles what it comes to), traces after it, a trace with a change that is not committed,
+ * a plan.
+ */
+import { performance } from 'node:perf_hooks';
+import { parseArgs } from 'node:util';
+import type { Operation } from '../../controller/contract.js';
+import { traceInput } from '../../flows/trace/explain/question.js';
+import { create, vif, World } from '../controller/world.js';
+import { percentile, type BenchResult } from './result.js';
+
+export async function* benchTrace(args: readonly string[]): AsyncGenerator<BenchResult> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      hypervisors: { type: 'string', default: '4' },
+      networks: { type: 'string', default: '50' },
+      ports: { type: 'string', default: '20' },
+      traces: { type: 'string', default: '500' },
+    },
+  });
+  const [h, n, p] = [Number(values.hypervisors), Number(values.networks), Number(values.ports)];
+  const name = `W(${h},${n},${p})`;
+  const world = await World.start();
+  await define(world, h, n, p);
+  const ask = async (i: number, operations?: Operation[]) => {
+    const [from, to] = [i % (n * p), (i * 7919 + 1) % (n * p)];
+    const source = `if-${Math.floor(from / p)}-${from % p}`;
+    const destination = `if-${Math.floor(to / p)}-${to % p}`;
+    const question = traceInput.parse({ source, destination: destination === source ? '10.0.0.1' : destination, destination_port: 22 });
+    const before = performance.now();
+    const { verdict } = await world.vnmgr.trace({ question, ...(operations === undefined ? {} : { operations }) });
+    return { ms: performance.now() - before, verdict };
+  };
+  const first = await ask(0);
+  yield { bench: 'trace', case: name, metric: 'first trace', value: first.ms, unit: 'ms', n: 1 };
+  for (let i = 1; i <= h * 4; i++) await ask(i * p + 3);
+
+  const count = Number(values.traces);
+  const times: number[] = [];
+  for (let i = 0; i < count; i++) times.push((await ask(i * 13 + 5)).ms);
+  const total = times.reduce((sum, ms) => sum + ms, 0);
+  yield {
+    bench: 'trace',
+    case: name,
+    metric: 'traces',
+    value: (count * 1000) / total,
+    unit: '/s',
+    n: count,
+    p50: percentile(times, 50),
+    p99: percentile(times, 99),
+  };
+
+  const change: Operation = { verb: 'update', kind: 'interface', uuid: 'if-0-0', params: { security_group_uuids: [] } };
+  const tried: number[] = [];
+  for (let i = 0; i < 50; i++) tried.push((await ask(i * 13 + 5, [change])).ms);
+  yield {
+    bench: 'trace',
+    case: name,
+    metric: 'with a change',
+    value: percentile(tried, 50),
+    unit: 'ms',
+    n: 50,
+    p99: percentile(tried, 99),
+  };
+
+  const planned: number[] = [];
+  for (let i = 0; i < 50; i++) {
+    const before = performance.now();
+    await world.vnmgr.plan([{ ...change, uuid: `if-${i % n}-0` }]);
+    planned.push(performance.now() - before);
+  }
+  yield { bench: 'trace', case: name, metric: 'plan', value: percentile(planned, 50), unit: 'ms', n: 50, p99: percentile(planned, 99) };
+  await world.vnmgr.close();
+}
+
+/** Networks of VMs behind one router, a security group on each VM, VMs dealt out over the hypervisors. */
+async function define(world: World, h: number, n: number, p: number): Promise<void> {
+  const networks = Array.from({ length: n }, (_, i) => i);
+  const rule = { direction: 'ingress', protocol: 'tcp', ports: ['22', '80', '443'], remote: { any: true } };
+  await world.vnmgr.execute([
+    create('security_group', { uuid: 'sg-web', rules: [rule] }),
+    ...networks.map((i) => create('network', { uuid: `nw-${i}`, ipv4_network: `10.${i}.0.0`, ipv4_prefix: 24 })),
+    create('router', { uuid: 'rt-all', networks: networks.map((i) => ({ network_uuid: `nw-${i}`, ip_address: `10.${i}.0.1` })) }),
+    ...networks.flatMap((i) =>
+      Array.from({ length: p }, (_, j) =>
+        create('interface', {
+          uuid: `if-${i}-${j}`,
+          mode: 'vif',
+          network_uuid: `nw-${i}`,
+          ipv4_address: `10.${i}.0.${j + 10}`,
+          security_group_uuids: ['sg-web'],
+        }),
+      ),
+    ),
+  ]);
+  for (let one = 0; one < h; one++) {
+    const vifs = networks.flatMap((i) =>
+      Array.from({ length: p }, (_, j) => j)
+        .filter((j) => (i + j) % h === one)
+        .map((j) => vif(`t${i}-${j}`, `if-${i}-${j}`)),
+    );
+    const endpoints = [{ address: `192.0.2.${one + 1}`, mac: null, underlay: 'underlay', mtu: 1500 }];
+    const vna = await world.attach(`hv${one}`, vifs, { endpoints, encaps: ['geneve'], underlay: null });
+    vna.confirm();
+  }
+}
