@@ -287,6 +287,19 @@ describe('deleting', () => {
     expect([ofKind('security_group'), ofKind('policy_class')]).toEqual([[], []]);
   });
 
+  it('of groups that name each other, or themselves, takes both at once', async () => {
+    const rule = (group: string) => ({ direction: 'ingress', protocol: 'any', remote: { security_group_uuid: group } });
+    const remove = (uuid: string): Operation => ({ verb: 'delete', kind: 'security_group', uuid });
+    const before = ofKind('security_group');
+    await world.create('security_group', { uuid: 'sg-own', rules: [] });
+    await world.create('security_group', { uuid: 'sg-other', rules: [rule('sg-other'), rule('sg-own')] });
+    const params = { rules: [rule('sg-own'), rule('sg-other')] };
+    await world.vnmgr.execute([{ verb: 'update', kind: 'security_group', uuid: 'sg-own', params }]);
+    const alone = await refused(world.vnmgr.execute([remove('sg-other')]));
+    await world.vnmgr.execute([remove('sg-other'), remove('sg-own')]);
+    expect([alone.code, ofKind('security_group')]).toEqual(['still_referenced', before]);
+  });
+
   it('and creating again in one batch makes a new thing under the old name', async () => {
     const before = stored<'interface'>('if-1');
     world.wait(1000);
