@@ -29,7 +29,7 @@ interface Started {
 async function startEmbedded({ config, version, started }: RoleContext, metrics: Metrics): Promise<Started> {
   const store = await openEmbeddedStore({ dir: config.state_dir, random: systemRandom });
   started({ name: 'store', stop: () => store.close() });
-  const options = { version, autoRegister: config.auto_register };
+  const options = { version, autoRegister: config.auto_register, tracing: { traceroute: config.traceroute } };
   const vnmgr = await Vnmgr.start({ store, clock: systemClock, random: systemRandom, options });
   started({ name: 'vnmgr', stop: () => vnmgr.close() });
   measureVnmgr(metrics, vnmgr);

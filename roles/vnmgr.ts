@@ -37,7 +37,7 @@ export async function startSharedVnmgr(
     store,
     clock: systemClock,
     random: systemRandom,
-    options: { version, autoRegister: config.auto_register, name: bus.member },
+    options: { version, autoRegister: config.auto_register, name: bus.member, tracing: { traceroute: config.traceroute } },
     board,
     log: (message, error) => logger.warn({ err: error }, message),
   });

@@ -22,7 +22,13 @@ export async function startWebapiRole(process: RoleContext): Promise<void> {
   const replica = await Replica.open(store, (message, error) => logger.warn({ err: error }, message));
   started({ name: 'replica', stop: () => replica.close() });
   const calls = new ControlClient({ bus, replica, random: systemRandom, log: logger });
-  const traces = new TraceService({ replica, clock: systemClock, random: systemRandom, calls });
+  const traces = new TraceService({
+    replica,
+    clock: systemClock,
+    random: systemRandom,
+    calls,
+    options: { traceroute: context.config.traceroute },
+  });
   const metrics = newMetrics(version);
   measureBus(metrics, bus);
   const missing = () => (bus.isConnected ? [] : ['no connection to Redis']);
