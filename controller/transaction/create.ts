@@ -23,8 +23,8 @@ const CREATORS: Creators = {
     work.put({ kind: 'datapath', uuid, display_name, dpid, node_id, enable_ovs_learn_action, ...stamps(work) });
   },
 
-  segment(work, uuid, { display_name, mode }) {
-    work.put({ kind: 'segment', uuid, display_name, mode, segment_key: work.keys.next('segment_key'), vrf_key: 0, ...stamps(work) });
+  segment(work, uuid, { display_name, mode, learning }) {
+    work.put({ kind: 'segment', uuid, display_name, mode, learning, segment_key: work.keys.next('segment_key'), vrf_key: 0, ...stamps(work) });
   },
 
   network(work, uuid, params) {

@@ -40,6 +40,7 @@ import { icmpFlows } from '../pipeline/stages/icmp.js';
 import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeline/stages/router.js';
 import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
+import { learningFixedFlows, learningPeerFlows, learningSegmentFlows } from '../pipeline/stages/learning.js';
 import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
 import type { CompileRecord, Compiler, FlowDelta, Gateway, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
@@ -92,6 +93,9 @@ const FLOW_RULES = [
   gatewayFixedFlows,
   gatewayFlows,
   neighborFlows,
+  learningFixedFlows,
+  learningSegmentFlows,
+  learningPeerFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */

@@ -67,13 +67,16 @@ const datapath = {
   }),
 };
 
+const learningText =
+  'MACs behind interfaces of mode promiscuous are learnt, and frames for MACs that nobody has been heard to have are flooded; otherwise these are dropped.';
 const segment = {
   create: z.strictObject({
     uuid: ownUuid('segment'),
     ...names,
     mode: z.enum(['virtual', 'physical']).describe('virtual: an L2 domain of its own; physical: one that exists outside.'),
+    learning: z.boolean().default(false).describe(learningText),
   }),
-  update: z.strictObject(rename),
+  update: z.strictObject({ ...rename, learning: z.boolean().optional().describe(learningText) }),
 };
 
 const physicalText = "With mode physical: the name in bridge_mappings of the bridge that leads to it; the network's uuid when null.";
@@ -117,7 +120,7 @@ const iface = {
     mode: z
       .enum(['vif', 'simulated', 'host', 'internal', 'patch', 'promiscuous', 'remote'])
       .describe(
-        "vif: the NIC of a VM; simulated: a router or service port that exists in flows only; host: a hypervisor's own, whose address is an end of the underlay; the others are stored and not yet plumbed.",
+        "vif: the NIC of a VM; simulated: a router or service port that exists in flows only; host: a hypervisor's own, whose address is an end of the underlay; promiscuous: of whoever is behind it, in a segment with learning; the others are stored and not yet plumbed.",
       ),
     owner_datapath_uuid: reference('datapath')
       .nullable()

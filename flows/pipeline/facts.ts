@@ -124,6 +124,7 @@ export interface Presence {
   readonly segment_key: number;
   /** 0 or UNKNOWN_HOLDERS. */
   readonly policy_class_key: number;
+  readonly domain_uuid: string;
   readonly datapath_uuid: string;
 }
 
@@ -158,6 +159,7 @@ export interface RouterPort {
   readonly mac: number;
   readonly segment_key: number;
   readonly vrf_key: number;
+  readonly domain_uuid: string;
   readonly port_key: number;
   /** 0 and null when packets do not enter a router here. */
   readonly router_key: number;

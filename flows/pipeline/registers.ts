@@ -19,6 +19,7 @@ export const REGISTERS = {
   opens: { field: 'reg0', offset: 5, bits: 1, means: 'a conn row of the filter lets it open a connection' },
   persists: { field: 'reg0', offset: 6, bits: 1, means: 'the rule lets its connections outlive it' },
   skip_policy: { field: 'reg0', offset: 7, bits: 1, means: 'an answer Hotori gives in the name of a port' },
+  learned: { field: 'reg0', offset: 8, bits: 1, means: 'where its destination is has been learnt' },
   multicast: { field: 'reg0', offset: 9, bits: 1, means: 'one branch of a flood' },
   translated: {
     field: 'reg0',

@@ -70,6 +70,9 @@ export const TABLES = {
   TUNNEL_OUT: { id: 114, does: 'peer → tunnel; packets too long for it are answered' },
   DIRECT_IN: { id: 115, does: 'frames of the physical L2: source MAC → segment and sender' },
   WAY_PROBE: { id: 130, does: 'probes of the ways between hypervisors: sent back, or punted' },
+  LEARN: { id: 131, does: 'promiscuous ports: nobody claims what an interface has; the sender is learnt' },
+  MACS: { id: 132, does: 'learnt MAC → port or peer; rows of the switch itself' },
+  LEARNED: { id: 133, does: 'learnt or not: there, or to all' },
   DROP: { id: 250, does: 'every drop ends here, with its reason' },
   CANARY: { id: 253, does: 'digest and version of what is installed; no packet comes here' },
 } as const;

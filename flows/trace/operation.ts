@@ -176,6 +176,8 @@ export function compileAction(action: Action): Operation {
     case 'fin_timeout':
     case 'conjunction':
     case 'nat':
+    // What is learnt is for packets after this one.
+    case 'learn':
       return { kind: 'nothing', source };
     case 'push_mpls':
     case 'pop_mpls':
@@ -188,7 +190,6 @@ export function compileAction(action: Action): Operation {
     case 'dec_nsh_ttl':
     case 'encap':
     case 'decap':
-    case 'learn':
     case 'bundle':
     case 'experimenter':
     case 'unknown':

@@ -101,6 +101,7 @@ function entities(count: number, name: string): readonly Entity[] {
     uuid: `seg-${name}-${i}`,
     display_name: `segment ${i} of ${name}`,
     mode: 'virtual',
+    learning: false,
     segment_key: 1,
     vrf_key: 1,
     created_at: at,

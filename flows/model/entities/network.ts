@@ -9,6 +9,8 @@ export const segmentSchema = z.strictObject({
   uuid: uuid('seg'),
   display_name: z.string().max(255),
   mode: z.enum(['virtual', 'physical']),
+  /** Frames for MACs that no interface has are flooded until somebody there has been heard to have them. */
+  learning: z.boolean().default(false),
   /** VNI of this L2 domain, 24 bits. */
   segment_key: key(24),
   vrf_key: key(32),

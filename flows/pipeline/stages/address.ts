@@ -13,6 +13,7 @@ import { routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
 import type { TableName } from '../tables.js';
+import { refuseClaims } from './promiscuous.js';
 
 const ARP_REPLY = 2;
 
@@ -43,9 +44,11 @@ export const nicAddressFlows = rule('address', 'nic', (nic, look, emit) => {
   }
 });
 
-export const routerAddressFlows = rule('router address', 'router_port', (port, _look, emit) => {
+export const routerAddressFlows = rule('router address', 'router_port', (port, look, emit) => {
   emit.owners(port.interface_uuid, port.mac_lease_uuid);
-  if (port.addresses.some((a) => a.ip.family === 'ipv6')) {
+  const hasIpv6 = port.addresses.some((a) => a.ip.family === 'ipv6');
+  refuseClaims(port, port.domain_uuid, hasIpv6, look, emit);
+  if (hasIpv6) {
     answer({ family: 'ipv6', value: eui64LinkLocal(port.mac) }, port.mac, port.segment_key, port.router_key !== 0, emit);
   }
   for (const { ip, ip_lease_uuid } of port.addresses) {

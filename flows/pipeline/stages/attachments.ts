@@ -8,7 +8,7 @@
 import { parseIpv4, parseIpv6, type Ip } from '../../net/ip.js';
 import { parseMac } from '../../net/mac.js';
 import type { Interface, IpLease, MacLease } from '../../model/entities/interface.js';
-import type { Network } from '../../model/entities/network.js';
+import type { Network, Segment } from '../../model/entities/network.js';
 import type { RouteLink } from '../../model/entities/routing.js';
 import type { FactAddress, Nic } from '../facts.js';
 import {
@@ -82,7 +82,7 @@ export const routerPortFacts = rule('router port', 'interface', (iface, look, em
   const links = iface.enable_routing ? linksOf(iface, look) : [];
   const entry = iface.enable_routing ? entryLink(iface, look) : undefined;
   for (const [macLease, attached] of attachments(iface, look)) {
-    const { mac, segment_key, vrf_key, addresses } = attached;
+    const { mac, segment_key, vrf_key, domain_uuid, addresses } = attached;
     emit.fact({
       kind: 'router_port',
       uuid: `rp-${macLease.uuid}`,
@@ -91,6 +91,7 @@ export const routerPortFacts = rule('router port', 'interface', (iface, look, em
       mac,
       segment_key,
       vrf_key,
+      domain_uuid,
       port_key: iface.port_key,
       router_key: entry?.router_key ?? 0,
       route_link_uuid: entry?.uuid ?? null,
@@ -122,6 +123,13 @@ export const groupRuleFacts = rule('group rule', 'security_group', (group, _look
 });
 
 export const FACT_RULES: readonly Rule[] = [nicFacts, routerPortFacts, groupRuleFacts] as unknown as readonly Rule[];
+
+/** The segment, where MACs are learnt in it. */
+export function learningSegment(domainUuid: string, look: Lookup): Segment | undefined {
+  // A network that is its own L2 domain does not learn, and is not asked: thousands of NICs would remember that they did.
+  const segment = domainUuid.startsWith('seg-') ? look.get('segment', domainUuid) : undefined;
+  return segment?.learning === true ? segment : undefined;
+}
 
 /** Whether a NIC with these addresses may speak IPv6. */
 export function speaksIpv6(addresses: readonly FactAddress[], networks: readonly Network[]): boolean {

@@ -13,6 +13,7 @@ import { floodSetsOfSegment } from '../indexes.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
 import { wayUuid } from './crossing.js';
+import { learningSegment } from './attachments.js';
 import { directUuid, peerUuid } from './overlay-facts.js';
 
 const ETHERNET = 14;
@@ -40,8 +41,10 @@ export const directInFlows = rule('direct in', 'remote_nic', (nic, look, emit) =
   );
 });
 
-export const directOutFlows = rule('direct out', 'presence', ({ segment_key, policy_class_key, datapath_uuid }, look, emit) => {
-  if (policy_class_key === UNKNOWN_HOLDERS) return;
+export const directOutFlows = rule('direct out', 'presence', (presence, look, emit) => {
+  const { segment_key, policy_class_key, datapath_uuid, domain_uuid } = presence;
+  // Of a MAC that is yet to be learnt nobody knows what segment it is in.
+  if (policy_class_key === UNKNOWN_HOLDERS || learningSegment(domain_uuid, look) !== undefined) return;
   const peer = look.get('peer', peerUuid(datapath_uuid));
   const direct = look.get('direct_peer', directUuid(datapath_uuid));
   const port = look.get('underlay_port', 'underlay');

@@ -12,6 +12,7 @@ import { filteredNicsOfSegment, floodChunksOfSet, floodSetsOfSegment, nicsOfFloo
 import { regLoad, regMatch } from '../registers.js';
 import { rule, type Lookup } from '../rule.js';
 import { isArpOrNd } from './address.js';
+import { learningSegment } from './attachments.js';
 
 export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) => {
   const sets = look.all(floodSetsOfSegment, String(set.segment_key));
@@ -28,7 +29,7 @@ export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) =>
   const outputs = chunks.flatMap((chunk): Action[] => [regLoad('flood_chunk', chunk), resubmit('FLOOD_CHUNK')]);
   emit.flow('FLOOD_OUT', 100, [here, regMatch('destination_class', set.policy_class_key)], [apply(...outputs)]);
 
-  if (set.policy_class_key === UNKNOWN_HOLDERS) {
+  if (set.policy_class_key === UNKNOWN_HOLDERS && learningSegment(set.domain_uuid, look) === undefined) {
     const holders = [apply(regLoad('destination_class', UNKNOWN_HOLDERS)), goto('FLOOD_OUT')];
     for (const row of isArpOrNd()) emit.flow('FLOOD', 110, [here, ...row], holders);
   }
@@ -37,6 +38,12 @@ export const floodSegmentFlows = rule('flood', 'flood_set', (set, look, emit) =>
 /** ARP and ND that nobody answers, to the ports that may own anything. */
 export function toHolders(): Action {
   return { kind: 'clone', actions: [regLoad('destination_class', UNKNOWN_HOLDERS), resubmit('FLOOD_OUT')] };
+}
+
+/** To every port of each set, whatever its policy. */
+export function unpolicedBranches(sets: readonly FloodSet[]): Action[] {
+  const classes = sets.map((set) => set.policy_class_key).filter((key) => key !== UNKNOWN_HOLDERS && key !== FILTERED);
+  return classes.map((key): Action => ({ kind: 'clone', actions: [regLoad('destination_class', key), resubmit('FLOOD_OUT')] }));
 }
 
 /** What a flood does for the ports here: once per policy class, and once per filtered port. */

@@ -43,7 +43,7 @@ export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit
     const chunk = chunkOfPeer(datapath_uuid);
     for (const policy_class_key of floodClasses({ policy_class_key: 0, filtered: false, addresses })) {
       const part = { segment_key, policy_class_key };
-      emit.fact({ kind: 'presence', uuid: `pr-${segment_key}-${policy_class_key}-${datapath_uuid}`, ...part, datapath_uuid });
+      emit.fact({ kind: 'presence', uuid: `pr-${segment_key}-${policy_class_key}-${datapath_uuid}`, ...part, domain_uuid, datapath_uuid });
       emit.fact({ kind: 'reach', uuid: reachUuid(segment_key, policy_class_key), ...part, domain_uuid });
       emit.fact({ kind: 'reach_chunk', uuid: reachChunkUuid(segment_key, policy_class_key, chunk), ...part, domain_uuid, chunk });
     }

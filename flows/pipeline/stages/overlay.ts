@@ -21,6 +21,7 @@ import { rule, type Emit, type Lookup } from '../rule.js';
 import { floodBranches, toHolders } from './flood.js';
 import { peerUuid, tunnelTo } from './overlay-facts.js';
 import { isArpOrNd } from './address.js';
+import { learningSegment } from './attachments.js';
 
 const ETHERNET = 14;
 const sourcePortOption = { field: 'tun_metadata0', offset: 0, bits: 32 } as const;
@@ -132,7 +133,8 @@ export const reachFlows = rule('flood to peers', 'reach', (reach, look, emit) =>
   };
   const all = [apply(...local, copies)];
   const rows: OxmField[][] = isHolders ? isArpOrNd() : [[]];
-  for (const row of rows) emit.flow('FLOOD', isHolders ? 111 : 101, [here, fromHere, ...row], all);
+  const isToAll = isHolders && learningSegment(reach.domain_uuid, look) !== undefined;
+  if (!isToAll) for (const row of rows) emit.flow('FLOOD', isHolders ? 111 : 101, [here, fromHere, ...row], all);
 
   const chunks = look
     .all(reachChunksOf, reach.uuid)

@@ -13,6 +13,7 @@ import { apply, drop, fromAddress, goto, is, isArp, isNd, isUdp, ND, set } from 
 import type { Nic } from '../facts.js';
 import { enterSegment, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit } from '../rule.js';
+import { promiscuousEntry, refuseClaims } from './promiscuous.js';
 
 const BROADCAST = 0xffff_ffff;
 
@@ -31,11 +32,13 @@ export const portFlows = rule('port', 'local_port', (port, look, emit) => {
   emit.flow('OUT_LOCAL', 100, [regMatch('destination_port', iface.port_key)], [apply({ kind: 'output', port: port.ofport })]);
 });
 
-export const portSecurityFlows = rule('port security', 'nic', (nic, _look, emit) => {
+export const portSecurityFlows = rule('port security', 'nic', (nic, look, emit) => {
   const sender = [regMatch('source_port', nic.port_key), is('eth_src', nic.mac)];
   const enter = apply(enterSegment(nic.segment_key, nic.vrf_key));
   emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
 
+  promiscuousEntry(nic, look, emit);
+  refuseClaims(nic, nic.domain_uuid, nic.ipv6, look, emit);
   if (nic.addresses.length === 0) {
     emit.flow('PORT_SEC', 90, sender, [enter, goto('EG_FILTER_CT')]);
     return;

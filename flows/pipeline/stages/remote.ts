@@ -10,6 +10,7 @@ import { floodSetsOfSegment, routerPortsOfSegment } from '../indexes.js';
 import { regLoad, regMatch } from '../registers.js';
 import { rule } from '../rule.js';
 import { answer } from './address.js';
+import { refuseClaims } from './promiscuous.js';
 import { peerUuid } from './overlay-facts.js';
 
 export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, look, emit) => {
@@ -26,6 +27,7 @@ export const remoteAddressFlows = rule('remote address', 'remote_nic', (nic, loo
         : [apply(regLoad('destination_port', nic.port_key), regLoad('peer', peer.peer_key)), goto('OUT_REMOTE')];
     emit.flow('L2_LOOKUP', 100, [here, is('eth_dst', nic.mac)], out);
   }
+  if (isLocal) refuseClaims(nic, nic.domain_uuid, nic.ipv6, look, emit);
   if (isLocal && nic.ipv6 && nic.addresses.length > 0) {
     answer({ family: 'ipv6', value: eui64LinkLocal(nic.mac) }, nic.mac, nic.segment_key, false, emit);
   }

@@ -46,10 +46,18 @@ const networks = fc.tuple(small(NETWORKS), fc.boolean(), fc.boolean(), fc.boolea
     ...(inSegment ? { segment_uuid: 'seg-s', segment_key: 50, vrf_key: 1050 } : joined ? { vrf_key: 2000 } : {}),
   }),
 );
-const segments = fc.constant(segment('s', 50));
+const segments = fc.boolean().map((learning) => segment('s', 50, { learning }));
 const vms = fc
-  .tuple(small(VMS), fc.integer({ min: 0, max: 3 }), fc.string({ maxLength: 3 }), fc.boolean())
-  .map(([n, cls, name, enable_filtering]) => iface(`vm${n}`, n, { policy_class_key: cls, display_name: name, enable_filtering }));
+  .tuple(
+    small(VMS),
+    fc.integer({ min: 0, max: 3 }),
+    fc.string({ maxLength: 3 }),
+    fc.boolean(),
+    fc.constantFrom('vif' as const, 'vif' as const, 'promiscuous' as const),
+  )
+  .map(([n, cls, name, enable_filtering, mode]) =>
+    iface(`vm${n}`, n, { policy_class_key: cls, display_name: name, enable_filtering, mode }),
+  );
 const routers = fc
   .tuple(small(NETWORKS), fc.boolean())
   .map(([n, routing]) => iface(`gw${n}`, 100 + n, { mode: 'simulated', enable_routing: routing, enable_route_translation: n < 3 }));

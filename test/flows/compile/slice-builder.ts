@@ -46,6 +46,7 @@ export function segment(name: string, key: number, over: Partial<Segment> = {}):
     uuid: `seg-${name}`,
     display_name: name,
     mode: 'virtual',
+    learning: false,
     segment_key: key,
     vrf_key: 1000 + key,
     ...stamps,

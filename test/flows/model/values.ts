@@ -32,7 +32,7 @@ export function network(uuid: string, fields: Partial<Network> = {}): Network {
 }
 
 export function segment(uuid: string, fields: Partial<Segment> = {}): Segment {
-  return { kind: 'segment', uuid, display_name: '', mode: 'virtual', segment_key: 1, vrf_key: 0, ...stamps, ...fields };
+  return { kind: 'segment', uuid, display_name: '', mode: 'virtual', learning: false, segment_key: 1, vrf_key: 0, ...stamps, ...fields };
 }
 
 export function routeLink(uuid: string): RouteLink {
