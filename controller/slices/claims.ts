@@ -49,13 +49,15 @@ export function standingOf(view: ModelView, interfaceUuid: string): Standing {
 export function claimOf(view: ModelView, vif: VifRecord): Claim | undefined {
   const named = entityOf(view, 'interface', vif.iface_id);
   // A NIC that names an interface is that one or none.
-  if (named) return isVif(named) && mayBeOn(view, named, vif.datapath_uuid) ? { interface_uuid: named.uuid, by: 'iface_id' } : undefined;
+  if (named)
+    return isPlugged(named) && mayBeOn(view, named, vif.datapath_uuid) ? { interface_uuid: named.uuid, by: 'iface_id' } : undefined;
   for (const interface_uuid of namesakes(view, vif))
-    if (isVif(entityOf(view, 'interface', interface_uuid))) return { interface_uuid, by: 'port_name' };
+    if (isPlugged(entityOf(view, 'interface', interface_uuid))) return { interface_uuid, by: 'port_name' };
   return undefined;
 }
 
-const isVif = (iface: Interface | undefined) => iface?.mode === 'vif';
+/** It is a port of the bridge: a VM's, or one that strangers are behind. */
+const isPlugged = (iface: Interface | undefined) => iface?.mode === 'vif' || iface?.mode === 'promiscuous';
 
 /** Interfaces with the port name of a NIC that its datapath may have, the datapath's own first. */
 export function* namesakes(view: ModelView, { port_name, datapath_uuid }: VifRecord): Generator<string> {

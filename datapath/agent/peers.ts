@@ -5,10 +5,11 @@
  * Promises: a function of this hypervisor's own facts and the records held, whatever order they came in.
  */
 import type { Condition, SliceRecord } from '../../controller/messages/slice.js';
-import type { DatapathNetwork, DatapathSegment } from '../../flows/model/entities/datapath.js';
+import type { DatapathLink } from '../../flows/model/entities/datapath.js';
 import type { MacLease } from '../../flows/model/entities/interface.js';
 import type { Chassis } from '../../flows/model/entities/presence.js';
 import { pairOf, type Tunnel } from '../../flows/model/entities/tunnel.js';
+import { linkTarget } from '../../flows/model/indexes.js';
 import {
   directMtu,
   familyOf,
@@ -26,7 +27,7 @@ export interface PeerWay {
 }
 
 /** A datapath's row for what may cross, in the explicit mode. */
-type Row = DatapathNetwork | DatapathSegment;
+type Row = DatapathLink;
 
 /** More would not help anybody. */
 const MAX_NAMED = 10;
@@ -81,6 +82,7 @@ export class Peers {
         return true;
       case 'datapath_network':
       case 'datapath_segment':
+      case 'datapath_route_link':
         this.#rows.set(record.uuid, record);
         return this.#mode === 'explicit';
       default:
@@ -130,10 +132,10 @@ export class Peers {
 
   /** The pairs of addresses that rows of both ends give for something that crosses, by the other datapath. */
   #ends(ownDatapath: string): ReadonlyMap<string, readonly NonNullable<Terms['ends']>[]> {
-    const local = new Map(this.#rowsOf(ownDatapath).map((row) => [targetOf(row), row.endpoint_address]));
+    const local = new Map(this.#rowsOf(ownDatapath).map((row) => [linkTarget(row), row.endpoint_address]));
     const pairs = new Map<string, Map<string, NonNullable<Terms['ends']>>>();
     for (const row of this.#rows.values()) {
-      const [here, there] = [local.get(targetOf(row)), row.endpoint_address];
+      const [here, there] = [local.get(linkTarget(row)), row.endpoint_address];
       if (row.datapath_uuid === ownDatapath || here === undefined || here === null || there === null) continue;
       const known = pairs.get(row.datapath_uuid) ?? new Map<string, NonNullable<Terms['ends']>>();
       pairs.set(row.datapath_uuid, known.set(`${here} ${there}`, { local: here, remote: there }));
@@ -211,7 +213,7 @@ export class Peers {
         ({ endpoint_address: at }) => at !== null && own.endpoints.length > 0 && !own.endpoints.some(({ address }) => address === at),
       ),
     ];
-    const names = (some: readonly Row[]) => some.slice(0, MAX_NAMED).map(targetOf).join(', ');
+    const names = (some: readonly Row[]) => some.slice(0, MAX_NAMED).map(linkTarget).join(', ');
     const uuids = (some: readonly Row[]) => [...new Set(some.slice(0, MAX_NAMED).map(({ interface_uuid }) => interface_uuid))];
     const conditions: Condition[] = [];
     if (lost.length > 0)
@@ -237,9 +239,4 @@ export class Peers {
     const message = `segments with ${macs.join(', ')} go through tunnels to ${direct.join(', ')} on the same L2: other segments have these MACs too`;
     return [{ code: 'shared_macs', message, uuids: leases.map(({ interface_uuid }) => interface_uuid) }];
   }
-}
-
-/** What may cross. */
-function targetOf(row: Row): string {
-  return row.kind === 'datapath_network' ? row.network_uuid : row.segment_uuid;
 }

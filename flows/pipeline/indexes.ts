@@ -80,6 +80,10 @@ export const presencesOfChunk = index('presence', (r) => [reachChunkUuid(r.segme
 export const reachChunksOf = index('reach_chunk', (r) => [reachUuid(r.segment_key, r.policy_class_key)]);
 /** Rows that name a network, or a segment, for a datapath. */
 export const networkRowsOf = index('datapath_network', (r) => [`${r.datapath_uuid} ${r.network_uuid}`]);
+export const linkRowsOf = index('datapath_route_link', (r) => [`${r.datapath_uuid} ${r.route_link_uuid}`]);
+/** Routes through a network, and those of a router. */
+export const routesThroughNetwork = index('route', (r) => (r.network_uuid === null ? [] : [r.network_uuid]));
+export const routesOfRouteLink = index('route', (r) => [r.route_link_uuid]);
 export const segmentRowsOf = index('datapath_segment', (r) => [`${r.datapath_uuid} ${r.segment_uuid}`]);
 /** What is said of a pair of datapaths, by `pairOf` the two. */
 export const tunnelsOfPair = index('tunnel', (r) => [pairOf(r.datapath_uuid, r.peer_datapath_uuid)]);

@@ -10,7 +10,7 @@ import { chassisWithHash, chunkOfPeer, floodClasses, peerHash, reachChunkUuid, r
 import { directMtu } from '../pairing.js';
 import { rule, type Here, type Lookup, type Rule } from '../rule.js';
 import { attachments, speaksIpv6 } from './attachments.js';
-import { mayCross, networkWayFacts, segmentWayFacts } from './crossing.js';
+import { linkWayFacts, mayCross, networkWayFacts, segmentWayFacts } from './crossing.js';
 
 export const remoteNicFacts = rule('remote nic', 'binding', (binding, look, emit) => {
   const here = look.get('here', 'here');
@@ -85,4 +85,5 @@ export const OVERLAY_FACT_RULES: readonly Rule[] = [
   directPeerFacts,
   networkWayFacts,
   segmentWayFacts,
+  linkWayFacts,
 ] as unknown as readonly Rule[];

@@ -4,7 +4,7 @@
 import type { FloatingIp, NatRule, Translation, TranslationStatic } from '../../../flows/model/entities/nat.js';
 import type { NatZones } from '../../../flows/pipeline/rule.js';
 import type { Binding } from '../../../flows/model/binding.js';
-import type { DatapathNetwork, DatapathSegment } from '../../../flows/model/entities/datapath.js';
+import type { DatapathNetwork, DatapathRouteLink, DatapathSegment } from '../../../flows/model/entities/datapath.js';
 import type { Filter, FilterStatic } from '../../../flows/model/entities/filter.js';
 import type { Interface, IpLease, MacLease } from '../../../flows/model/entities/interface.js';
 import type { Network, NetworkService, Segment } from '../../../flows/model/entities/network.js';
@@ -324,6 +324,16 @@ export function datapathSegment(datapath: string, name: string): DatapathSegment
 export function tunnel(one: string, other: string, over: Partial<Tunnel> = {}): Tunnel {
   const ends = { datapath_uuid: `dp-${one}`, peer_datapath_uuid: `dp-${other}` };
   return { kind: 'tunnel', uuid: `t-${one}-${other}`, ...ends, encapsulation: null, mac2mac: true, ...stamps, ...over };
+}
+
+export function datapathRouteLink(datapath: string, name: string): DatapathRouteLink {
+  return {
+    kind: 'datapath_route_link',
+    uuid: `dprl-${datapath}-${name}`,
+    datapath_uuid: `dp-${datapath}`,
+    route_link_uuid: `rl-${name}`,
+    ...throughHost(datapath),
+  };
 }
 
 function throughHost(datapath: string) {

@@ -1,3 +1,4 @@
+import type { DatapathLink } from '../../../flows/model/entities/datapath.js';
 import { createCompiler } from '../../../flows/compile/compiler.js';
 import { eui64LinkLocal, parseMac } from '../../../flows/net/mac.js';
 import { parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
@@ -11,6 +12,8 @@ import type { FieldRecord } from '../../../flows/trace/microflow.js';
 import {
   binding,
   chassis,
+  datapathNetwork,
+  datapathRouteLink,
   here,
   iface,
   ipLease,
@@ -267,6 +270,21 @@ describe('a hypervisor that is not the gateway', () => {
     expect(outcome(first(), { ...delivered, tun_src: parseIpv4('198.51.100.2'), tun_dst: parseIpv4('198.51.100.1') })).toContain(
       `out ${VM1} `,
     );
+  });
+
+  it('sends nothing there in the explicit mode unless rows of the physical network or of the router name both', () => {
+    const explicit = here(chassis('hv1', ['198.51.100.1']), { overlay_mode: 'explicit' });
+    const at = (n: number) => ({ endpoint_address: `198.51.100.${n}` });
+    const rows = (row: (datapath: string, name: string) => DatapathLink, name: string) =>
+      [1, 2].map((n) => ({ ...row(`hv${n}`, name), ...at(n) }));
+    const far = (...more: readonly InputRecord[]) => outcome(onFirst(model(['dp-hv2']), explicit, ...more), fromVm1('203.0.113.1'));
+    const next = outsideMac(9, { family: 'ipv4', value: parseIpv4('192.0.2.254') }).toString(16);
+    expect([far(), far(...rows(datapathNetwork, 'v')), far(...rows(datapathNetwork, 'p')), far(...rows(datapathRouteLink, 'r'))]).toEqual([
+      expect.stringContaining('no_tunnel'),
+      expect.stringContaining('no_tunnel'),
+      `tunnel 9 ${next}`,
+      `tunnel 9 ${next}`,
+    ]);
   });
 
   it('says that nobody is there where no hypervisor is the gateway', () => {
