@@ -349,7 +349,7 @@ export class Agent {
         part(this.#follow()),
         this.#feed.keep(stop.signal),
         part(this.#advertiser.run(stop.signal)),
-        part(this.#prober.run(stop.signal)),
+        this.#prober.run(stop.signal),
         this.#traceAudit.run(stop.signal),
       ]);
     } finally {
