@@ -1,5 +1,7 @@
 import type { RespondContext, Response } from '../../../datapath/respond/contract.js';
 import { respondIcmpError, type IcmpErrorKind } from '../../../datapath/respond/icmp-error.js';
+import type { SentTo } from '../../../datapath/respond/sent-as.js';
+import { TABLES } from '../../../flows/pipeline/tables.js';
 import { parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
 import { BROADCAST_MAC, parseMac } from '../../../flows/net/mac.js';
 import { concatBytes } from '../../../flows/packet/bytes.js';
@@ -47,6 +49,43 @@ const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
 const plain = (hex: string): string => hex.replaceAll(/\s/g, '');
 
 describe('ICMP errors', () => {
+  it('quote what the sender sent to where that was translated, and leave by the port it came in on', () => {
+    const dst = parseIpv4('203.0.113.50');
+    const about = (frame: Uint8Array, sent_to?: SentTo) =>
+      respondIcmpError(
+        'time_exceeded',
+        { punt: { kind: 'time_exceeded' }, data: frame, port_key: 7, arrival_key: ARRIVAL, sent_to },
+        context,
+      );
+    const translated = udpFrame(v4, { ...ports, payload: Uint8Array.of(1) });
+    const sent = udpFrame({ ...v4, ip: { ...v4.ip, dst } as typeof v4.ip }, { ...ports, dst_port: 8080, payload: Uint8Array.of(1) });
+    const quoted = ({ frames }: Response) => text(frames[0]!.subarray(14 + 20 + 8, 14 + 20 + 8 + 20 + 6));
+    expect(quoted(about(translated, { ip: { family: 'ipv4', value: dst }, port: 8080 }))).toBe(quoted(about(sent)));
+  });
+
+  it('go through the pipeline to a sender who is known by another address here, and to one on another hypervisor', () => {
+    const mac = parseMac('02:00:00:00:00:99');
+    const known: RespondContext = { ...context, translated: (vrf) => (vrf === 5 ? { mac, segment_key: 3 } : undefined) };
+    const frame = udpFrame(v4, { ...ports, payload: Uint8Array.of(1) });
+    const punted = { punt: { kind: 'time_exceeded' }, data: frame, port_key: 7, arrival_key: ARRIVAL, router_key: 2 } as const;
+    const tables = ({ injected = [], frames }: Response) => [
+      frames.length,
+      injected.map(({ data, actions }) => [
+        text(data.subarray(0, 6)),
+        actions.flatMap((action) => (action.kind === 'resubmit' ? [action.table] : [])),
+      ]),
+    ];
+    expect([
+      tables(respondIcmpError('time_exceeded', { ...punted, metadata: (5n << 32n) | 4n }, known)),
+      tables(respondIcmpError('time_exceeded', { ...punted, metadata: 6n << 32n, is_remote: true }, known)),
+      tables(respondIcmpError('time_exceeded', { ...punted, metadata: 6n << 32n }, known)),
+    ]).toEqual([
+      [0, [['020000000099', [TABLES.L2L3.id]]]],
+      [0, [['020000000007', [TABLES.FIB.id]]]],
+      [1, []],
+    ]);
+  });
+
   it('time exceeded in IPv4, byte for byte', () => {
     const { outcome, frames } = ask('time_exceeded', udpFrame(v4, { ...ports, payload: Uint8Array.of(1, 2, 3, 4) }), context, 1);
     // Headers: 45c0+003c+0000+4000+fe01+0a01+0001+0a01+0007 = 19807 → 9808 and 4500+0020+0000+4000+0111+0a01+0007+0a02+0009 = 9a44.
