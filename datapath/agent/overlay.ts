@@ -48,7 +48,6 @@ export class Overlay {
   #datapath: string | undefined;
   #facts: { readonly devices: object; readonly version: number; readonly now: ChassisFacts } | undefined;
   #devices: { readonly at: number; readonly list: NodeJS.Dict<NetworkInterfaceInfo[]> } | undefined;
-  #signal: AbortSignal | undefined;
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
@@ -65,13 +64,12 @@ export class Overlay {
   }
 
   run(signal: AbortSignal): Promise<void> {
-    this.#signal = signal;
     return this.#tunnels.run(signal);
   }
 
   /** What `settledPeers` gives differs now. */
   settledPeersChanged(): void {
-    if (this.#signal !== undefined) this.#tunnels.look(this.#signal);
+    this.#tunnels.look();
   }
 
   /** What `settledPeers` gave to the process before this one. */

@@ -144,7 +144,7 @@ function parseValue(field: FieldName, value: string): FieldValue {
     case 'frag':
       return FRAGMENTS[value]!;
     case 'port':
-      return PORTS[value as keyof typeof PORTS] ?? Number(value);
+      return value in PORTS ? PORTS[value as keyof typeof PORTS] : Number(value);
     case 'tcp_flags':
       return /^(0x)?\d/.test(value) ? Number(value) : flags(value, (name) => 1 << TCP_FLAGS.indexOf(name));
     case 'ct_state':
