@@ -24,7 +24,16 @@ const CREATORS: Creators = {
   },
 
   segment(work, uuid, { display_name, mode, learning }) {
-    work.put({ kind: 'segment', uuid, display_name, mode, learning, segment_key: work.keys.next('segment_key'), vrf_key: 0, ...stamps(work) });
+    work.put({
+      kind: 'segment',
+      uuid,
+      display_name,
+      mode,
+      learning,
+      segment_key: work.keys.next('segment_key'),
+      vrf_key: 0,
+      ...stamps(work),
+    });
   },
 
   network(work, uuid, params) {

@@ -26,7 +26,7 @@ for (let d = from; d < to; d++) {
       underlay: 'underlay',
       mtu: 1500,
       mode: 'auto',
-    probePeriodMs: 0,
+      probePeriodMs: 0,
     },
     auditPeriodMs: AUDIT_MS,
     default_mtu: 1442,

@@ -1,59 +1,17 @@
 /**
  * Slice records with everything filled in, and the slice most tests use.
  */
-import type { EntityOf } from '../../../flows/model/entities.js';
-import type { Interface, IpLease, MacLease } from '../../../flows/model/entities/interface.js';
+import type { Interface, IpLease } from '../../../flows/model/entities/interface.js';
 import type { Network } from '../../../flows/model/entities/network.js';
-
-const stamps = { created_at: '2024-01-01T00:00:00.000Z', updated_at: '2024-01-01T00:00:00.000Z' };
+import * as values from '../../flows/model/values.js';
+import { dhcpService, macLease, stamps } from '../../flows/model/values.js';
 
 export function network(uuid: string, fields: Partial<Network> = {}): Network {
-  return {
-    kind: 'network',
-    uuid,
-    display_name: '',
-    domain_name: '',
-    mode: 'virtual',
-    ipv4_network: null,
-    ipv4_prefix: null,
-    ipv6_network: null,
-    ipv6_prefix: null,
-    ipv6_slaac: false,
-    mtu: null,
-    dns_servers: [],
-    segment_uuid: null,
-    physical_network: null,
-    vrf: null,
-    segment_key: 1,
-    vrf_key: 1,
-    ...stamps,
-    ...fields,
-  };
+  return values.network(uuid, { vrf_key: 1, ...fields });
 }
 
 export function iface(uuid: string, port_key: number, fields: Partial<Interface> = {}): Interface {
-  return {
-    kind: 'interface',
-    uuid,
-    display_name: '',
-    mode: 'vif',
-    owner_datapath_uuid: null,
-    gateway_datapath_uuids: [],
-    port_name: null,
-    enable_routing: false,
-    enable_route_translation: false,
-    enable_filtering: false,
-    security_group_uuids: [],
-    router_uuid: null,
-    port_key,
-    policy_class_key: 0,
-    ...stamps,
-    ...fields,
-  };
-}
-
-export function macLease(uuid: string, interface_uuid: string, mac_address: string): MacLease {
-  return { kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid: null, mac_shared: false, ...stamps };
+  return values.iface(uuid, { port_key, ...fields });
 }
 
 /** Of the MAC lease, or of the interface alone when it begins with `if-`. */
@@ -68,19 +26,6 @@ export function ipLease(uuid: string, owner: string, network_uuid: string, addre
     ipv4_address: isV6 ? null : address,
     ipv6_address: isV6 ? address : null,
     enable_routing: false,
-    ...stamps,
-  };
-}
-
-export function dhcpService(uuid: string, interface_uuid: string): EntityOf<'network_service'> {
-  return {
-    kind: 'network_service',
-    uuid,
-    display_name: '',
-    mode: 'dhcp',
-    interface_uuid,
-    incoming_port: null,
-    outgoing_port: null,
     ...stamps,
   };
 }

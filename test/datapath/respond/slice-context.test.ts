@@ -4,7 +4,8 @@ import { SliceContext, type SliceContextOptions } from '../../../datapath/respon
 import { parseCidr } from '../../../flows/net/cidr.js';
 import { parseIp, parseIpv4, parseIpv6 } from '../../../flows/net/ip.js';
 import { parseMac } from '../../../flows/net/mac.js';
-import { dhcpService, iface, ipLease, macLease, network, SLICE, VM_PORT } from './records.js';
+import { dhcpService, macLease } from '../../flows/model/values.js';
+import { iface, ipLease, network, SLICE, VM_PORT } from './records.js';
 
 const VM_MAC = parseMac('02:00:00:00:00:07');
 const LEASE = {

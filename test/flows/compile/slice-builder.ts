@@ -13,79 +13,25 @@ import type { PolicyRoute, Route, RouteLink } from '../../../flows/model/entitie
 import type { AddressSet, PolicyClass, SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import type { Tunnel } from '../../../flows/model/entities/tunnel.js';
 import type { Here, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
-
-const stamps = { created_at: '2026-01-01T00:00:00Z', updated_at: '2026-01-01T00:00:00Z' };
+import * as values from '../model/values.js';
+import { stamps } from '../model/values.js';
 
 export function network(name: string, key: number, over: Partial<Network> = {}): Network {
-  return {
-    kind: 'network',
-    uuid: `nw-${name}`,
-    display_name: name,
-    domain_name: name,
-    mode: 'virtual',
-    ipv4_network: `10.0.${key}.0`,
-    ipv4_prefix: 24,
-    ipv6_network: null,
-    ipv6_prefix: null,
-    ipv6_slaac: false,
-    mtu: null,
-    dns_servers: [],
-    segment_uuid: null,
-    physical_network: null,
-    vrf: null,
-    segment_key: key,
-    vrf_key: 1000 + key,
-    ...stamps,
-    ...over,
-  };
+  const names = { display_name: name, domain_name: name };
+  const prefix = { ipv4_network: `10.0.${key}.0`, ipv4_prefix: 24 };
+  return values.network(`nw-${name}`, { ...names, ...prefix, segment_key: key, vrf_key: 1000 + key, ...over });
 }
 
 export function segment(name: string, key: number, over: Partial<Segment> = {}): Segment {
-  return {
-    kind: 'segment',
-    uuid: `seg-${name}`,
-    display_name: name,
-    mode: 'virtual',
-    learning: false,
-    segment_key: key,
-    vrf_key: 1000 + key,
-    ...stamps,
-    ...over,
-  };
+  return values.segment(`seg-${name}`, { display_name: name, segment_key: key, vrf_key: 1000 + key, ...over });
 }
 
 export function iface(name: string, key: number, over: Partial<Interface> = {}): Interface {
-  return {
-    kind: 'interface',
-    uuid: `if-${name}`,
-    display_name: name,
-    mode: 'vif',
-    owner_datapath_uuid: null,
-    gateway_datapath_uuids: [],
-    port_name: null,
-    enable_routing: false,
-    enable_route_translation: false,
-    enable_filtering: false,
-    security_group_uuids: [],
-    router_uuid: null,
-    port_key: key,
-    policy_class_key: 0,
-    ...stamps,
-    ...over,
-  };
+  return values.iface(`if-${name}`, { display_name: name, port_key: key, ...over });
 }
 
 export function macLease(name: string, mac: string, over: Partial<MacLease> = {}): MacLease {
-  return {
-    kind: 'mac_lease',
-    uuid: `ml-${name}`,
-    interface_uuid: `if-${name}`,
-    mac_address: mac,
-    segment_uuid: null,
-    mac_shared: false,
-    ...stamps,
-    ...over,
-  };
+  return values.macLease(`ml-${name}`, `if-${name}`, mac, over);
 }
 
 export function ipLease(name: string, networkName: string, address: string, over: Partial<IpLease> = {}): IpLease {
@@ -105,17 +51,7 @@ export function ipLease(name: string, networkName: string, address: string, over
 }
 
 export function routeLink(name: string, key: number, over: Partial<RouteLink> = {}): RouteLink {
-  return {
-    kind: 'route_link',
-    uuid: `rl-${name}`,
-    mac_address: '02:00:00:00:00:01',
-    vrf: null,
-    traceroute: null,
-    router_uuid: null,
-    router_key: key,
-    ...stamps,
-    ...over,
-  };
+  return values.routeLink(`rl-${name}`, { router_key: key, ...over });
 }
 
 export function route(name: string, key: number, over: Partial<Route> & Pick<Route, 'route_link_uuid'>): Route {
@@ -260,16 +196,7 @@ export function policyClass(key: number, groups: string[]): PolicyClass {
 }
 
 export function dhcp(name: string, interfaceName: string): NetworkService {
-  return {
-    kind: 'network_service',
-    uuid: `ns-${name}`,
-    display_name: name,
-    mode: 'dhcp',
-    interface_uuid: `if-${interfaceName}`,
-    incoming_port: null,
-    outgoing_port: null,
-    ...stamps,
-  };
+  return values.dhcpService(`ns-${name}`, `if-${interfaceName}`, { display_name: name });
 }
 
 export function localPort(name: string, ofport: number): LocalPort {

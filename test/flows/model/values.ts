@@ -1,11 +1,11 @@
 /**
  * Entities for tests of the model, complete but for what a test is about.
  */
-import type { Interface, IpLease } from '../../../flows/model/entities/interface.js';
-import type { Network, Segment } from '../../../flows/model/entities/network.js';
+import type { Interface, IpLease, MacLease } from '../../../flows/model/entities/interface.js';
+import type { Network, NetworkService, Segment } from '../../../flows/model/entities/network.js';
 import type { Route, RouteLink } from '../../../flows/model/entities/routing.js';
 
-const stamps = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z' };
+export const stamps = { created_at: '2026-01-01T00:00:00.000Z', updated_at: '2026-01-01T00:00:00.000Z' };
 
 export function network(uuid: string, fields: Partial<Network> = {}): Network {
   return {
@@ -35,7 +35,7 @@ export function segment(uuid: string, fields: Partial<Segment> = {}): Segment {
   return { kind: 'segment', uuid, display_name: '', mode: 'virtual', learning: false, segment_key: 1, vrf_key: 0, ...stamps, ...fields };
 }
 
-export function routeLink(uuid: string): RouteLink {
+export function routeLink(uuid: string, fields: Partial<RouteLink> = {}): RouteLink {
   return {
     kind: 'route_link',
     uuid,
@@ -45,6 +45,7 @@ export function routeLink(uuid: string): RouteLink {
     router_uuid: null,
     router_key: 1,
     ...stamps,
+    ...fields,
   };
 }
 
@@ -86,4 +87,13 @@ export function iface(uuid: string, fields: Partial<Interface> = {}): Interface 
 export function ipLease(uuid: string, network_uuid: string, ipv4_address: string): IpLease {
   const rest = { interface_uuid: null, mac_lease_uuid: null, ipv6_address: null, enable_routing: false };
   return { kind: 'ip_lease', uuid, network_uuid, ipv4_address, ...rest, ...stamps };
+}
+
+export function macLease(uuid: string, interface_uuid: string, mac_address: string, fields: Partial<MacLease> = {}): MacLease {
+  return { kind: 'mac_lease', uuid, interface_uuid, mac_address, segment_uuid: null, mac_shared: false, ...stamps, ...fields };
+}
+
+export function dhcpService(uuid: string, interface_uuid: string, fields: Partial<NetworkService> = {}): NetworkService {
+  const rest = { display_name: '', incoming_port: null, outgoing_port: null };
+  return { kind: 'network_service', uuid, mode: 'dhcp', interface_uuid, ...rest, ...stamps, ...fields };
 }
