@@ -65,7 +65,8 @@ describe('vnctl statistics', () => {
               flow(TABLES.IN_POLICY.id, 'actions=goto', ['sg-a', 'sgr-x'], 5),
               flow(TABLES.IN_POLICY.id, 'actions=goto', ['sg-a', 'sgr-x'], 6),
               flow(TABLES.IN_POLICY.id, 'actions=conjunction(1,1/2)', ['sg-a', 'sgr-x', 'sgr-y'], 99),
-              flow(TABLES.IN_METRIC.id, 'actions=goto', ['sg-a', 'sgr-x'], 2),
+              flow(TABLES.IN_METRIC.id, 'ct_label=0/0xffffffff actions=goto', ['sg-a', 'sgr-x'], 2),
+              flow(TABLES.IN_METRIC.id, 'actions=goto', ['sg-a', 'sgr-x'], 7),
             ]
           : [flow(TABLES.DROP.id, 'priority=20,reg2=0x1,reg15=0x11/0xffff', ['if-a'], 3)],
       ),
