@@ -23,7 +23,7 @@ export async function buildScripts(): Promise<string> {
   const out = await mkdtemp(join(ROOT, 'node_modules/.cache/hotori-crash-'));
   await writeFile(join(out, 'package.json'), '{"type": "module"}');
   for (const folder of FOLDERS)
-    for (const file of await readdir(join(ROOT, folder))) {
+    for (const file of await readdir(join(ROOT, folder), { recursive: true })) {
       if (!file.endsWith('.ts') || file.endsWith('.test.ts')) continue;
       const source = await readFile(join(ROOT, folder, file), 'utf8');
       const { code } = await transform(source, { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' }, module: { type: 'es6' } });
