@@ -16,7 +16,7 @@ import { checkInterface, checkInterfacePort, checkNetworkService } from './inter
 import { checkIpLease, checkMacLease } from './lease-checks.js';
 import { checkNetwork } from './network-checks.js';
 import { checkFilter } from './filter-checks.js';
-import { checkFloatingIp, checkNatRule, checkTranslation } from './nat-checks.js';
+import { checkFloatingIp, checkNatRule, checkPartedFloatingIps, checkTranslation } from './nat-checks.js';
 import { checkNamedTable, checkPolicyRoute, checkRoute, checkRouteLink } from './routing-checks.js';
 import { checkSecurityGroup } from './security-group-checks.js';
 
@@ -32,6 +32,7 @@ export function checkChange(check: Check, before: Entity | undefined, after: Ent
       return checkDatapath(check, change as Change<'datapath'>);
     case 'network':
       checkNetwork(check, change as Change<'network'>);
+      checkPartedFloatingIps(check, change as Change<'network'>);
       return checkNamedTable(check, change as Change<'network'>);
     case 'interface':
       return checkInterface(check, change as Change<'interface'>);

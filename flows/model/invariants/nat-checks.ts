@@ -27,6 +27,20 @@ export function checkFloatingIp(check: Check, { after }: Change<'floating_ip'>):
   if (lease !== undefined) checkTarget(view, after, network, lease, complain);
 }
 
+/** A network that has come into another routing domain may have left behind what stands for it, or what it stands for. */
+export function checkPartedFloatingIps(check: Check, { before, after }: Change<'network'>): void {
+  if (before === undefined || after === undefined || before.vrf_key === after.vrf_key) return;
+  const { view } = check;
+  const concerned = [...referrers(view, 'floating_ip', after.uuid)];
+  for (const lease of referrers(view, 'ip_lease', after.uuid)) concerned.push(...referrers(view, 'floating_ip', lease.uuid));
+  for (const floating of concerned) {
+    const outside = entityOf(view, 'network', floating.network_uuid);
+    const network = entityOf(view, 'network', entityOf(view, 'ip_lease', floating.ip_lease_uuid)?.network_uuid ?? null);
+    if (outside && network && network.vrf_key !== outside.vrf_key && !check.touched(floating.uuid))
+      complainAbout(check, after)('', `${floating.uuid} (${floating.ip_address}) needs a router from ${outside.uuid} to ${network.uuid}`);
+  }
+}
+
 /** What it stands for is a VM's address behind the router. */
 function checkTarget(view: ModelView, floating: FloatingIp, outside: Network, lease: IpLease, complain: Complain): void {
   const address = (lease.ipv4_address ?? lease.ipv6_address)!;
