@@ -41,7 +41,7 @@ busCompliance('Redis', () => {
         prefix: redis.keyPrefix,
         commands: redis.link('bus'),
         blocking: redis.link('bus-reader'),
-        ...(isSlow ? {} : { beatMs: 300 }),
+        ...(isSlow ? {} : { beatMs: 600 }),
       });
     },
     silence: (member) => proxies.get(member)!.silence(),
