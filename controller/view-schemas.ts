@@ -24,7 +24,7 @@ export const VIEWS = {
   datapath: datapathSchema.omit({ kind: true }),
   segment: segmentSchema.omit({ kind: true, segment_key: true, vrf_key: true }),
   network: networkSchema.omit({ kind: true, segment_key: true, vrf_key: true }),
-  interface: interfaceSchema.omit({ kind: true, port_key: true, policy_class_key: true }).extend({
+  interface: interfaceSchema.omit({ kind: true, port_key: true, policy_class_key: true, gateway_owner_uuid: true }).extend({
     mac_address: z.string().nullable().describe('Of the first mac_lease.'),
     network_uuid: z.string().nullable().describe('Of the first ip_lease.'),
     ipv4_address: z.string().nullable().describe('Of the first ip_lease with one.'),

@@ -55,7 +55,7 @@ export function listOf(model: Model, kind: UserKind, { offset, limit, of }: List
 }
 
 /** What is vnmgr's own. */
-const HIDDEN = /^(kind|mac_shared)$|_key$/;
+const HIDDEN = /^(kind|mac_shared|gateway_owner_uuid)$|_key$/;
 
 function shown(entity: { readonly uuid: string }): View {
   return Object.fromEntries(Object.entries(entity).filter(([field]) => !HIDDEN.test(field))) as View;

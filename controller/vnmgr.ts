@@ -47,6 +47,8 @@ import { Replica, type ReplicaFollower, type ReplicaLog } from './replica.js';
 import { checkAdmission } from './slices/admission.js';
 import { Bindings } from './slices/bindings.js';
 import { Confirmations } from './slices/confirmations.js';
+import { GATEWAY_LEASE_MS } from './messages/slice.js';
+import { gatewayOwnerOf, gatewaysOf } from '../flows/model/gateways.js';
 import { observationOf } from './slices/observation.js';
 import { registrationOf } from './slices/registration.js';
 import { Session } from './slices/session.js';
@@ -255,6 +257,7 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
         session.take(report);
         this.publishApplied(session);
       },
+      holdGateway: (interface_uuid) => (isOpen ? this.holdGateway(uuid, interface_uuid) : Promise.resolve(false)),
       relist: sendSnapshot,
       serveFlows: (provider) => {
         if (isOpen) session.flowProvider = provider;
@@ -345,6 +348,16 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     if (session.listener === undefined) return;
     session.detach();
     this.publishApplied(session);
+  }
+
+  /** The lease is in the store; who has got it is made known to everybody by a commit. */
+  private async holdGateway(datapath: string, interfaceUuid: string): Promise<boolean> {
+    const iface = entityOf(this.replica.model, 'interface', interfaceUuid);
+    if (iface === undefined || !gatewaysOf(iface).includes(datapath)) return false;
+    if (!(await this.parts.store.hold(`gateway/${interfaceUuid}`, datapath, GATEWAY_LEASE_MS))) return false;
+    if (gatewayOwnerOf(entityOf(this.replica.model, 'interface', interfaceUuid) ?? iface) !== datapath)
+      await this.queue.run(() => [{ verb: 'take_over', interface_uuid: interfaceUuid, datapath_uuid: datapath }]);
+    return true;
   }
 
   /** Commits what the vna of a datapath sees now; several reports that wait become one. Nothing is committed when it is as it was. */

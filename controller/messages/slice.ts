@@ -147,6 +147,9 @@ export interface TraceCheck {
 /** Asks the switch. Throws HotoriError `unavailable` when it cannot be asked. */
 export type TraceChecker = (probes: readonly TraceProbe[]) => Promise<readonly TraceCheck[]>;
 
+/** How long a datapath has a gateway without saying so again. */
+export const GATEWAY_LEASE_MS = 400;
+
 /** vnmgr as a vna sees it. In one process this is vnmgr itself; across processes a bus client. */
 export interface SliceSource {
   /**
@@ -163,6 +166,11 @@ export interface SliceAttachment {
   /** The endpoints and encapsulations as they are now, level-triggered. */
   reportChassis(chassis: ChassisFacts): void;
   reportApplied(report: AppliedReport): void;
+  /**
+   * Takes, or keeps, a router's port as its gateway, for GATEWAY_LEASE_MS from some moment after this was called; false while another datapath has it, and
+   * where this one is not to have it. Rejects when that cannot be found out.
+   */
+  holdGateway(interface_uuid: string): Promise<boolean>;
   /** Asks for a new snapshot (after a gap or a broken local copy). */
   relist(): void;
   /** Registers who answers questions about this datapath's flows; until then, and after `closed`, they are answered `unavailable`. */

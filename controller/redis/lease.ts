@@ -65,6 +65,11 @@ export class RedisLeases {
     }
   }
 
+  /** Takes or keeps a lease for a holder known by other means; false while another has it. Whoever asks knows by its own clock how long it lasts. */
+  async takeFor(name: string, holder: string, ms: number): Promise<boolean> {
+    return (await this.options.run('take', name, [holder, ms], { timeoutMs: ms })) === null;
+  }
+
   /** Releases what is held. */
   async close(): Promise<void> {
     await Promise.all([...this.held].map((one) => one.release()));

@@ -10,6 +10,7 @@ import { BusError, type Bus } from '../bus/contract.js';
 import type { Random } from '../kernel/ambient.js';
 import { callOut } from '../kernel/call-out.js';
 import { decodeMessage, MessageError } from '../messages/envelope.js';
+import { GATEWAY_LEASE_MS } from '../messages/slice.js';
 import type {
   AppliedReport,
   ChassisFacts,
@@ -29,6 +30,7 @@ import {
   checkedSchema,
   DATAPATH_REQUESTS,
   datapathOf,
+  heldSchema,
   knownSchema,
   SLICE_MESSAGES,
   SLICES,
@@ -265,6 +267,13 @@ class RemoteAttachment implements SliceAttachment {
 
   reportApplied(applied: AppliedReport): void {
     this.report({ applied });
+  }
+
+  async holdGateway(interface_uuid: string): Promise<boolean> {
+    const { bus, id, server } = this.parts;
+    const body = { attachment_id: id, interface_uuid };
+    const { answer } = await ask(bus, slicesOf(server), 'hold_gateway', body, heldSchema, { timeoutMs: GATEWAY_LEASE_MS });
+    return answer.held;
   }
 
   relist(): void {

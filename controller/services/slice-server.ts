@@ -94,6 +94,9 @@ export class SliceServer {
           if (chassis !== undefined) slices.reportChassis(chassis);
           if (applied !== undefined) slices.reportApplied(applied);
         }),
+      hold_gateway: async ({ attachment_id, interface_uuid }: SliceRequest['hold_gateway']) => ({
+        held: (await this.attachments.get(attachment_id)?.slices.holdGateway(interface_uuid)) ?? false,
+      }),
       check: ({ attachment_ids }: SliceRequest['check']) => Promise.resolve(this.check(attachment_ids)),
     };
     answerMessages(bus, SLICES, SLICE_REQUESTS, handlers, log, signal);

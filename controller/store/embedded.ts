@@ -200,6 +200,10 @@ class EmbeddedStore implements Store {
     });
   }
 
+  hold(name: string, holder: string, ms: number): Promise<boolean> {
+    return Promise.resolve(this.leases.hold(name, holder, ms));
+  }
+
   lease(name: string, signal: AbortSignal): Promise<Lease> {
     return this.leases.lease(name, signal);
   }

@@ -6,6 +6,7 @@ import type { Lease } from './contract.js';
 export class LocalLeases {
   private readonly held = new Map<string, string>();
   private readonly waiting = new Set<() => void>();
+  private readonly timed = new Map<string, { readonly holder: string; readonly until: number }>();
   private granted = 0;
 
   /** Resolves when the lease is free. Rejects with the signal's reason. */
@@ -22,6 +23,15 @@ export class LocalLeases {
       return Promise.resolve();
     };
     return { name, token, lost: lost.signal, release };
+  }
+
+  /** As Store.hold. */
+  hold(name: string, holder: string, ms: number): boolean {
+    const now = performance.now();
+    const held = this.timed.get(name);
+    if (this.held.has(name) || (held !== undefined && held.holder !== holder && held.until > now)) return false;
+    this.timed.set(name, { holder, until: now + ms });
+    return true;
   }
 
   holds({ name, token }: Lease): boolean {

@@ -210,6 +210,14 @@ class RedisStore implements Store {
     return this.lowest;
   }
 
+  async hold(name: string, holder: string, ms: number): Promise<boolean> {
+    try {
+      return await this.leases.takeFor(name, holder, ms);
+    } catch (error) {
+      throw error instanceof RedisError ? storeErrorOf(error, this.where) : error;
+    }
+  }
+
   async lease(name: string, signal: AbortSignal): Promise<Lease> {
     try {
       return await this.leases.lease(name, signal);

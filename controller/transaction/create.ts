@@ -68,6 +68,7 @@ const CREATORS: Creators = {
       mode,
       owner_datapath_uuid,
       gateway_datapath_uuids: [...new Set(params.gateway_datapath_uuids)],
+      gateway_owner_uuid: null,
       port_name,
       enable_routing,
       enable_route_translation,

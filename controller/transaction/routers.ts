@@ -228,6 +228,7 @@ class Assembly {
           mode: 'simulated',
           owner_datapath_uuid: null,
           gateway_datapath_uuids,
+          gateway_owner_uuid: null,
           port_name: null,
           enable_routing: true,
           enable_route_translation: false,

@@ -15,5 +15,12 @@ export interface Observation {
   readonly chassis: ChassisFacts;
 }
 
-/** What users ask for, or what a vna sees. */
-export type Step = Operation | Observation;
+/** A datapath has become the gateway of a router's port. */
+export interface Takeover {
+  readonly verb: 'take_over';
+  readonly interface_uuid: string;
+  readonly datapath_uuid: string;
+}
+
+/** What users ask for, or what vnas see and do. */
+export type Step = Operation | Observation | Takeover;

@@ -21,6 +21,7 @@ import { createEntity } from './create.js';
 import { deleteEntity } from './delete.js';
 import { unlink } from './unlink.js';
 import { derive } from './derive.js';
+import { entityOf } from '../../flows/model/view.js';
 import { observe } from './observe.js';
 import { ownerOf } from './routers.js';
 import type { Step } from './step.js';
@@ -89,6 +90,11 @@ type Outcome = string | readonly string[];
 function apply(work: Workspace, operation: Step, revision: number): Outcome {
   if (operation.verb === 'observe') {
     observe(work, operation, revision);
+    return [];
+  }
+  if (operation.verb === 'take_over') {
+    const iface = entityOf(work.draft, 'interface', operation.interface_uuid);
+    if (iface) work.put({ ...iface, gateway_owner_uuid: operation.datapath_uuid });
     return [];
   }
   if (operation.verb === 'create') {

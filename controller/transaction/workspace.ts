@@ -167,7 +167,7 @@ export class Workspace {
   /** Whether the user wrote this uuid in the operation. */
   private isNamed(index: number, uuid: string): boolean {
     const operation = this.operations[index];
-    if (operation === undefined || operation.verb === 'observe') return false;
+    if (operation === undefined || operation.verb === 'observe' || operation.verb === 'take_over') return false;
     if (operation.verb === 'create') return operation.params['uuid'] === uuid;
     return (operation.verb === 'unlink' ? operation.of : operation.uuid) === uuid;
   }

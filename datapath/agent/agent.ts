@@ -164,6 +164,7 @@ export class Agent {
         return dispatcher.answer(frame);
       },
       onWayProbe: (frame) => this.#prober.heard(frame),
+      onGatewayProbe: (frame) => this.#physical.heardProbe(frame),
       log,
     });
     this.#prober = new Prober({
@@ -181,6 +182,10 @@ export class Agent {
       ovsdb: this.#ovsdb,
       compiler: () => this.#desired.compiler,
       send: (frame, ofport) => this.#punts.send(frame, ofport),
+      datapath: () => this.#overlay.side()?.datapath_uuid,
+      ways: () => this.#probedWays(),
+      inject: (frame, actions) => this.#punts.inject(frame, actions),
+      isUp: () => this.#link.isUp,
       onChange: () => {
         this.#desired.updateOwn();
         this.#reporting.applied();
@@ -317,7 +322,10 @@ export class Agent {
       vifs: () => this.#observations(),
       hello: () => this.#reporting.hello(),
       onAttached: (attachment) => this.#onAttached(attachment),
-      onDetached: () => this.#reporting.detached(),
+      onDetached: () => {
+        this.#physical.attachment = undefined;
+        this.#reporting.detached();
+      },
       onTaken: () => this.#reporting.applied(),
       clock,
       random,
@@ -439,6 +447,7 @@ export class Agent {
   }
 
   #onAttached(attachment: SliceAttachment): void {
+    this.#physical.attachment = attachment;
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#link.channel));
     attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
     attachment.serveChecks((probes) => this.#checker.check(probes));

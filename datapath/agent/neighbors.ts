@@ -23,7 +23,7 @@ import type { Clock } from './clock.js';
 import { Wakeup } from './wakeup.js';
 
 export interface NeighborsOptions {
-  /** Those that are here now; the same list for as long as none differs. */
+  /** Those that are here now, and others; the same list for as long as none differs. */
   readonly gateways: () => readonly Gateway[];
   /** Sends a frame out of a port. @returns false when there is no connection */
   readonly send: (frame: Uint8Array, ofport: number) => boolean;
@@ -79,7 +79,7 @@ export class Neighbors {
     if (all === this.#seen) return;
     this.#seen = all;
     const now = this.#options.clock.now();
-    const gateways = new Map(all.map((gateway) => [gateway.uuid, gateway]));
+    const gateways = new Map(all.flatMap((gateway) => (gateway.ofport === null ? [] : [[gateway.uuid, gateway] as const])));
     for (const [uuid, held] of this.#here) {
       const gateway = gateways.get(uuid);
       if (gateway === undefined) this.#here.delete(uuid);

@@ -4,19 +4,23 @@
  * Owns: the ports to the operator's bridges, made for the physical networks of the slice that `bridge_mappings` names; who is known outside.
  * Promises: `records` is what the compiler is given. What is known of neighbours is noted with the ports, so that a restarted process finds its flows as they are.
  */
-import type { Condition, SliceRecord } from '../../controller/messages/slice.js';
+import type { Condition, SliceAttachment, SliceRecord } from '../../controller/messages/slice.js';
 import type { Compiler, LocalRecord, Neighbor } from '../../flows/compile/contract.js';
 import { physicalNameOf } from '../../flows/model/gateways.js';
 import { formatMac, parseMac } from '../../flows/net/mac.js';
+import type { Action } from '../../flows/openflow/action.js';
 import { neighborUuid, physicalPortUuid } from '../../flows/pipeline/outside.js';
-import type { OvsdbClient, OvsdbLog } from '../ovsdb/ovsdb-client.js';
+import type { OvsdbClient } from '../ovsdb/ovsdb-client.js';
 import { PhysicalManager } from '../ovsdb/physical-manager.js';
-import type { Wanted } from '../ovsdb/physical-plan.js';
+import { linksOf, type Wanted } from '../ovsdb/physical-plan.js';
 import type { TunnelState } from '../ovsdb/tunnel-plan.js';
 import type { PuntedFrame } from '../respond/contract.js';
 import type { Clock } from './clock.js';
+import { GatewayDuty } from './gateway-duty.js';
+import type { AgentLog } from './log.js';
 import { Neighbors } from './neighbors.js';
 import { PortNumbers } from './port-numbers.js';
+import type { ProbedWay } from './prober.js';
 
 export interface PhysicalParts {
   readonly bridge: string;
@@ -26,10 +30,15 @@ export interface PhysicalParts {
   readonly compiler: () => Compiler;
   /** Sends a frame out of a port. @returns false when there is no connection */
   readonly send: (frame: Uint8Array, ofport: number) => boolean;
+  readonly datapath: () => string | undefined;
+  readonly ways: () => readonly ProbedWay[];
+  readonly inject: (frame: Uint8Array, actions: readonly Action[]) => boolean;
+  /** Whether there is a connection to the switch. */
+  readonly isUp: () => boolean;
   /** `records` may differ now. */
   readonly onChange: () => void;
   readonly clock: Clock;
-  readonly log: OvsdbLog;
+  readonly log: AgentLog;
 }
 
 /** More are found again by asking. */
@@ -39,6 +48,8 @@ export class Physical {
   readonly #parts: PhysicalParts;
   readonly #manager: PhysicalManager;
   readonly #neighbors: Neighbors;
+  readonly #duty: GatewayDuty;
+  #attachment: Pick<SliceAttachment, 'holdGateway'> | undefined;
   readonly #numbers = new PortNumbers<TunnelState>();
   /** By network, the name of the physical network it is. */
   readonly #named = new Map<string, string>();
@@ -58,10 +69,38 @@ export class Physical {
       },
       clock,
     });
+    this.#duty = new GatewayDuty({
+      gateways: () => parts.compiler().gateways(),
+      datapath: parts.datapath,
+      ways: parts.ways,
+      send: parts.inject,
+      hold: (interfaceUuid) => this.#attachment?.holdGateway(interfaceUuid) ?? Promise.reject(new Error('no vnmgr is attached')),
+      isAble: ({ physical_network }) => parts.isUp() && this.#hasLink(physical_network),
+      onChange,
+      clock,
+      log: parts.log,
+    });
+  }
+
+  /** vnmgr, while it is there. */
+  set attachment(attachment: Pick<SliceAttachment, 'holdGateway'> | undefined) {
+    this.#attachment = attachment;
+  }
+
+  heardProbe(frame: Uint8Array): void {
+    this.#duty.heard(frame);
+  }
+
+  /** Whether some NIC of the bridge has a link, as far as can be told. */
+  #hasLink(physical: string): boolean {
+    const { mappings, ovsdb } = this.#parts;
+    const bridge = mappings[physical];
+    const links = bridge === undefined || ovsdb.tables === undefined ? [] : linksOf(ovsdb.tables, bridge);
+    return links.length === 0 || links.some((state) => state !== 'down');
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#manager.run(signal), this.#neighbors.run(signal)]);
+    await Promise.all([this.#manager.run(signal), this.#neighbors.run(signal), this.#duty.run(signal)]);
   }
 
   apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
@@ -93,11 +132,12 @@ export class Physical {
     const ports = [...this.#numbers.correct(this.#manager.states(this.#mapped()))].flatMap(([name, { ofport }]): LocalRecord[] =>
       ofport === null ? [] : [{ kind: 'physical_port', uuid: physicalPortUuid(name), physical_network: name, ofport }],
     );
-    return [...ports, ...this.#neighbors.records()];
+    return [...ports, ...this.#duty.records(), ...this.#neighbors.records()];
   }
 
   /** What is wanted on the bridge differs: gateways may have come or gone. */
   compiled(): void {
+    this.#duty.gatewaysChanged();
     this.#neighbors.gatewaysChanged();
   }
 

@@ -23,6 +23,8 @@ export interface PuntsOptions {
   readonly answer: (frame: PuntedFrame) => Pick<Response, 'frames' | 'injected'>;
   /** Told of each answer to a probe, which is of no port. */
   readonly onWayProbe?: ((frame: Uint8Array) => void) | undefined;
+  /** A gateway is asked whether it lives, or answers. */
+  readonly onGatewayProbe?: ((frame: Uint8Array) => void) | undefined;
   readonly log: AgentLog;
 }
 
@@ -91,6 +93,10 @@ export class Punts {
     const { counters } = this;
     counters.received++;
     const punt = decodePunt(packet.userdata);
+    if (punt?.kind === 'gateway_probe') {
+      this.#options.onGatewayProbe?.(packet.data);
+      return;
+    }
     if (punt?.kind === 'way_probe') {
       this.#options.onWayProbe?.(packet.data);
       return;

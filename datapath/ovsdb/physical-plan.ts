@@ -44,6 +44,16 @@ export function readPhysical(tables: Tables, bridge: string, wanted: Wanted): Re
   return states;
 }
 
+/** The link states of the NICs of a bridge. */
+export function linksOf(tables: Tables, bridge: string): (string | null)[] {
+  return [...(findBridge(tables, bridge)?.ports ?? [])].flatMap((uuid) =>
+    [...(tables.Port.get(uuid)?.interfaces ?? [])].flatMap((interfaceUuid) => {
+      const iface = tables.Interface.get(interfaceUuid);
+      return iface === undefined || (iface.type !== '' && iface.type !== 'system') ? [] : [iface.link_state];
+    }),
+  );
+}
+
 /** undefined when nothing is to be done. @param notes by physical network, what is to be kept with its port. */
 export function planPhysical(tables: Tables, bridge: string, wanted: Wanted, notes: ReadonlyMap<string, string>): BridgePlan | undefined {
   const near = findBridge(tables, bridge);

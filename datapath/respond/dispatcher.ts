@@ -48,6 +48,7 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   log_allowed: { per_second: 500, burst: 1000 },
   log_denied: { per_second: 500, burst: 1000 },
   reject: { per_second: 50, burst: 100 },
+  gateway_probe: { per_second: 1000, burst: 1000 },
   way_probe: { per_second: 1000, burst: 1000 },
 };
 
@@ -99,6 +100,7 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
       return respondReject(punt, punted);
     case 'log_allowed':
     case 'log_denied':
+    case 'gateway_probe':
     case 'way_probe':
       return answer('noted');
     case 'neighbor':

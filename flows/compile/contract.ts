@@ -8,7 +8,7 @@ import type { Flow, Group, Meter } from '../openflow/flow.js';
 import type { Gateway } from '../pipeline/facts.js';
 import type { InputRecord } from '../pipeline/rule.js';
 
-export type { Here, LocalPort, LocalRecord, Neighbor, PhysicalPort, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
+export type { GatewayHold, Here, LocalPort, LocalRecord, Neighbor, PhysicalPort, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
 export type { Gateway } from '../pipeline/facts.js';
 export type CompileRecord = InputRecord;
 
@@ -42,7 +42,7 @@ export interface Compiler {
   readonly tables: Tables;
   /** Every input record held now. */
   records(): Iterable<CompileRecord>;
-  /** Router ports by which the outside is reached here, now. */
+  /** Router ports by which the outside is reached here, or may be when another hypervisor fails. */
   gateways(): readonly Gateway[];
   /** Who made the flow with this cookie; undefined for a cookie that no current flow has. */
   provenance(cookie: bigint): Provenance | undefined;

@@ -11,6 +11,13 @@ export function physicalNameOf({ mode, physical_network, uuid }: Network): strin
   return mode === 'physical' ? (physical_network ?? uuid) : undefined;
 }
 
+/** The datapath that has it; undefined: none. */
+export function gatewayOwnerOf(iface: Interface): string | undefined {
+  const candidates = gatewaysOf(iface);
+  const { gateway_owner_uuid: owner } = iface;
+  return owner !== null && candidates.includes(owner) ? owner : candidates[0];
+}
+
 /** None: the outside is not served by it. */
 export function gatewaysOf({ mode, enable_routing, owner_datapath_uuid, gateway_datapath_uuids }: Interface): readonly string[] {
   if (mode !== 'simulated' || !enable_routing) return [];

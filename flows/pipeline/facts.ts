@@ -205,6 +205,11 @@ export interface Gateway {
   readonly datapath_uuid: string | null;
   /** The port to the physical network; null where the gateway is not here. */
   readonly ofport: number | null;
+  readonly physical_network: string;
+  /** Those who may be the gateway, the preferred one first. */
+  readonly candidates: readonly string[];
+  /** Whether this datapath is one of several, and is on the physical network. */
+  readonly contends: boolean;
 }
 
 /** A policy class that some local port has: the rules of its groups are enforced here. */

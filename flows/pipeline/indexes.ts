@@ -41,8 +41,8 @@ export const ipLeasesWithAddress = index('ip_lease', (r) => [(r.ipv4_address ?? 
 export const everyNatZones = index('nat_zones', () => ['']);
 export const peersOfDomain = index('peer_domain', (r) => [String(r.vrf_key)]);
 export const ownDomains = index('own_domain', (r) => [String(r.vrf_key)]);
-/** Under HERE, the gateways that are on this datapath now. */
-export const gatewaysHere = index('gateway', (r) => (r.ofport === null ? [] : [HERE]));
+/** Under HERE, the gateways that are on this datapath now, or may come. */
+export const gatewaysHere = index('gateway', (r) => (r.ofport === null && !r.contends ? [] : [HERE]));
 export const HERE = 'here';
 /** Routes of a router that lead to next hops. */
 export const viaRoutesOfRouteLink = index('route', (r) => (r.via.length === 0 ? [] : [r.route_link_uuid]));

@@ -9,6 +9,9 @@ import { shortHash } from './short-hash.js';
 export const gatewayUuid = (macLeaseUuid: string) => `gw-${macLeaseUuid}`;
 export const physicalSegmentUuid = (segmentKey: number) => `ps-${segmentKey}`;
 export const physicalPortUuid = (physicalNetwork: string) => `physical-${physicalNetwork}`;
+/** Stands for all of them. */
+export const ANY = 'any';
+export const holdUuid = (interfaceUuid: string) => `hold-${interfaceUuid}`;
 export const neighborUuid = (macLeaseUuid: string, address: string) => `neighbor-${macLeaseUuid}-${address}`;
 
 /** Stands for a next hop outside until the gateway, which knows its MAC. Locally administered; of two in one segment, unlike but for 1 in 2^32. */

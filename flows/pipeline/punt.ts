@@ -27,6 +27,7 @@ export const PUNT_KINDS = {
   beyond_scope: { code: 19, meter: 19, packetsPerSecond: 500 },
   neighbor: { code: 20, meter: 20, packetsPerSecond: 1000 },
   resolve: { code: 21, meter: 21, packetsPerSecond: 1000 },
+  gateway_probe: { code: 11, meter: 11, packetsPerSecond: 2000 },
 } as const;
 
 /** Packets that routers may have to answer pass one of these by the port they are from, before the meter of their kind: one port leaves room for the others. */

@@ -73,6 +73,14 @@ export interface PhysicalPort {
   readonly ofport: number;
 }
 
+/** This datapath may act as the gateway of a router's port that others may be the gateway of, too. What vna has made sure of itself. */
+export interface GatewayHold {
+  readonly kind: 'gateway_hold';
+  /** `hold-<interface>`. */
+  readonly uuid: string;
+  readonly interface_uuid: string;
+}
+
 /** Somebody outside, next to a gateway of this hypervisor, whose MAC is known. What vna has learnt itself. */
 export interface Neighbor {
   readonly kind: 'neighbor';
@@ -94,7 +102,7 @@ export interface Pipeline {
 }
 
 /** What vna knows by itself, and no slice has. */
-export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort | PhysicalPort | Neighbor;
+export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort | PhysicalPort | GatewayHold | Neighbor;
 export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];

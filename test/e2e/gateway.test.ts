@@ -1,6 +1,7 @@
 /** Gateways to a physical network: OpenVNet's router_p2v and wanedge, with the host outside played by the underlay's router. */
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
+import { tryRun } from '../lab/run.js';
 import { eventually } from '../lab/eventually.js';
 import type { Hotori } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
@@ -75,7 +76,7 @@ describe('a router with a port in a physical network', () => {
               network_uuid: 'nw-public1',
               ip_addresses: Object.values(GATEWAY),
               mac_address: '02:00:00:00:ed:01',
-              gateway_datapath_uuids: ['dp-hv1'],
+              gateway_datapath_uuids: ['dp-hv1', 'dp-hv2'],
             },
             port(101),
             port(102),
@@ -190,7 +191,7 @@ describe('a router with a port in a physical network', () => {
 
   it('is heard of outside from its gateway alone', async () => {
     const watches = await Promise.all(underlay.attachments.slice(0, 2).map((place) => underlay.watch(place, 'arp or icmp6')));
-    await underlay.netns.exec(['ip', 'neigh', 'flush', 'all']);
+    for (const address of Object.values(GATEWAY)) await underlay.netns.exec(['ip', 'neigh', 'flush', 'to', address]);
     await underlay.netns.exec(['ping', '-n', '-c', '2', '-i', '0.3', GATEWAY.ipv4]);
     await underlay.netns.exec(['ping', '-n', '-c', '2', '-i', '0.3', GATEWAY.ipv6]);
     const answers = await Promise.all(
@@ -208,4 +209,21 @@ describe('a router with a port in a physical network', () => {
       [false, false],
     ]);
   }, 30_000);
+
+  it('moves to the next hypervisor within a second when its own is cut off, and tells outside, and stays there', async () => {
+    const [first, second] = underlay.attachments;
+    const watch = await underlay.watch(second!, 'arp and src host 172.16.1.200');
+    const pings = underlay.netns.argv(['ping', '-n', '-D', '-i', '0.01', '-c', '600', '10.101.0.15']);
+    const running = tryRun(pings);
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await underlay.setCable(first!, false);
+    const { stdout } = await running;
+    await underlay.setCable(first!, true);
+    const lost = 600 - [...stdout.matchAll(/bytes from/g)].length;
+    await stopped(watch);
+    const announced = /who-has 172\.16\.1\.200.*tell 172\.16\.1\.200|Announcement/.test(watch.output());
+    await hotori.untilInstalled();
+    expect({ announced, lost: lost < 100 }).toEqual({ announced: true, lost: true });
+    expect(await ping('v2', OUTSIDE.global)).toBe(true);
+  }, 60_000);
 });

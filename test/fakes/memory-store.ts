@@ -104,6 +104,10 @@ export class MemoryStore implements Store {
     return this.disk.revision - this.disk.log.length;
   }
 
+  hold(name: string, holder: string, ms: number): Promise<boolean> {
+    return Promise.resolve(this.disk.leases.hold(name, holder, ms));
+  }
+
   lease(name: string, signal: AbortSignal): Promise<Lease> {
     return this.disk.leases.lease(name, signal);
   }

@@ -97,6 +97,10 @@ export class ShakyStore implements Store {
     return this.store.floor();
   }
 
+  hold(name: string, holder: string, ms: number): Promise<boolean> {
+    return this.store.hold(name, holder, ms);
+  }
+
   lease(name: string, signal: AbortSignal): Promise<Lease> {
     return this.store.lease(name, signal);
   }

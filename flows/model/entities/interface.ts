@@ -12,6 +12,8 @@ export const interfaceSchema = z.strictObject({
   owner_datapath_uuid: uuid('dp').nullable(),
   /** Of a router's port in a physical network: the datapaths by which the outside reaches it, the preferred one first. */
   gateway_datapath_uuids: z.array(uuid('dp')).max(8).default([]),
+  /** The one of them that has it now; null: the first. Managed by vnmgr, not visible in REST. */
+  gateway_owner_uuid: uuid('dp').nullable().default(null),
   /** OVS port name that binds this interface where `external_ids:iface-id` does not name it. */
   port_name: z.string().max(15).nullable(),
   enable_routing: z.boolean(),

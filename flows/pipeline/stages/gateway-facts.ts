@@ -4,12 +4,12 @@
  * Owns: which L2 domains exist outside too, and where; which router ports are reached from outside, and on which datapath.
  * Assumes: the model's invariants: one physical network is one L2 domain.
  */
-import { gatewaysOf, physicalNameOf } from '../../model/gateways.js';
+import { gatewayOwnerOf, gatewaysOf, physicalNameOf } from '../../model/gateways.js';
 import type { Network } from '../../model/entities/network.js';
 import { cidrContains, cidrOf, type Cidr } from '../../net/cidr.js';
 import { parseIp, type Ip } from '../../net/ip.js';
 import { policiesOfRouteLink, viaRoutesOfRouteLink } from '../indexes.js';
-import { gatewayUuid, physicalPortUuid, physicalSegmentUuid } from '../outside.js';
+import { ANY, gatewayUuid, holdUuid, physicalPortUuid, physicalSegmentUuid } from '../outside.js';
 import { rule, type Lookup, type Rule } from '../rule.js';
 import { attachments, entryLink, linksOf } from './attachments.js';
 
@@ -32,7 +32,10 @@ export const gatewayFacts = rule('gateway', 'interface', (iface, look, emit) => 
     const subnets = networks.flatMap(subnetsOf);
     const [physical] = networks.flatMap((network) => physicalNameOf(network) ?? []);
     if (physical === undefined) continue;
-    const datapath_uuid = candidates[0]!;
+    const port = look.get('physical_port', physicalPortUuid(physical));
+    const datapath_uuid = gatewayOwnerOf(iface)!;
+    const contends = port !== undefined && candidates.length > 1 && candidates.includes(here.datapath_uuid);
+    const isHere = datapath_uuid === here.datapath_uuid && (!contends || isHeld(iface.uuid, look));
     emit.fact({
       kind: 'gateway',
       uuid: gatewayUuid(macLease.uuid),
@@ -49,7 +52,10 @@ export const gatewayFacts = rule('gateway', 'interface', (iface, look, emit) => 
       subnets,
       next_hops: nextHopsOf(links, subnets, look),
       datapath_uuid,
-      ofport: datapath_uuid === here.datapath_uuid ? (look.get('physical_port', physicalPortUuid(physical))?.ofport ?? null) : null,
+      ofport: isHere ? (port?.ofport ?? null) : null,
+      physical_network: physical,
+      candidates,
+      contends,
     });
     // What comes from outside comes by one of them, whether or not it has an interface of the domain.
     for (const candidate of candidates)
@@ -57,6 +63,10 @@ export const gatewayFacts = rule('gateway', 'interface', (iface, look, emit) => 
         emit.fact({ kind: 'peer_domain', uuid: `pd-${vrf_key}-${candidate}`, vrf_key, datapath_uuid: candidate });
   }
 });
+
+function isHeld(interfaceUuid: string, look: Lookup): boolean {
+  return [ANY, interfaceUuid].some((uuid) => look.get('gateway_hold', holdUuid(uuid)) !== undefined);
+}
 
 function subnetsOf({ ipv4_network, ipv4_prefix, ipv6_network, ipv6_prefix }: Network): Cidr[] {
   return [

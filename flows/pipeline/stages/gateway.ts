@@ -10,7 +10,24 @@ import type { Instruction } from '../../openflow/action.js';
 import { eui64LinkLocal } from '../../net/mac.js';
 import { networkIp } from '../../net/cidr.js';
 import { formatIp, parseIp } from '../../net/ip.js';
-import { apply, drop, FAMILIES, goto, is, isArp, isFamily, isNd, ND, punt, puntAction, resubmit, set, toAddress } from '../build.js';
+import {
+  apply,
+  drop,
+  FAMILIES,
+  goto,
+  is,
+  isArp,
+  isFamily,
+  isNd,
+  ND,
+  punt,
+  puntAction,
+  resubmit,
+  set,
+  swap,
+  toAddress,
+  toInPort,
+} from '../build.js';
 import type { Gateway } from '../facts.js';
 import { gatewayUuid, neighborUuid, outsideMac } from '../outside.js';
 import { enterSegment, regLoad, regMatch } from '../registers.js';
@@ -19,6 +36,7 @@ import { answer } from './address.js';
 import { refuseAfterwards } from './icmp.js';
 import { peerUuid } from './overlay-facts.js';
 import { ASKED_FROM_OUTSIDE } from './physical.js';
+import { WAY_PROBE } from './way-probe.js';
 
 const ARP_REPLY = 2;
 
@@ -34,6 +52,7 @@ export const gatewayFlows = rule('gateway', 'gateway', (gateway, look, emit) => 
       const match = [here, regMatch('router', router), ...toAddress(networkIp(subnet), subnet.prefix)];
       emit.flow('NEIGH', 50, match, [apply(set('eth_dst', gateway.mac)), goto('ROUTED')]);
     }
+  if (gateway.contends) contest(gateway, emit);
   if (gateway.ofport !== null) {
     inwards(gateway, emit);
     outwards(gateway, look, emit);
@@ -51,6 +70,21 @@ function toGateway({ datapath_uuid, port_key }: Gateway, look: Lookup): Instruct
   const peer = look.get('peer', peerUuid(datapath_uuid));
   if (peer === undefined) return refuseAfterwards('host_unreachable', 'no_tunnel');
   return [apply(regLoad('destination_port', port_key), regLoad('peer', peer.peer_key)), goto('OUT_REMOTE')];
+}
+
+/**
+ * Those who may be the gateway ask the one that is, in the physical segment, by its MAC: its switch answers, and its agent hears who asks. An answer is for
+ * the agent that asked.
+ */
+function contest({ segment_key, vrf_key, mac, ofport }: Gateway, emit: Emit): void {
+  const here = regMatch('segment', segment_key);
+  emit.flow('TUNNEL_SEGMENT', 100, [is('tun_id', BigInt(segment_key))], [apply(enterSegment(segment_key, vrf_key)), goto('TUNNEL_ADMIT')]);
+  const probe = (destination: number) => [here, is('eth_dst', destination), is('eth_type', WAY_PROBE.eth_type)];
+  emit.flow('L2_LOOKUP', 120, probe(WAY_PROBE.answer), punt({ kind: 'gateway_probe' }));
+  if (ofport === null) return;
+  const back = [...swap('tun_src', 'tun_dst'), ...swap('tun_ipv6_src', 'tun_ipv6_dst')];
+  const answer = [puntAction({ kind: 'gateway_probe' }), set('eth_dst', WAY_PROBE.answer), ...back, toInPort];
+  emit.flow('L2_LOOKUP', 120, probe(mac), [apply(...answer)]);
 }
 
 /** From outside: who asks for its addresses is answered, what is for its MAC enters the router. */

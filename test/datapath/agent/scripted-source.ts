@@ -51,6 +51,7 @@ export class ScriptedSource implements SliceSource {
         for (const check of this.#waiting) check();
       },
       relist: () => setImmediate(() => this.snapshot()),
+      holdGateway: () => Promise.resolve(true),
       serveFlows: (provider) => (this.flows = provider),
       serveAcceptance: (acceptor) => (this.acceptSlice = acceptor),
       serveChecks: () => undefined,

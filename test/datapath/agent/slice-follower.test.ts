@@ -22,6 +22,7 @@ class Source implements SliceSource {
       reportVifs: () => undefined,
       reportChassis: () => undefined,
       reportApplied: () => undefined,
+      holdGateway: () => Promise.resolve(true),
       serveFlows: () => undefined,
       serveAcceptance: () => undefined,
       serveChecks: () => undefined,

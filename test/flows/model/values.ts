@@ -71,6 +71,7 @@ export function iface(uuid: string, fields: Partial<Interface> = {}): Interface 
     mode: 'vif',
     owner_datapath_uuid: null,
     gateway_datapath_uuids: [],
+    gateway_owner_uuid: null,
     port_name: null,
     enable_routing: false,
     enable_route_translation: false,
