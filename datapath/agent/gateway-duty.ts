@@ -28,8 +28,10 @@ export interface GatewayDutyOptions {
   readonly send: (frame: Uint8Array, actions: readonly Action[]) => boolean;
   /** Takes or keeps the lease of a port; rejects when that cannot be found out. */
   readonly hold: (interfaceUuid: string) => Promise<boolean>;
-  /** Whether this hypervisor could do it: it has its switch, and a NIC with a link. */
-  readonly isAble: (gateway: Gateway) => boolean;
+  /** Whether there is a connection to the switch. */
+  readonly isUp: () => boolean;
+  /** Whether a NIC on the physical network has a link, as far as can be told. */
+  readonly hasLink: (physicalNetwork: string) => boolean;
   /** `records` differs. */
   readonly onChange: () => void;
   readonly clock: Clock;
@@ -137,13 +139,16 @@ export class GatewayDuty {
   /** @returns whether it begins or ceases to act. */
   #look(contest: Contest, me: string, now: number): boolean {
     const { gateway } = contest;
-    const isAble = this.#options.isAble(gateway);
+    const isUp = this.#options.isUp();
+    const isAble = isUp && this.#options.hasLink(gateway.physical_network);
     const isOurs = gateway.datapath_uuid === me;
     if (isAble && isOurs && now >= contest.askAt) this.#ask(contest, now);
     if (isAble && !isOurs) this.#watch(contest, me, now);
     const others = gateway.candidates.filter((uuid) => uuid !== me);
     const isPromised = others.every((uuid) => (contest.heard.get(shortHash(uuid)) ?? -Infinity) > now - PROMISE_COUNTS_MS);
-    const acts = isOurs && isAble && (now < contest.until || isPromised || now < this.#graceUntil);
+    const isEntitled = now < this.#graceUntil || (isAble && (now < contest.until || isPromised));
+    // Without a connection the switch does as it did, whatever is wanted of it.
+    const acts = isOurs && (isUp || now < this.#graceUntil ? isEntitled : contest.acts);
     if (acts === contest.acts) return false;
     contest.acts = acts;
     this.#options.log.info({ interface: gateway.interface_uuid }, acts ? 'acting as gateway' : 'no longer acting as gateway');
