@@ -8,6 +8,12 @@ export class LocalLeases {
   private readonly waiting = new Set<() => void>();
   private readonly timed = new Map<string, { readonly holder: string; readonly until: number }>();
   private granted = 0;
+  /** Milliseconds since some fixed moment. */
+  private readonly now: () => number;
+
+  constructor(now: () => number = () => performance.now()) {
+    this.now = now;
+  }
 
   /** Resolves when the lease is free. Rejects with the signal's reason. */
   async lease(name: string, signal: AbortSignal): Promise<Lease> {
@@ -27,7 +33,7 @@ export class LocalLeases {
 
   /** As Store.hold. */
   hold(name: string, holder: string, ms: number): boolean {
-    const now = performance.now();
+    const now = this.now();
     const held = this.timed.get(name);
     if (this.held.has(name) || (held !== undefined && held.holder !== holder && held.until > now)) return false;
     this.timed.set(name, { holder, until: now + ms });

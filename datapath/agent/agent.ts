@@ -191,6 +191,7 @@ export class Agent {
         this.#reporting.applied();
       },
       clock,
+      random,
       log,
     });
     this.#advertiser = new Advertiser({

@@ -49,9 +49,8 @@ interface Entry {
 
 const MAX_ENTRIES = 4_096;
 const MAX_WAITING = 4;
-/** RFC 4861 §10: RETRANS_TIMER and MAX_UNICAST_SOLICIT. */
-const RETRY_MS = 1_000;
-const MAX_ASKED = 3;
+/** Pauses after each time of asking. The first answer may come before the flows of a gateway that has just come; then as RFC 4861 §10, RETRANS_TIMER. */
+const RETRY_MS = [50, 150, 800, 1_000, 1_000];
 const CONFIRM_MS = 15_000;
 const NEVER_HEARD_MS = 5_000;
 /** A gateway that comes is announced this often, for an announcement may be lost. */
@@ -115,7 +114,7 @@ export class Neighbors {
   /** Next hops that do not answer, for people. */
   silent(): { readonly address: string; readonly interface_uuid: string }[] {
     return [...this.#entries.values()].flatMap(({ gateway: { interface_uuid }, ip, mac, isNextHop, asked }) =>
-      isNextHop && mac === undefined && asked >= MAX_ASKED ? [{ address: formatIp(ip), interface_uuid }] : [],
+      isNextHop && mac === undefined && asked >= RETRY_MS.length ? [{ address: formatIp(ip), interface_uuid }] : [],
     );
   }
 
@@ -211,7 +210,7 @@ export class Neighbors {
     }
     for (const [key, entry] of this.#entries) {
       if (entry.due <= now) {
-        if (entry.asked >= MAX_ASKED) {
+        if (entry.asked >= RETRY_MS.length) {
           differs ||= entry.mac !== undefined;
           entry.mac = undefined;
           entry.waiting.length = 0;
@@ -221,8 +220,8 @@ export class Neighbors {
           }
         }
         this.#ask(entry);
+        entry.due = now + (RETRY_MS[entry.asked] ?? NEVER_HEARD_MS);
         entry.asked++;
-        entry.due = now + (entry.asked > MAX_ASKED ? NEVER_HEARD_MS : RETRY_MS);
       }
       next = Math.min(next, entry.due);
     }

@@ -38,6 +38,8 @@ export interface PhysicalParts {
   /** `records` may differ now. */
   readonly onChange: () => void;
   readonly clock: Clock;
+  /** 0 ≤ x < 1. */
+  readonly random: () => number;
   readonly log: AgentLog;
 }
 
@@ -79,6 +81,7 @@ export class Physical {
       hasLink: (physical) => this.#hasLink(physical),
       onChange,
       clock,
+      random: parts.random,
       log: parts.log,
     });
   }

@@ -56,6 +56,8 @@ export class Underlay {
     const near = ['name', 'eth-phy', 'mtu', String(mtu), 'netns', netns.name] as const;
     await run(['ip', 'link', 'add', cable, 'mtu', String(mtu), 'netns', this.netns.name, 'type', 'veth', 'peer', ...near]);
     await run(['ip', '-n', this.netns.name, 'link', 'set', cable, 'master', `l2-${segment}`, 'up']);
+    // The address is the bridge's: the NIC beneath, where the host hears everything too, says nothing of its own.
+    await netns.run(['sysctl', '-qw', 'net.ipv4.conf.eth-phy.arp_ignore=8', 'net.ipv6.conf.eth-phy.disable_ipv6=1']);
     await run(['ip', '-n', netns.name, 'link', 'set', 'eth-phy', 'up']);
     await ovs.vsctl(
       ...['add-br', UNDERLAY_BRIDGE, '--', 'set', 'bridge', UNDERLAY_BRIDGE, `datapath_type=${ovs.datapathType}`],
@@ -78,10 +80,10 @@ export class Underlay {
     await run(['ip', '-n', this.netns.name, 'link', 'set', cableOf(segment, ipv4), up ? 'up' : 'down']);
   }
 
-  /** Starts watching what a hypervisor sends and receives; the daemon prints a line for each packet that the filter admits. */
-  async watch({ segment, ipv4 }: Attachment, filter: string): Promise<Daemon> {
+  /** Starts watching what a hypervisor sends and receives (`in`: sends); the daemon prints a line for each packet that the filter admits. */
+  async watch({ segment, ipv4 }: Attachment, filter: string, direction: 'in' | 'inout' = 'inout'): Promise<Daemon> {
     this.#watches += 1;
-    const argv = ['tcpdump', '-n', '-l', '-i', cableOf(segment, ipv4), filter] as const;
+    const argv = ['tcpdump', '-n', '-l', '-i', cableOf(segment, ipv4), '-Q', direction, filter] as const;
     const daemon = Daemon.start(this.netns.argv(argv), path.join(this.#dir, `tcpdump-${this.#watches}.out`));
     await eventually('tcpdump listening', () => /listening on/.test(daemon.output()));
     return daemon;
