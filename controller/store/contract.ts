@@ -87,8 +87,8 @@ export interface Store {
   /** Resolves when this process holds the lease, which nobody else does. Rejects with the signal's reason. */
   lease(name: string, signal: AbortSignal): Promise<Lease>;
   /**
-   * Takes the lease for a holder, or keeps it, for so many milliseconds from some moment after this was called; false while another has it. Such leases
-   * share their names with those of `lease`.
+   * Takes the lease for a holder, or keeps it, for so many milliseconds from some moment after this was called; false while another has it. A name is for
+   * `hold` or for `lease`, never for both.
    */
   hold(name: string, holder: string, ms: number): Promise<boolean>;
   close(): Promise<void>;

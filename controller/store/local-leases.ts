@@ -35,7 +35,7 @@ export class LocalLeases {
   hold(name: string, holder: string, ms: number): boolean {
     const now = this.now();
     const held = this.timed.get(name);
-    if (this.held.has(name) || (held !== undefined && held.holder !== holder && held.until > now)) return false;
+    if (held !== undefined && held.holder !== holder && held.until > now) return false;
     this.timed.set(name, { holder, until: now + ms });
     return true;
   }

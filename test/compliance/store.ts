@@ -165,6 +165,20 @@ export function storeCompliance(name: string, writers: 'one' | 'many', makeHarne
       await another.release();
     });
 
+    it('holds a lease for one holder until it passes, for as long as it is not kept', async () => {
+      const take = (holder: string, ms = 60_000) => store.hold('gateway', holder, ms);
+      const taken = [await take('a'), await take('b'), await take('a', 1)];
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect([...taken, await take('b'), await take('a'), await store.hold('another', 'a', 60_000)]).toEqual([
+        true,
+        false,
+        true,
+        true,
+        false,
+        true,
+      ]);
+    });
+
     if (writers === 'one')
       it('refuses a second writer', async () => {
         expect(await refusal(harness.open())).toBe('locked');
