@@ -9,6 +9,8 @@ import type { UserKind } from '../flows/model/entities.js';
 import type { HotoriError } from '../flows/model/errors.js';
 import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type { TraceQuestion } from '../flows/trace/explain/question.js';
+import type { ReachAnswer } from '../flows/trace/reach/answer.js';
+import type { ReachQuestion } from '../flows/trace/reach/question.js';
 import type { Plan } from './messages/plan.js';
 import type { Condition, FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 
@@ -148,6 +150,11 @@ export interface Controller extends VnmgrCalls {
    * pointers into the question, `compacted` for a revision that is gone, and as `execute`, with `details.refused` 'operations', for operations that would be refused.
    */
   trace(request: TraceRequest): Promise<TraceAnswer>;
+  /**
+   * Which of the sources reach which of the destinations, by classes of interfaces that flows cannot tell apart. Throws HotoriError `invalid_reference` and
+   * `invalid_argument` with pointers into the question, `too_many_classes`, and `unavailable` when the signal aborts.
+   */
+  reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer>;
   /** What executing the operations would do; throws as `execute` would. Nothing is changed. */
   plan(operations: readonly Operation[]): Promise<Plan>;
   /**

@@ -6,6 +6,8 @@
 import type { UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
 import type { TraceAnswer } from '../flows/trace/explain/answer.js';
+import type { ReachAnswer } from '../flows/trace/reach/answer.js';
+import type { ReachQuestion } from '../flows/trace/reach/question.js';
 import type {
   Controller,
   ExecuteOptions,
@@ -32,14 +34,14 @@ export interface ReplicaControllerParts {
   readonly version: string;
   readonly replica: Replica;
   readonly calls: VnmgrCalls;
-  readonly traces: Pick<TraceService, 'trace' | 'plan'>;
+  readonly traces: Pick<TraceService, 'trace' | 'reachability' | 'plan'>;
 }
 
 export class ReplicaController implements Controller {
   readonly version: string;
   private readonly replica: Replica;
   private readonly calls: VnmgrCalls;
-  private readonly traces: Pick<TraceService, 'trace' | 'plan'>;
+  private readonly traces: Pick<TraceService, 'trace' | 'reachability' | 'plan'>;
 
   constructor({ version, replica, calls, traces }: ReplicaControllerParts) {
     this.version = version;
@@ -72,6 +74,10 @@ export class ReplicaController implements Controller {
 
   trace(request: TraceRequest): Promise<TraceAnswer> {
     return this.traces.trace(request);
+  }
+
+  reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
+    return this.traces.reachability(question, signal);
   }
 
   plan(operations: readonly Operation[]): Promise<Plan> {

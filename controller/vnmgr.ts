@@ -13,6 +13,8 @@ import { HotoriError } from '../flows/model/errors.js';
 import { dpidKey, kindIndex } from '../flows/model/indexes.js';
 import { entityOf } from '../flows/model/view.js';
 import type { TraceAnswer } from '../flows/trace/explain/answer.js';
+import type { ReachAnswer } from '../flows/trace/reach/answer.js';
+import type { ReachQuestion } from '../flows/trace/reach/question.js';
 import type { AppliedBoard } from './applied/board.js';
 import { MemoryAppliedBoard } from './applied/memory-board.js';
 import type {
@@ -162,6 +164,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
 
   trace(request: TraceRequest): Promise<TraceAnswer> {
     return this.traces.trace(request);
+  }
+
+  reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
+    return this.traces.reachability(question, signal);
   }
 
   plan(operations: readonly Operation[]): Promise<Plan> {

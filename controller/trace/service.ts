@@ -8,6 +8,9 @@
 import { Draft } from '../../flows/model/draft.js';
 import type { PendingDatapath, TraceAnswer } from '../../flows/trace/explain/answer.js';
 import { explain } from '../../flows/trace/explain/explain.js';
+import type { ReachAnswer } from '../../flows/trace/reach/answer.js';
+import { reachMatrix, type ReachMatrix } from '../../flows/trace/reach/matrix.js';
+import type { ReachQuestion } from '../../flows/trace/reach/question.js';
 import { HotoriError } from '../../flows/model/errors.js';
 import type { Operation, TraceRequest, VnmgrCalls } from '../contract.js';
 import type { Clock, Random } from '../kernel/ambient.js';
@@ -89,6 +92,17 @@ export class TraceService implements ReplicaFollower {
     if (first === undefined) return { ...head, would_be: null, ...explanation, assumptions };
     const late = { ...reason, ...notApplied(first, at.number), told: null, nearest: null };
     return { ...head, ...explanation, assumptions, verdict: 'undecidable', reason: late, would_be: { verdict, reason } };
+  }
+
+  /** Throws HotoriError: `invalid_argument`, `invalid_reference`, `too_many_classes`, `unavailable` when the signal aborts. */
+  async reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
+    const { at, matrix } = await this.alone(async (twin) => {
+      const at = this.parts.replica.revision();
+      return { at, matrix: await workedOut(reachMatrix(twin, question), signal) };
+    });
+    const datapaths = new Set(matrix.classes.flatMap(({ datapath_uuid }) => datapath_uuid ?? []));
+    const { pending, notes } = await this.behind(datapaths, at.number);
+    return { revision: at.number, incarnation: at.incarnation, pending, notes: [...notes], services: [...question.services], ...matrix };
   }
 
   /** What committing the operations would do. Throws as committing them would. */
@@ -187,6 +201,17 @@ export class TraceService implements ReplicaFollower {
       if (!(error instanceof HotoriError)) throw error;
       return { pending: [], notes: [`that the datapaths have applied revision ${revision}: ${error.message}`] };
     }
+  }
+}
+
+/** Other work of the process goes on meanwhile. */
+async function workedOut(steps: Generator<void, ReachMatrix>, signal: AbortSignal): Promise<ReachMatrix> {
+  const breath = new Breath();
+  for (;;) {
+    if (signal.aborted) throw new HotoriError('unavailable', 'nobody waits for the answer any more');
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    await breath.takeIfDue();
   }
 }
 

@@ -38,6 +38,7 @@ export const ERROR_CODES = {
   unsupported_media_type: { status: 415, legacy: 'ArgumentError', legacyCode: '110' },
   invalid_reference: { status: 422, legacy: 'ArgumentError', legacyCode: '110' },
   invariant_violated: { status: 422, legacy: 'ArgumentError', legacyCode: '110' },
+  too_many_classes: { status: 422, legacy: 'ArgumentError', legacyCode: '110' },
   internal: { status: 500, legacy: 'InternalError', legacyCode: '500' },
   datapath_error: { status: 502, legacy: 'InternalError', legacyCode: '500' },
   unavailable: { status: 503, legacy: 'InternalError', legacyCode: '500' },

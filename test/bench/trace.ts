@@ -2,7 +2,7 @@
  * Traces, on a vnmgr in memory: the workload W(H,N,P) with every VM plugged.
  *
  * Owns: the command line, what is reported: the first trace (which compiles what it comes to), traces after it, a trace with a change that is not committed,
- * a plan.
+ * a plan; reachability among `--interfaces`.
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -19,6 +19,7 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
       networks: { type: 'string', default: '50' },
       ports: { type: 'string', default: '20' },
       traces: { type: 'string', default: '500' },
+      interfaces: { type: 'string', default: '10000' },
     },
   });
   const [h, n, p] = [Number(values.hypervisors), Number(values.networks), Number(values.ports)];
@@ -74,6 +75,27 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
   }
   yield { bench: 'trace', case: name, metric: 'plan', value: percentile(planned, 50), unit: 'ms', n: 50, p99: percentile(planned, 99) };
   await world.vnmgr.close();
+  yield* benchReach(Number(values.interfaces));
+}
+
+/** Everybody to everybody, five services, in a world of few classes: four networks and two groups on two hypervisors. */
+async function* benchReach(interfaces: number): AsyncGenerator<BenchResult> {
+  const world = await World.start();
+  const [h, n] = [2, 4];
+  await define(world, h, n, Math.ceil(interfaces / n));
+  const uuids = world.vnmgr
+    .list('interface', { offset: 0, limit: interfaces + n })
+    .items.flatMap(({ uuid, mode }) => (mode === 'vif' ? [uuid] : []));
+  const services = [22, 80, 443, 3306].map((port) => ({ protocol: 'tcp' as const, port }));
+  const question = { sources: uuids, destinations: uuids, services: [...services, { protocol: 'icmp' as const }] };
+  const name = `${uuids.length} × ${uuids.length} × 5`;
+  for (const metric of ['first reachability', 'reachability']) {
+    const before = performance.now();
+    const { classes, cells } = await world.vnmgr.reachability(question, new AbortController().signal);
+    const ms = performance.now() - before;
+    yield { bench: 'trace', case: `${name}, ${classes.length} classes`, metric, value: ms, unit: 'ms', n: cells.length };
+  }
+  await world.vnmgr.close();
 }
 
 /** Networks of VMs behind one router, a security group on each VM, VMs dealt out over the hypervisors. */
@@ -82,7 +104,7 @@ async function define(world: World, h: number, n: number, p: number): Promise<vo
   const rule = { direction: 'ingress', protocol: 'tcp', ports: ['22', '80', '443'], remote: { any: true } };
   await world.vnmgr.execute([
     create('security_group', { uuid: 'sg-web', rules: [rule] }),
-    ...networks.map((i) => create('network', { uuid: `nw-${i}`, ipv4_network: `10.${i}.0.0`, ipv4_prefix: 24 })),
+    ...networks.map((i) => create('network', { uuid: `nw-${i}`, ipv4_network: `10.${i}.0.0`, ipv4_prefix: 16 })),
     create('router', { uuid: 'rt-all', networks: networks.map((i) => ({ network_uuid: `nw-${i}`, ip_address: `10.${i}.0.1` })) }),
     ...networks.flatMap((i) =>
       Array.from({ length: p }, (_, j) =>
@@ -90,7 +112,7 @@ async function define(world: World, h: number, n: number, p: number): Promise<vo
           uuid: `if-${i}-${j}`,
           mode: 'vif',
           network_uuid: `nw-${i}`,
-          ipv4_address: `10.${i}.0.${j + 10}`,
+          ipv4_address: `10.${i}.${(j + 10) >> 8}.${(j + 10) & 255}`,
           security_group_uuids: ['sg-web'],
         }),
       ),

@@ -3,6 +3,7 @@ import type { Controller } from '../../controller/contract.js';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { endpointsFor } from '../../webapi/rest/endpoints.js';
+import { reachInput } from '../../flows/trace/reach/question.js';
 import { traceFields } from '../../webapi/rest/traces.js';
 import { typeOf } from '../../webapi/words.js';
 import { expectGenerated, markdownTable } from './generated.js';
@@ -45,14 +46,17 @@ describe('docs/rest.md', () => {
     expectGenerated('docs/rest.md', 'endpoints', markdownTable(['method', 'path', 'query', 'does'], rows));
   });
 
-  it('lists the parameters of a trace', () => {
-    const rows = Object.entries(traceFields.shape as Record<string, z.ZodType>).map(([name, field]) => [
-      `\`${name}\``,
+  it.each([
+    ['a trace', 'trace', traceFields],
+    ['a question about reachability', 'reachability', reachInput],
+  ])('lists the parameters of %s', (_what, name, { shape }) => {
+    const rows = Object.entries(shape as Record<string, z.ZodType>).map(([parameter, field]) => [
+      `\`${parameter}\``,
       typeOf(field).replaceAll('|', ' \\| '),
       field.safeParse(undefined).success ? '' : 'required',
       field.description ?? '',
     ]);
-    expectGenerated('docs/rest.md', 'trace', markdownTable(['parameter', 'type', '', 'is'], rows));
+    expectGenerated('docs/rest.md', name, markdownTable(['parameter', 'type', '', 'is'], rows));
   });
 
   it('lists the parameters there are', () => {

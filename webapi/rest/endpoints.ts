@@ -8,6 +8,7 @@ import type { Endpoint } from './endpoint.js';
 import { FILTER_STATICS } from './filter-static.js';
 import { describeApi } from './openapi.js';
 import { ownedRowEndpoints } from './owned-rows.js';
+import { reachabilityEndpoint } from './reachability.js';
 import { relationEndpoints } from './relations.js';
 import { statisticsEndpoints } from './statistics.js';
 import { acceptSliceEndpoint, flowsEndpoint, statusEndpoint } from './status.js';
@@ -28,6 +29,7 @@ export function endpointsFor(controller: Controller, limits: WatchLimits): reado
     acceptSliceEndpoint(controller),
     batchEndpoint(controller),
     tracesEndpoint(controller),
+    reachabilityEndpoint(controller),
     statusEndpoint(controller),
     watchEndpoint(controller, limits),
   ];

@@ -19,6 +19,7 @@ import { addSecurityCommands } from './security-commands.js';
 import { addResourceCommands } from './resource-commands.js';
 import { Session } from './session.js';
 import { addTopologyCommands } from './topology-commands.js';
+import { addReachCommand } from './reach-command.js';
 import { addTraceCommand } from './trace-commands.js';
 
 interface GlobalOptions {
@@ -62,6 +63,7 @@ function buildProgram(io: Io, version: string): Command {
   addSecurityCommands(program, session);
   addStatusCommands(program, session);
   addTraceCommand(program, session);
+  addReachCommand(program, session);
   addTopologyCommands(program, session);
   addOpenflowCommands(program, io);
   program

@@ -11,7 +11,7 @@ export type TraceVerdict = (typeof VERDICTS)[number];
 const uuids = z.array(z.string());
 
 /** A rule of a security group that would admit the packet if it differed in what is named. */
-const nearestSchema = z.object({
+export const nearestSchema = z.object({
   rule_uuid: z.string(),
   security_group_uuid: z.string(),
   text: z.string().describe('The rule in a line.'),
@@ -139,7 +139,7 @@ export const explanationSchema = z.object({
 export type Explanation = z.infer<typeof explanationSchema>;
 export type TraceReturn = z.infer<typeof returnSchema>;
 
-const pendingSchema = z.object({
+export const pendingSchema = z.object({
   datapath_uuid: z.string(),
   applied_revision: z.int().nullable(),
   error: z.string().nullable().describe('What keeps it from applying more.'),

@@ -6,26 +6,22 @@
  * Throws HotoriError for what cannot be asked, with its pointer.
  */
 import { entityOf } from '../../model/view.js';
-import { subnets } from '../../model/subnets.js';
-import { cidrContains } from '../../net/cidr.js';
 import { formatIp, type Ip } from '../../net/ip.js';
 import { formatMac } from '../../net/mac.js';
-import { routerPortsOfSegment } from '../../pipeline/indexes.js';
 import type { FieldRecord } from '../microflow.js';
 import { Microflow } from '../microflow.js';
 import type { Explanation, TraceEnd, TraceReturn } from './answer.js';
-import { addressAt, endsOf, nicsOf, type Ends, type Nic } from './ends.js';
+import { endsOf, nicsOf, type Ends, type Nic } from './ends.js';
 import { hopsOf } from './hops.js';
 import { interfaceName } from './names.js';
-import { addressesIn, familyProtocol, packetLine, packetOf, replyTo, whoIs } from './packet.js';
+import { ASK_SIZE, nextHopOf, notPlugged } from './next-hop.js';
+import { addressesIn, familyProtocol, packetLine, packetOf, replyTo } from './packet.js';
 import { Experiment, type Passage } from './passage.js';
 import { predictTraceroute } from './probes.js';
 import type { TraceQuestion } from './question.js';
-import type { Realm, RealmSite } from './realm.js';
-import { judge, type Judgement } from './reason.js';
+import type { Realm } from './realm.js';
+import { judge } from './reason.js';
 import { admittedBy, tunnelsOf, visitsOf } from './walk.js';
-
-const ASK_SIZE = 72;
 
 export interface Explained {
   readonly explanation: Explanation;
@@ -50,9 +46,7 @@ export function explain(realm: Realm, question: TraceQuestion): Explained {
   };
   const nothing = { next_hop: null, admitted_by: [], hops: [], tunnels: [], traceroute: [], visits: [], return: null };
   if (site === undefined || in_port === undefined) {
-    const text = `${interfaceName(sender.iface)} is plugged in nowhere: it cannot send`;
-    const judgement = early('dropped', 'source_not_plugged', text, [sender.iface.uuid]);
-    return { explanation: { ...base, packet: lineOf(question, ends), ...judgement, ...nothing }, passage: undefined };
+    return { explanation: { ...base, packet: lineOf(question, ends), ...notPlugged(sender), ...nothing }, passage: undefined };
   }
 
   const experiment = new Experiment(realm);
@@ -123,72 +117,6 @@ function sizeOf({ size, df }: TraceQuestion, { network }: Nic, assumptions: stri
   if (df || network.mtu === null || size <= network.mtu) return size;
   assumptions.push(`the sender cuts ${size} bytes into fragments of ${network.mtu}, the MTU of ${network.uuid}; the first is shown`);
   return network.mtu;
-}
-
-function early(verdict: Judgement['verdict'], code: string, text: string, uuids: readonly string[]): Judgement {
-  return { verdict, reason: { code, text, uuids: [...uuids], datapath_uuid: null, table: null, cookie: null, told: null, nearest: null } };
-}
-
-interface NextHop {
-  readonly ip: Ip;
-  readonly mac: number;
-  readonly interface_uuid: string | null;
-}
-
-/** Whom the sender hands the packet to, or why to nobody. */
-function nextHopOf(
-  realm: Realm,
-  site: RealmSite,
-  in_port: number,
-  ends: Ends,
-  asked: string | undefined,
-  assumptions: string[],
-): NextHop | Judgement {
-  const { sender, target } = ends;
-  const given = asked === undefined ? undefined : addressAt('next_hop', asked);
-  const isNear = subnets(sender.network).some(({ cidr }) => cidr.family === target.family && cidrContains(cidr, target));
-  const router = isNear ? undefined : routerFor(site, sender, target.family);
-  const ip = given ?? (isNear ? target : router?.ip);
-  if (ip === undefined) {
-    const text = `${formatIp(target)} is not in ${sender.network.uuid}, and no router is there that ${interfaceName(sender.iface)} could send it to`;
-    return early('dropped', 'no_router', text, [sender.network.uuid]);
-  }
-  if (given === undefined && router !== undefined)
-    assumptions.push(`the sender's router is ${formatIp(ip)}, as DHCP and router advertisements tell it`);
-  // It asks with its own address whatever the packet says of itself.
-  const inquiry = new Experiment(realm).send(site.datapath_uuid, whoIs(in_port, sender.mac, sender.ip, ip), ASK_SIZE);
-  const { ending } = inquiry;
-  if (ending.kind === 'answered') {
-    const answer = ending.delivered.output.packet;
-    return { ip, mac: answer.number('eth_src'), interface_uuid: holderOf(realm, site, sender, ip) };
-  }
-  const judgement = judge(realm, inquiry, { ...ends, target: ip, receiver: isNear ? ends.receiver : undefined });
-  if (ending.kind === 'delivered') {
-    const text = `it depends on who answers for ${formatIp(ip)}: the question leaves ${site.datapath_uuid}, and what is out there is not known here`;
-    return { verdict: 'undecidable', reason: { ...judgement.reason, code: 'unanswered', text } };
-  }
-  return { ...judgement, verdict: judgement.verdict === 'undecidable' ? 'undecidable' : 'dropped' };
-}
-
-/** The router that DHCP tells: the lowest address of one in the sender's network. */
-function routerFor(site: RealmSite, { network }: Nic, family: Ip['family']): { readonly ip: Ip } | undefined {
-  const addresses = site.look
-    .all(routerPortsOfSegment, String(network.segment_key))
-    .filter(({ router_key }) => router_key !== 0)
-    .flatMap((port) => port.addresses)
-    .filter(({ ip, network_uuid }) => ip.family === family && network_uuid === network.uuid);
-  return addresses.sort((a, b) => (a.ip.value < b.ip.value ? -1 : 1))[0];
-}
-
-function holderOf(realm: Realm, site: RealmSite, { network }: Nic, ip: Ip): string | null {
-  for (const uuid of realm.model.lookup(`ip:${network.uuid}|${formatIp(ip)}`)) {
-    const lease = entityOf(realm.model, 'ip_lease', uuid);
-    if (lease?.interface_uuid != null) return lease.interface_uuid;
-  }
-  return (
-    site.look.all(routerPortsOfSegment, String(network.segment_key)).find((port) => port.addresses.some((own) => own.ip.value === ip.value))
-      ?.interface_uuid ?? null
-  );
 }
 
 interface Answer {
