@@ -70,7 +70,11 @@ export async function transact(draft: Draft, operations: readonly Step[], contex
     derive(work);
     settleStamps(draft, work.now);
     const changes = changesOf(draft);
-    const check: Check = { view: draft, touched: (uuid) => draft.touched().has(uuid), report: (violation) => work.violated(violation) };
+    const check: Check = {
+      view: draft,
+      touched: (uuid) => draft.original(uuid) !== draft.get(uuid),
+      report: (violation) => work.violated(violation),
+    };
     for (const { before, after } of changes) {
       await context.breath.takeIfDue();
       checkChange(check, before, after);
