@@ -204,6 +204,33 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
     }
     expect(found).toEqual(expected);
   }, 60_000);
+
+  it('lists routers as their modes say', async () => {
+    const inAndOut = [at('in', 1), at('out', 2), at('far', 10)];
+    const silent = ['*', '*', '*'];
+    const expected = {
+      // Translation parts a run of routers: after the router on the way out, before it on the way in.
+      collapsed: [inAndOut, inAndOut, [at('far', 1), at('out', 1), at('out', FLOATING.a)]],
+      off: [
+        [...silent, at('far', 10)],
+        [...silent, at('far', 10)],
+        [...silent, at('out', FLOATING.a)],
+      ],
+    };
+    const mode = (traceroute: string) => ({
+      operations: ['rt-in', 'rt-nat', 'rt-far'].map((uuid) => ({ method: 'PUT', path: `/routers/${uuid}`, body: { traceroute } })),
+    });
+    for (const [name, lists] of Object.entries(expected)) {
+      await hotori.post('/batch?wait=installed', mode(name));
+      // What the switch has cached for the TTLs of the mode before may live on for a moment.
+      await eventually(`traceroute in mode ${name}`, async () => {
+        const asked = [traceroute(vms.a, '-I', at('far', 10)), traceroute(vms.b, '-I', at('far', 10))];
+        const found = await Promise.all([...asked, traceroute(vms.y, '-I', at('out', FLOATING.a))]);
+        return JSON.stringify(found) === JSON.stringify(lists) || undefined;
+      });
+    }
+    await hotori.post('/batch?wait=installed', mode('virtual-hops'));
+  }, 30_000);
 });
 
 /** How a connection fails. */
