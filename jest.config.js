@@ -9,10 +9,18 @@ const base = {
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
 };
 
+/** These take minutes: `make soak` runs them. */
+const SOAK_ONLY = ['/test/e2e/outages\\.test\\.ts$'];
+
 export default {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{flows,controller,datapath,webapi,compliance,fuzz,docs}/**/*.test.ts'] },
     { ...base, displayName: 'codec', testMatch: ['<rootDir>/test/codec/**/*.test.ts'] },
-    { ...base, displayName: 'e2e', testMatch: ['<rootDir>/test/e2e/**/*.test.ts'] },
+    {
+      ...base,
+      displayName: 'e2e',
+      testMatch: ['<rootDir>/test/e2e/**/*.test.ts'],
+      testPathIgnorePatterns: process.env.SOAK ? [] : SOAK_ONLY,
+    },
   ],
 };

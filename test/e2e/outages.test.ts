@@ -10,7 +10,6 @@ import type { Hypervisor } from '../lab/hypervisor.js';
 import { Lab } from '../lab/lab.js';
 import { RedisServer } from '../lab/redis.js';
 import type { Vm } from '../lab/vm.js';
-import { isLong } from './survival.js';
 import { Traffic } from './traffic.js';
 import { expectTruth, Writers } from './writers.js';
 
@@ -25,7 +24,7 @@ let fleet: Fleet;
 let hypervisor: Hypervisor;
 let vms: [Vm, Vm];
 
-(isLong ? describe : describe.skip)('roles over Redis', () => {
+describe('roles over Redis', () => {
   beforeAll(async () => {
     lab = await Lab.create();
     redis = await RedisServer.start(path.join(lab.dir, 'redis'));
