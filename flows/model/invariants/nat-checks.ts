@@ -36,7 +36,10 @@ export function checkPartedFloatingIps(check: Check, { before, after }: Change<'
   for (const floating of concerned) {
     const outside = entityOf(view, 'network', floating.network_uuid);
     const network = entityOf(view, 'network', entityOf(view, 'ip_lease', floating.ip_lease_uuid)?.network_uuid ?? null);
-    if (outside && network && network.vrf_key !== outside.vrf_key && !check.touched(floating.uuid))
+    if (outside === undefined || network === undefined || network.vrf_key === outside.vrf_key || check.touched(floating.uuid)) continue;
+    const { route_link_uuid: link, ip_address } = floating;
+    // A router that has left its outside network is complained of as that.
+    if (link !== null && hasPort(view, link, outside.uuid, parseIp(ip_address).family))
       complainAbout(check, after)('', `${floating.uuid} (${floating.ip_address}) needs a router from ${outside.uuid} to ${network.uuid}`);
   }
 }
