@@ -70,7 +70,8 @@ export class Writers {
     for (let n = 0; !this.#isOver; n++) {
       const display_name = `${prefix}${name}-${n}`;
       const answer = await this.#fleet.ask(name, 'POST', '/segments', { mode: 'virtual', display_name }).catch(() => undefined);
-      if (answer?.status === 200) this.#acknowledged.push(display_name);
+      // An answer may say that it is committed and yet be none: that webapi has not seen it yet.
+      if (answer?.status === 200 || answer?.body.committed === true) this.#acknowledged.push(display_name);
       else if (answer === undefined || answer.body.unknown === true) this.#unknown.push(display_name);
       else {
         this.#refused.push(display_name);
