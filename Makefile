@@ -29,7 +29,7 @@ run: build
 test: test-tools build lint
 	npm run -s typecheck
 	npm run -s layers
-	$(JEST) --selectProjects unit codec
+	$(JEST) --selectProjects unit codec --maxWorkers 100%
 	$(E2E)
 
 lint: node_modules/.package-lock.json

@@ -19,12 +19,12 @@ describe('Redis store under Sentinel', () => {
   beforeEach(async () => {
     dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
     redis = await RedisSentinel.start(dir);
-  }, 30_000);
+  }, 60_000);
 
   afterEach(async () => {
     await redis.stop();
     await rm(dir, { recursive: true });
-  });
+  }, 30_000);
 
   it('loses nothing that a replica has confirmed when the master dies, and all who follow it agree', async () => {
     await withStores(async () => {
