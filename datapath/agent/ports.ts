@@ -15,9 +15,10 @@ import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
 import type { Zones } from './zones.js';
 
-/** What is kept with the NICs themselves. */
+/** What is kept with the NICs themselves, named by row: another NIC may be plugged in under the same name meanwhile. */
 export interface VifStore {
-  claimZone(portName: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void>;
+  /** @throws when the NIC is gone */
+  claimZone(rowUuid: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void>;
   /** Of each of these NICs, what is installed; those that are gone are left out. */
   writeBack(installed: ReadonlyMap<string, string | null>, signal?: AbortSignal): Promise<void>;
 }
@@ -230,7 +231,7 @@ export class Ports {
     const zone = this.#zones.pick();
     if (zone === undefined) return undefined;
     try {
-      await store.claimZone(vif.port_name, zone, interfaceUuid, signal);
+      await store.claimZone(vif.row_uuid, zone, interfaceUuid, signal);
       // Nothing of a port without flows gets into its zone: empty now is empty until it is live.
       await flushZone(zone, signal);
       if (this.#zones.isShared(zone, vif.row_uuid)) return undefined;
@@ -250,7 +251,7 @@ export class Ports {
     const now = this.#vifs.get(seen.port_name);
     const vif = now?.row_uuid === seen.row_uuid ? now : seen;
     // Whoever waits for the NIC must not take what was installed for another interface, or before an interruption, for this.
-    if (vif.installed_revision !== null) await this.#mark(new Map([[vif.port_name, null]]));
+    if (vif.installed_revision !== null) await this.#mark(new Map([[vif.row_uuid, null]]));
     const zone = await this.#claimZone(interface_uuid, vif);
     try {
       if (zone !== empty) await flushZone(zone, signal);
@@ -270,7 +271,7 @@ export class Ports {
       const zone = own ?? this.#zones.pick();
       if (zone === undefined) throw new RangeError('all 65,535 conntrack zones are taken');
       try {
-        await store.claimZone(vif.port_name, zone, interfaceUuid, signal);
+        await store.claimZone(vif.row_uuid, zone, interfaceUuid, signal);
       } catch (error) {
         this.#zones.release(zone);
         throw error;
@@ -287,7 +288,7 @@ export class Ports {
     await flushZone(port.zone, signal);
     // Still plugged, only bound to nothing any more.
     const isIdle = ![...this.#plugs.values()].some((plug) => plug.vif.row_uuid === port.row_uuid);
-    if (isIdle && this.#vifs.get(port.port_name)?.row_uuid === port.row_uuid) await this.#mark(new Map([[port.port_name, null]]));
+    if (isIdle) await this.#mark(new Map([[port.row_uuid, null]]));
     this.#zones.release(port.zone);
   }
 
@@ -300,7 +301,7 @@ export class Ports {
       for (const put of puts) {
         const port = this.#ports.get(put.interface_uuid);
         // The first revision stays: it says since when, and a row rewritten at every change would wake all who watch it.
-        if (port?.local === put && this.#vifs.get(port.port_name)?.installed_revision === null) installed.set(port.port_name, revision());
+        if (port?.local === put && this.#vifs.get(port.port_name)?.installed_revision === null) installed.set(port.row_uuid, revision());
       }
       if (installed.size > 0 && !signal.aborted) await this.#mark(installed);
     });
@@ -312,7 +313,7 @@ export class Ports {
       await store.writeBack(installed, signal);
     } catch (error) {
       if (!signal.aborted)
-        log.warn({ ports: [...installed.keys()], error: String(error) }, 'cannot write to NICs whether their flows are installed');
+        log.warn({ nics: [...installed.keys()], error: String(error) }, 'cannot write to NICs whether their flows are installed');
     }
   }
 }

@@ -96,32 +96,25 @@ export class VifWatcher {
 
   /**
    * Writes the NIC's conntrack zone and the interface it serves to its row, where the next vna process finds them; what was there is replaced.
+   * A NIC plugged in meanwhile under the same name is another NIC.
+   * @param rowUuid of the NIC (`Vif.row_uuid`)
    * @throws OvsdbError `no_row` when the NIC is gone, or what OvsdbClient.transact throws
    */
-  claimZone(portName: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void> {
+  async claimZone(rowUuid: string, zone: number, interfaceUuid: string, signal?: AbortSignal): Promise<void> {
     if (!Number.isInteger(zone) || zone < 1 || zone > MAX_ZONE) throw new RangeError(`conntrack zone ${zone} is not 1 to ${MAX_ZONE}`);
-    return this.#write(portName, { [CT_ZONE]: String(zone), [ZONE_INTERFACE]: interfaceUuid }, signal);
+    const [result] = await this.#client.transact([writing(rowUuid, { [CT_ZONE]: String(zone), [ZONE_INTERFACE]: interfaceUuid })], signal);
+    if (result?.count !== 1) throw new OvsdbError('no_row', `the NIC ${rowUuid} is not plugged in`);
   }
 
   /**
    * Writes to each of these NICs the revision since which its flows are in the switch, as OVN's `ovn-installed` for hypervisor managers to read;
-   * null removes it. One transaction; NICs that are gone are left out, and those that say so already.
+   * null removes it. One transaction; NICs that are gone are left out.
+   * @param installed by `Vif.row_uuid`
    * @throws what OvsdbClient.transact throws
    */
   async writeBack(installed: ReadonlyMap<string, string | null>, signal?: AbortSignal): Promise<void> {
-    const operations: Operation[] = [];
-    for (const [name, revision] of installed) {
-      const vif = this.#vifs.get(name);
-      if (vif === undefined || vif.installed_revision === revision) continue;
-      operations.push(writing(vif, { [INSTALLED]: revision }));
-    }
+    const operations = [...installed].map(([rowUuid, revision]) => writing(rowUuid, { [INSTALLED]: revision }));
     if (operations.length > 0) await this.#client.transact(operations, signal);
-  }
-
-  async #write(portName: string, pairs: Readonly<Record<string, string>>, signal: AbortSignal | undefined): Promise<void> {
-    const vif = this.#vifs.get(portName);
-    const [result] = vif === undefined ? [] : await this.#client.transact([writing(vif, pairs)], signal);
-    if (result?.count !== 1) throw new OvsdbError('no_row', `no NIC is plugged in as ${portName}`);
   }
 
   #look(): void {
@@ -143,8 +136,8 @@ export class VifWatcher {
 }
 
 /** By row and not by name: a NIC plugged in since then under the same name is another one. */
-function writing({ row_uuid }: Vif, pairs: Readonly<Record<string, string | null>>): Operation {
-  return { op: 'mutate', table: 'Interface', where: byUuid(row_uuid), mutations: setKeys('external_ids', pairs) };
+function writing(rowUuid: string, pairs: Readonly<Record<string, string | null>>): Operation {
+  return { op: 'mutate', table: 'Interface', where: byUuid(rowUuid), mutations: setKeys('external_ids', pairs) };
 }
 
 /**

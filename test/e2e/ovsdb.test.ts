@@ -250,9 +250,10 @@ describe('VifWatcher', () => {
   it('conntrack zone and installed revision are kept with the plug, other keys left alone', async () => {
     await ovs.addPort('br-int', 'vm1', 'if-one');
     await subject.untilPlugged('vm1');
-    await subject.watcher.claimZone('vm1', 5, 'if-one');
-    await subject.watcher.claimZone('vm1', 65535, 'if-two');
-    await subject.watcher.writeBack(new Map([['vm1', '12']]));
+    const row = subject.vif('vm1')!.row_uuid;
+    await subject.watcher.claimZone(row, 5, 'if-one');
+    await subject.watcher.claimZone(row, 65535, 'if-two');
+    await subject.watcher.writeBack(new Map([[row, '12']]));
     await eventually('both read back', () => subject.vif('vm1')?.ct_zone === 65535 && subject.vif('vm1')?.installed_revision === '12');
     expect((await ovs.vsctl('get', 'interface', 'vm1', 'external_ids')).trim()).toBe(
       '{hotori-ct-zone="65535", hotori-installed-revision="12", hotori-interface=if-two, iface-id=if-one}',
@@ -263,13 +264,14 @@ describe('VifWatcher', () => {
     subject = new Subject(ovs);
     await subject.untilPlugged('vm1');
     expect(subject.vif('vm1')).toMatchObject({ ct_zone: 65535, zone_interface: 'if-two', installed_revision: '12' });
-    await subject.watcher.writeBack(new Map([['vm1', null]]));
+    await subject.watcher.writeBack(new Map([[row, null]]));
     await eventually('removed', () => subject.vif('vm1')?.installed_revision === null);
   });
 
   it('what is written to a NIC that is gone is refused, also when another came under its name', async () => {
-    await expect(subject.watcher.claimZone('vm1', 5, 'if-one')).rejects.toMatchObject({ code: 'no_row' });
-    expect(() => subject.watcher.claimZone('vm1', 65536, 'if-one')).toThrow(RangeError);
+    const nobody = '00000000-0000-4000-8000-000000000000';
+    await expect(subject.watcher.claimZone(nobody, 5, 'if-one')).rejects.toMatchObject({ code: 'no_row' });
+    await subject.watcher.writeBack(new Map([[nobody, '12']]));
     await ovs.addPort('br-int', 'vm1');
     await subject.untilPlugged('vm1');
     const before = subject.vif('vm1')!.row_uuid;
@@ -278,7 +280,7 @@ describe('VifWatcher', () => {
     const outcomes: string[] = [];
     while (subject.vif('vm1')?.row_uuid === before) {
       outcomes.push(
-        await subject.watcher.claimZone('vm1', 9, 'if-one').then(
+        await subject.watcher.claimZone(before, 9, 'if-one').then(
           () => 'written',
           (error: unknown) => (error as OvsdbError).code,
         ),
@@ -289,8 +291,8 @@ describe('VifWatcher', () => {
     expect(await ovs.vsctl('get', 'interface', 'vm1', 'external_ids')).not.toContain('hotori');
   });
 
-  it.each([0, -1, 1.5, 65536])('zone %d is refused', (zone) => {
-    expect(() => subject.watcher.claimZone('vm1', zone, 'if-one')).toThrow(RangeError);
+  it.each([0, -1, 1.5, 65536])('zone %d is refused', async (zone) => {
+    await expect(subject.watcher.claimZone('any', zone, 'if-one')).rejects.toThrow(RangeError);
   });
 
   it('many NICs plugged at once come in few reports', async () => {

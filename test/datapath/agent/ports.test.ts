@@ -25,19 +25,21 @@ class Host {
   constructor() {
     this.ports = new Ports({
       store: {
-        claimZone: async (port, zone, interfaceUuid) => {
+        claimZone: async (row, zone, interfaceUuid) => {
           await this.#turn();
-          const vif = this.vifs.get(port);
+          const vif = this.#inRow(row);
           if (vif === undefined) throw new OvsdbError('no_row', 'gone');
+          const port = vif.port_name;
           this.vifs.set(port, { ...vif, ct_zone: zone, zone_interface: interfaceUuid });
           this.events.push(`claim ${port} ${zone}`);
           this.update();
         },
         writeBack: async (installed) => {
           await this.#turn();
-          for (const [port, installed_revision] of installed) {
-            const vif = this.vifs.get(port);
+          for (const [row, installed_revision] of installed) {
+            const vif = this.#inRow(row);
             if (vif === undefined) continue;
+            const port = vif.port_name;
             this.vifs.set(port, { ...vif, installed_revision });
             this.events.push(`installed ${port} ${installed_revision}`);
           }
@@ -109,6 +111,10 @@ class Host {
     this.update();
     await this.clock.settle();
     return [...this.events];
+  }
+
+  #inRow(row: string): Vif | undefined {
+    return [...this.vifs.values()].find((vif) => vif.row_uuid === row);
   }
 
   async #turn(): Promise<void> {
@@ -365,7 +371,21 @@ describe('local ports', () => {
         assertEmptied(host.events);
         host.stop.abort();
       }),
-      { numRuns: 300 },
+      {
+        numRuns: 300,
+        // A NIC plugged anew while what was written for the one before was on its way.
+        examples: [
+          [
+            [
+              { do: 'plug', port: 'tap2' },
+              { do: 'bind', port: 'tap2', iface: 'if-a' },
+              { do: 'turn', turns: 5 },
+              { do: 'bind', port: 'tap2', iface: 'if-b' },
+              { do: 'plug', port: 'tap2' },
+            ],
+          ],
+        ],
+      },
     );
   });
 });
