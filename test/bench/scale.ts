@@ -38,8 +38,8 @@ export async function* benchScale(args: readonly string[]): AsyncGenerator<Bench
   if (!(datapaths >= 1 && ports >= 1 && span >= 1 && span * ports <= 2_000)) throw new Error('a network holds 2,000 interfaces at most');
   const lab = await Lab.create();
   const children: ChildProcess[] = [];
+  const redis = await RedisServer.start(`${lab.dir}/redis`);
   try {
-    const redis = await RedisServer.start(`${lab.dir}/redis`);
     const plan: ScalePlan = { dir: lab.dir, redis: redis.url, datapaths, ports, span };
     const start = async (role: 'controller' | 'switches' | 'vna', processes: number): Promise<{ pids: number[]; said: string[] }> => {
       const started = await Promise.all(
@@ -59,6 +59,7 @@ export async function* benchScale(args: readonly string[]): AsyncGenerator<Bench
     yield* site.measure(begun, Number(values.reps));
   } finally {
     for (const child of children) child.kill('SIGKILL');
+    await redis.stop();
     await lab.destroy();
   }
 }
