@@ -149,11 +149,8 @@ export interface ReachChunk {
   readonly chunk: number;
 }
 
-/** A MAC lease of a simulated interface: something the pipeline itself answers for. */
-export interface RouterPort {
-  readonly kind: 'router_port';
-  /** `rp-<mac lease uuid>`. */
-  readonly uuid: string;
+/** Where a router has a MAC: a MAC lease of a simulated interface in a segment. */
+interface RouterMac {
   readonly interface_uuid: string;
   readonly mac_lease_uuid: string;
   readonly mac: number;
@@ -161,6 +158,13 @@ export interface RouterPort {
   readonly vrf_key: number;
   readonly domain_uuid: string;
   readonly port_key: number;
+}
+
+/** A MAC lease of a simulated interface: something the pipeline itself answers for. */
+export interface RouterPort extends RouterMac {
+  readonly kind: 'router_port';
+  /** `rp-<mac lease uuid>`. */
+  readonly uuid: string;
   /** 0 and null when packets do not enter a router here. */
   readonly router_key: number;
   readonly route_link_uuid: string | null;
@@ -181,17 +185,10 @@ export interface PhysicalSegment {
 }
 
 /** A router's port in a physical network by which the outside is reached. */
-export interface Gateway {
+export interface Gateway extends RouterMac {
   readonly kind: 'gateway';
   /** `gw-<mac lease uuid>`. */
   readonly uuid: string;
-  readonly interface_uuid: string;
-  readonly mac_lease_uuid: string;
-  readonly mac: number;
-  readonly segment_key: number;
-  readonly vrf_key: number;
-  readonly domain_uuid: string;
-  readonly port_key: number;
   /** The router that what comes from outside enters. */
   readonly router_key: number;
   /** Routers that may send out here. */
