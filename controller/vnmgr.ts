@@ -79,6 +79,8 @@ export interface VnmgrParts {
   readonly options: VnmgrOptions;
   /** What datapaths have installed, shared with the other vnmgrs on the store; without it this one is alone. */
   readonly board?: AppliedBoard;
+  /** It took so many seconds to work out what datapaths are to know: of the whole model, or of a change. */
+  readonly onCompiled?: (kind: 'full' | 'incremental', seconds: number) => void;
   readonly log?: ReplicaLog;
 }
 
@@ -114,8 +116,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     this.board = board;
     this.idPrefix = Buffer.from(random.bytes(ID_BYTES)).toString('hex');
     this.queue = new TransactionQueue({ store, replica, clock, random });
+    const started = performance.now();
     this.bindings = new Bindings(replica.model);
     this.slices = new Slices(replica.model, this.bindings);
+    this.timed('full', started);
     this.confirmations = new Confirmations(
       board,
       { presented: () => this.presented(), has: (uuid) => this.sessions.has(uuid) },
@@ -283,7 +287,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     this.followDatapaths(changes);
     const concerned: string[] = [];
     const at = this.revision();
-    for (const [uuid, delta] of this.slices.update(changes, this.bindings.update(changes))) {
+    const started = performance.now();
+    const deltas = this.slices.update(changes, this.bindings.update(changes));
+    this.timed('incremental', started);
+    for (const [uuid, delta] of deltas) {
       this.sessions.get(uuid)?.sendDelta(at, delta);
       // A datapath that no vna has ever presented has nobody to confirm anything.
       if (this.replica.model.get(chassisUuid(uuid))) concerned.push(uuid);
@@ -295,7 +302,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
   reloaded(changes: readonly EntityChange[]): void {
     this.queue.reloaded();
     this.followDatapaths(changes);
+    const started = performance.now();
     this.slices.update(changes, this.bindings.update(changes));
+    this.timed('full', started);
     const at = this.revision();
     this.confirmations.restart(at);
     for (const session of this.sessions.values()) {
@@ -304,6 +313,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       this.publishApplied(session);
     }
     this.board.refresh();
+  }
+
+  private timed(kind: 'full' | 'incremental', started: number): void {
+    this.parts.onCompiled?.(kind, (performance.now() - started) / 1000);
   }
 
   private definedSession(datapath_uuid: string): Session {

@@ -8,12 +8,13 @@ import { makeDirectory } from '../controller/kernel/make-directory.js';
 import type { VnaConfig } from '../controller/kernel/settings.js';
 import type { SliceSource } from '../controller/messages/slice.js';
 import { SliceClient } from '../controller/services/slice-client.js';
+import type { AgentTimes } from '../datapath/agent/agent-options.js';
 import { Agent } from '../datapath/agent/agent.js';
 import type { OverlayOptions } from '../datapath/agent/endpoints.js';
 import { readInstance } from '../datapath/agent/instance.js';
 import { SliceFile } from '../datapath/agent/slice-file.js';
 import { startHealth } from './health.js';
-import { measureBus, measureVna, newMetrics } from './metrics.js';
+import { measureBus, measureVna, newMetrics, timeVna } from './metrics.js';
 import { openRedis } from './redis.js';
 import { forRole, type RoleContext } from './role.js';
 
@@ -25,8 +26,9 @@ export async function startVnaRole(process: RoleContext): Promise<void> {
   const { bus } = openRedis(context, 'vna');
   const source = new SliceClient({ bus, random: systemRandom, log: logger, instance, lossMs: config.vnmgr_timeout * 1000 });
   started({ name: 'slices', stop: () => source.close() });
-  const agents = startAgents(context, source, (vna) => new SliceFile(path.join(config.state_dir, `slice-${fileName(vna)}`)));
   const metrics = newMetrics(version);
+  const sliceFile = (vna: VnaConfig) => new SliceFile(path.join(config.state_dir, `slice-${fileName(vna)}`));
+  const agents = startAgents(context, source, timeVna(metrics), sliceFile);
   measureBus(metrics, bus);
   measureVna(metrics, agents, source);
   const missing = () =>
@@ -43,9 +45,10 @@ export async function startVnaRole(process: RoleContext): Promise<void> {
 export function startAgents(
   { config, logger, started }: RoleContext,
   sliceSource: SliceSource,
+  times: (bridge: string) => AgentTimes,
   sliceFile?: (vna: VnaConfig) => SliceFile,
 ): readonly Agent[] {
-  const { audit_period, trace_audit_rate, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
+  const { audit_period, trace_audit_rate, compile_check_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
   const agents = config.vna.map(
     (vna) =>
@@ -56,9 +59,11 @@ export function startAgents(
         ...(sliceFile === undefined ? {} : { sliceFile: sliceFile(vna) }),
         auditPeriodMs: audit_period * 1000,
         traceAuditRate: trace_audit_rate,
+        compileCheckPeriodMs: compile_check_period * 1000,
         default_mtu,
         traceroute,
         dhcp_lease_time,
+        times: times(vna.bridge),
         log: logger.child({ bridge: vna.bridge }),
       }),
   );

@@ -10,7 +10,7 @@ import { Replica } from '../controller/replica.js';
 import { TraceService } from '../controller/trace/service.js';
 import { ControlClient } from '../controller/services/control-client.js';
 import { startWebServer, type WebServer } from '../webapi/rest/server.js';
-import { measureBus, newMetrics } from './metrics.js';
+import { measureBus, measureStore, newMetrics } from './metrics.js';
 import { openRedis, openStore } from './redis.js';
 import { DRAIN_MS, forRole, type RoleContext } from './role.js';
 
@@ -31,6 +31,7 @@ export async function startWebapiRole(process: RoleContext): Promise<void> {
   });
   const metrics = newMetrics(version);
   measureBus(metrics, bus);
+  measureStore(metrics, store);
   const missing = () => (bus.isConnected ? [] : ['no connection to Redis']);
   const web = await startApi(context, new ReplicaController({ version, replica, calls, traces }), metrics, missing);
   logger.info({ api: web.address, revision: replica.revision().number }, 'hotori webapi is up');

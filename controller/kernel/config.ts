@@ -37,6 +37,8 @@ export interface Config {
   /** Seconds. */
   readonly audit_period: number;
   readonly trace_audit_rate: SettingValues['trace_audit_rate'];
+  /** Seconds; 0: never. */
+  readonly compile_check_period: SettingValues['compile_check_period'];
   readonly vnmgr_timeout: SettingValues['vnmgr_timeout'];
   /** Bytes. */
   readonly default_mtu: number;
@@ -116,6 +118,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     auto_register,
     audit_period,
     trace_audit_rate,
+    compile_check_period,
     vnmgr_timeout,
     default_mtu,
     traceroute,
@@ -137,6 +140,7 @@ export function loadConfig(sources: ConfigSources): { readonly config: Config; r
     overlay: { mode: top['overlay.mode'] },
     audit_period,
     trace_audit_rate,
+    compile_check_period,
     vnmgr_timeout,
     default_mtu,
     traceroute,

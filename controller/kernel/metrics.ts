@@ -32,6 +32,19 @@ export class Metrics {
     return this.registry.metrics();
   }
 
+  /** What is measured, in the order it was made known; without what every Node.js process has (`hotori_process_…`, `hotori_nodejs_…`). */
+  list(): readonly (Required<MetricText> & { readonly type: string })[] {
+    const all = this.registry.getMetricsAsArray() as unknown as readonly {
+      readonly name: string;
+      readonly help: string;
+      readonly type: string;
+      readonly labelNames: readonly string[];
+    }[];
+    return all
+      .filter(({ name }) => !/^hotori_(process|nodejs)_/.test(name))
+      .map(({ name, help, type, labelNames }) => ({ name, help, type, labels: labelNames }));
+  }
+
   /** A value that may fall; `read` gives all of its series. */
   gauge({ name, help, labels = [] }: MetricText, read: () => Iterable<Reading> | Promise<Iterable<Reading>>): void {
     new Gauge({

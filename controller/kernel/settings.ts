@@ -293,6 +293,13 @@ export const SETTINGS = {
     placeholder: 'PACKETS',
     help: "packets a minute that are held against the switch's own trace, to find out where it does not do what its flows say; 0 is none",
   },
+  compile_check_period: {
+    value: seconds(0, 604800),
+    default: 3600,
+    text: 'number',
+    placeholder: 'SECONDS',
+    help: 'how often a vna compiles all flows of a bridge at once, in a thread of its own, to find out whether changes have led to the same; 0 is never',
+  },
   vnmgr_timeout: {
     value: seconds(2, 600),
     default: 8,

@@ -10,7 +10,7 @@ import { HotoriError } from '../../flows/model/errors.js';
 import type { Bus, TopicWriter } from '../bus/contract.js';
 import { Breath } from '../kernel/breath.js';
 import { encodeMessage } from '../messages/envelope.js';
-import type { SliceAttachment, SliceMessage, SliceSource } from '../messages/slice.js';
+import type { Revision, SliceAttachment, SliceMessage, SliceSource } from '../messages/slice.js';
 import {
   CLAIMS,
   knownSchema,
@@ -34,6 +34,7 @@ export interface SliceServerParts {
   readonly source: SliceSource & {
     /** false: attaching waits until somebody defines the datapath. */
     isDefined(dpid: string): boolean;
+    revision(): Revision;
   };
   readonly log: ServiceLog;
 }
@@ -145,7 +146,7 @@ export class SliceServer {
     if (attachment === undefined) return { pending: true, datapath_uuid: '' };
     const { datapath_uuid } = attachment.slices;
     await this.publish(attachment);
-    log.info({ datapath: datapath_uuid, node_id, bridge, vna }, 'a vna is attached');
+    log.info({ datapath: datapath_uuid, revision: source.revision().number, node_id, bridge, vna }, 'a vna is attached');
     return { pending: false, datapath_uuid };
   }
 
@@ -185,7 +186,7 @@ export class SliceServer {
 
   /** Throws HotoriError `conflict` when another vna that lives serves the dpid. */
   private async checkRival({ dpid, node_id, instance }: SliceRequest['attach']['hello'], vna: string): Promise<void> {
-    const { bus, log } = this.parts;
+    const { bus, log, source } = this.parts;
     const rival = this.claims.get(dpid);
     if (rival === undefined || rival.vna === vna) return;
     try {
@@ -197,7 +198,10 @@ export class SliceServer {
       throw error;
     }
     const message = `datapath ${dpid} of node ${node_id} is served by the vna ${rival.vna} of node ${rival.node_id}; ${rivalryOf(node_id, rival.node_id)}`;
-    log.error({ dpid, node_id, vna, other_node_id: rival.node_id, other_vna: rival.vna }, 'a second vna for one datapath is refused');
+    log.error(
+      { datapath: dpid, revision: source.revision().number, node_id, vna, other_node_id: rival.node_id, other_vna: rival.vna },
+      'a second vna for one datapath is refused',
+    );
     throw new HotoriError('conflict', message);
   }
 
@@ -223,7 +227,7 @@ export class SliceServer {
   }
 
   private tend(): void {
-    const { bus, log } = this.parts;
+    const { bus, log, source } = this.parts;
     const now = performance.now();
     // What came while we were busy with something else has not been read yet.
     const late = Math.max(0, now - this.tended - TEND_MS);
@@ -234,7 +238,7 @@ export class SliceServer {
       attachment.lastSeen += late;
       if (now - attachment.lastSeen > DEAD_MS) {
         const { claim, slices } = attachment;
-        log.warn({ datapath: slices.datapath_uuid, vna: claim.vna }, 'a vna shows no sign of life');
+        log.warn({ datapath: slices.datapath_uuid, revision: source.revision().number, vna: claim.vna }, 'a vna shows no sign of life');
         this.drop(attachment);
         void this.withdraw(attachment);
       } else void this.publish(attachment);

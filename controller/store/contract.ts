@@ -84,6 +84,8 @@ export interface Store {
   watch(from: Revision, sink: (change: StoredChange) => void, signal: AbortSignal): Promise<StoreWatch>;
   /** Oldest revision number from which changesSince can answer, as far as is known. */
   floor(): number;
+  /** Grows when the store begins a new incarnation or another process takes it over, as far as is known: who wrote before writes no more. */
+  epoch(): number;
   /** Resolves when this process holds the lease, which nobody else does. Rejects with the signal's reason. */
   lease(name: string, signal: AbortSignal): Promise<Lease>;
   /**

@@ -243,6 +243,10 @@ class EmbeddedStore implements Store {
     return changes;
   }
 
+  epoch(): number {
+    return this.meta.epoch;
+  }
+
   floor(): number {
     return this.meta.log_floor;
   }

@@ -20,6 +20,8 @@ export interface Head {
   readonly id: string;
   readonly floor: number;
   readonly counters: Counters;
+  /** How many incarnations there were, this one included. */
+  readonly epoch: number;
 }
 
 export interface RedisHeadOptions {
@@ -65,7 +67,7 @@ export class RedisHead {
       this.checkSchema(Number(stored), schema);
       if (state === 'ok') {
         const revision = { incarnation: incarnation!, number: Number(number) };
-        return { revision, id: id!, floor: Number(floor), counters: countersOf(reply[6]!) };
+        return { revision, id: id!, floor: Number(floor), counters: countersOf(reply[6]!), epoch: Number(reply[7]) };
       }
       await this.renew(link, incarnation!, options);
       const why = state === 'restarted' ? 'its server was restarted or replaced' : 'it lacks a revision that was there';

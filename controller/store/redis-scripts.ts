@@ -2,7 +2,8 @@
  * The scripts that run inside Redis: what has to be one step there.
  *
  * Owns: the layout of the store's keys.
- *   meta      hash: schema, incarnation, revision, commit (id of the last change), replid, floor (the log starts after it), log_bytes
+ *   meta      hash: schema, incarnation, revision, commit (id of the last change), replid, floor (the log starts after it), log_bytes,
+ *             epoch (how many incarnations there were)
  *   counters  hash: kind of key → highest handed out
  *   entities  hash: uuid → CBOR
  *   log       stream: `<revision>-0` → change (CBOR), id (of this change), previous (id of the one before)
@@ -26,11 +27,11 @@ local replid = string.match(replication, 'master_replid:(%w+)')
 /**
  * Where the store is. ARGV: incarnation, revision and id of the change the caller is at. One who does not know the id ('') has not
  * seen the change, and is no witness that there was one.
- * Answers [state, schema, incarnation, revision, commit, floor, counters]; state `new` and `headless` come without the rest, as does `replica`.
+ * Answers [state, schema, incarnation, revision, commit, floor, counters, epoch]; state `new` and `headless` come without the rest, as does `replica`.
  */
 export const HEAD = `#!lua flags=no-writes
 ${REPLICATION}
-local meta = redis.call('HMGET', KEYS[1], 'schema', 'incarnation', 'revision', 'commit', 'replid', 'floor')
+local meta = redis.call('HMGET', KEYS[1], 'schema', 'incarnation', 'revision', 'commit', 'replid', 'floor', 'epoch')
 if not meta[3] then
   if redis.call('EXISTS', unpack(KEYS, 1, 4)) > 0 then return {'headless'} end
   return {'new'}
@@ -41,7 +42,7 @@ elseif ARGV[1] == meta[2] then
   local at, revision = tonumber(ARGV[2]), tonumber(meta[3])
   if ARGV[3] ~= '' and (at > revision or (at == revision and ARGV[3] ~= meta[4])) then state = 'regressed' end
 end
-return {state, meta[1], meta[2], meta[3], meta[4], meta[6], redis.call('HGETALL', KEYS[2])}
+return {state, meta[1], meta[2], meta[3], meta[4], meta[6], redis.call('HGETALL', KEYS[2]), meta[7] or '0'}
 `;
 
 /** Begins a new incarnation, or the store. ARGV: the incarnation that ends ('' for none), the new one, schema. */
@@ -49,9 +50,10 @@ export const RENEW = `#!lua flags=allow-oom
 ${REPLICATION}
 local incarnation = redis.call('HGET', KEYS[1], 'incarnation')
 if ARGV[1] == '' and not incarnation then
-  redis.call('HSET', KEYS[1], 'schema', ARGV[3], 'incarnation', ARGV[2], 'revision', 0, 'commit', '', 'replid', replid, 'floor', 0, 'log_bytes', 0)
+  redis.call('HSET', KEYS[1], 'schema', ARGV[3], 'incarnation', ARGV[2], 'revision', 0, 'commit', '', 'replid', replid, 'floor', 0, 'log_bytes', 0, 'epoch', 1)
 elseif ARGV[1] ~= '' and incarnation == ARGV[1] then
   redis.call('HSET', KEYS[1], 'incarnation', ARGV[2], 'replid', replid)
+  redis.call('HINCRBY', KEYS[1], 'epoch', 1)
 end
 return {'ok'}
 `;

@@ -72,6 +72,7 @@ class RedisStore implements Store {
   private readonly purposes = ['store', 'store-commit'];
   private watchNumber = 0;
   private lowest = 0;
+  private latestEpoch = 0;
 
   constructor(options: RedisStoreOptions) {
     const { connections, random } = options;
@@ -210,6 +211,10 @@ class RedisStore implements Store {
     return this.lowest;
   }
 
+  epoch(): number {
+    return this.latestEpoch;
+  }
+
   async hold(name: string, holder: string, ms: number): Promise<boolean> {
     try {
       return await this.leases.takeFor(name, holder, ms);
@@ -266,8 +271,9 @@ class RedisStore implements Store {
     return head;
   }
 
-  private noteHead({ revision, id, floor }: Head): void {
+  private noteHead({ revision, id, floor, epoch }: Head): void {
     this.lowest = floor;
+    this.latestEpoch = epoch;
     this.positions.note(revision, id);
   }
 
@@ -275,6 +281,7 @@ class RedisStore implements Store {
   private async expectLine(link: RedisLink, from: Revision, options = {}): Promise<Head> {
     const head = await this.head.look(link, { ...from, id: this.positions.idOf(from) }, options);
     const { incarnation, number } = head.revision;
+    this.latestEpoch = head.epoch;
     if (from.incarnation !== incarnation)
       throw new StoreError('compacted', `revision ${from.number} is of another incarnation of the store`);
     if (from.number > number) throw new StoreError('compacted', `revision ${from.number} is ahead of the store, which is at ${number}`);

@@ -8,6 +8,13 @@ import type { OverlayOptions } from './endpoints.js';
 import type { AgentLog } from './log.js';
 import type { SliceFile } from './slice-file.js';
 
+export interface AgentTimes {
+  /** A whole slice, or a change of it, was compiled in so many seconds. */
+  readonly compiled: (kind: 'full' | 'incremental', seconds: number) => void;
+  /** What a revision asks for is in the switch, so many seconds after it was heard of. */
+  readonly synced: (seconds: number) => void;
+}
+
 export interface AgentOptions {
   readonly sliceSource: SliceSource;
   readonly node_id: string;
@@ -26,6 +33,8 @@ export interface AgentOptions {
   readonly auditPeriodMs: number;
   /** Packets a minute that are held against the switch's own trace; none unless told. */
   readonly traceAuditRate?: number;
+  /** Between two checks that compiling all at once comes to the same; never unless told. */
+  readonly compileCheckPeriodMs?: number;
   /** Bytes, for networks without an MTU of their own. */
   readonly default_mtu: number;
   /** Of virtual routers that have no mode of their own; virtual-hops unless told. */
@@ -33,6 +42,8 @@ export interface AgentOptions {
   /** Seconds. */
   readonly dhcp_lease_time: number;
   readonly log: AgentLog;
+  /** Told how long things take. */
+  readonly times?: AgentTimes;
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;

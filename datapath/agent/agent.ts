@@ -12,6 +12,7 @@ import { networkInterfaces } from 'node:os';
 import type { SliceAttachment, VifObservation } from '../../controller/messages/slice.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import type { DropReason } from '../../flows/pipeline/tables.js';
+import { tableName } from '../../flows/trace/explain/names.js';
 import { BridgeManager } from '../ovsdb/bridge-manager.js';
 import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
@@ -24,16 +25,20 @@ import { SliceContext } from '../respond/slice-context.js';
 import { Advertiser } from './advertising.js';
 import type { AgentOptions } from './agent-options.js';
 import { systemClock } from './clock.js';
+import { CompileCheck, type CompileCheckCounters } from './compile-check.js';
+import { digestInWorker } from './compile-worker.js';
 import { Desired } from './desired.js';
 import { NO_OVERLAY } from './endpoints.js';
 import type { FlowCount } from './flow-counters.js';
 import { listFlows } from './inspect.js';
+import { inContext } from './log.js';
 import { Overlay } from './overlay.js';
 import { Peers } from './peers.js';
 import { Physical } from './physical.js';
 import { Ports } from './ports.js';
 import { Prober, type ProbedWay } from './prober.js';
 import { Punts, type PuntCounters } from './punts.js';
+import type { PuntCount } from './punt-tally.js';
 import { Reconciler, type ReconcilerCounters } from './reconciler.js';
 import { Reporting } from './reporting.js';
 import { Settling } from './settling.js';
@@ -54,6 +59,8 @@ export interface AgentHealth {
   /** Number of the revision wanted now; null before the first slice. */
   readonly desired_revision: number | null;
   readonly flow_count: number;
+  /** Number of the last revision all of which the switch was seen to hold; null before the first. */
+  readonly installed_revision: number | null;
   /** Why a slice is held back; null when none is. */
   readonly held: string | null;
 }
@@ -61,7 +68,11 @@ export interface AgentHealth {
 export interface AgentCounters {
   readonly flows: ReconcilerCounters;
   readonly punts: PuntCounters;
+  readonly punt_kinds: readonly PuntCount[];
+  /** Packet-ins that were not answered since their port had sent too many of them. */
+  readonly punts_limited: number;
   readonly traces: Readonly<TraceAuditCounters>;
+  readonly compiled: Readonly<CompileCheckCounters>;
 }
 
 /** A hypervisor on the same L2 takes in frames without a tunnel as soon as it knows of us; it has this long to know. */
@@ -77,6 +88,7 @@ export class Agent {
   readonly #link: SwitchLink;
   readonly #reconciler: Reconciler;
   readonly #punts: Punts;
+  readonly #dispatcher: Dispatcher;
   readonly #context: SliceContext;
   readonly #advertiser: Advertiser;
   readonly #ports: Ports;
@@ -89,6 +101,7 @@ export class Agent {
   readonly #checker: SwitchChecker;
   readonly #prober: Prober;
   readonly #traceAudit: TraceAudit;
+  readonly #compileCheck: CompileCheck;
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -96,7 +109,7 @@ export class Agent {
 
   /** @throws OvsdbError `bad_endpoint` */
   constructor(options: AgentOptions) {
-    const { log, bridge: name, datapath_type, node_id, default_mtu, dhcp_lease_time } = options;
+    const { bridge: name, datapath_type, node_id, default_mtu, dhcp_lease_time } = options;
     this.#options = options;
     // Every port being prepared or taken down listens to it.
     setMaxListeners(0, this.#stop.signal);
@@ -104,6 +117,7 @@ export class Agent {
     const endpoint = parseEndpoint(options.ovsdb);
     const datapath_id = options.datapath_id ?? deriveDatapathId(node_id, name);
     const dpid = `0x${datapath_id}`;
+    const log = inContext(options.log, () => ({ datapath: this.#desired.datapath ?? dpid, revision: this.#desired.wantedRevision }));
     this.#vifsKnown = new Promise((resolve) => (this.#sawVifs = resolve));
     this.#ovsdb = new OvsdbClient({ endpoint, random, log });
     this.#manager = new BridgeManager(this.#ovsdb, {
@@ -136,6 +150,7 @@ export class Agent {
       auditPeriodMs: options.auditPeriodMs,
       explain: (cookie) => this.#desired.provenance(cookie),
       onProgress: () => this.#reporting.applied(),
+      onSynced: options.times?.synced,
     });
     this.#settling = new Settling({
       ms: DIRECT_SETTLES_MS,
@@ -157,7 +172,7 @@ export class Agent {
     }));
     const now = (): number => clock.now();
     const policyLog = new PolicyLog({ names: context.names, now, write: (line) => log.info(line, `${line.verdict} by ${line.rule}`) });
-    const dispatcher = new Dispatcher({ context, policyLog, now });
+    const dispatcher = (this.#dispatcher = new Dispatcher({ context, policyLog, now }));
     this.#punts = new Punts({
       answer: (frame) => {
         if (frame.punt.kind === 'neighbor' || frame.punt.kind === 'resolve') this.#physical.take(frame);
@@ -280,6 +295,8 @@ export class Agent {
       natZones: this.#natZones,
       onCompiled: () => this.#physical.compiled(),
       onFailure: () => void this.#feed.startOver(this.#stop.signal),
+      onTimed: options.times?.compiled,
+      clock,
       log,
     });
     this.#checker = new SwitchChecker({ endpoint, bridge: name, compiler: () => this.#desired.compiler });
@@ -291,6 +308,16 @@ export class Agent {
         this.#link.isUp && this.#desired.isCurrent && this.#reconciler.status().error === null
           ? this.#reconciler.counters.modifications
           : undefined,
+      clock,
+      random,
+      log,
+    });
+    this.#compileCheck = new CompileCheck({
+      periodMs: options.compileCheckPeriodMs ?? 0,
+      state: () =>
+        this.#desired.isCurrent ? { records: [...this.#desired.compiler.records()], digest: this.#reconciler.wantedDigest() } : undefined,
+      compile: (records, signal) => digestInWorker(records, { traceroute: options.traceroute }, signal),
+      startOver: () => this.#desired.compileAnew(),
       clock,
       random,
       log,
@@ -360,6 +387,7 @@ export class Agent {
         part(this.#advertiser.run(stop.signal)),
         this.#prober.run(stop.signal),
         this.#traceAudit.run(stop.signal),
+        this.#compileCheck.run(stop.signal),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -374,14 +402,27 @@ export class Agent {
     return {
       attached: this.#reporting.isAttached,
       openflow_connected: this.#link.isUp,
-      desired_revision: this.#desired.isCurrent ? this.#desired.revision : null,
+      desired_revision: this.#desired.wantedRevision,
+      installed_revision: this.#reconciler.installedRevision,
       flow_count: this.#reconciler.status().flow_count,
       held: this.#feed.held,
     };
   }
 
   counters(): AgentCounters {
-    return { flows: this.#reconciler.counters, punts: this.#punts.counters, traces: this.#traceAudit.counters };
+    return {
+      flows: this.#reconciler.counters,
+      punts: this.#punts.counters,
+      punt_kinds: this.#punts.kinds.counts(),
+      punts_limited: this.#dispatcher.counts().reduce((sum, { outcome, count }) => sum + (outcome === 'limited' ? count : 0), 0),
+      traces: this.#traceAudit.counters,
+      compiled: this.#compileCheck.counters,
+    };
+  }
+
+  /** Flows the switch holds, by the name of their table. */
+  flowsByTable(): ReadonlyMap<string, number> {
+    return new Map([...this.#reconciler.flowsByTable()].map(([table, count]) => [tableName(table), count]));
   }
 
   /** Ways to other hypervisors: how many answer probes, and how many do not. */

@@ -11,6 +11,7 @@ import type { CompileRecord, Compiler, FlowDelta, LocalPort, LocalRecord, Proven
 import type { Binding } from '../../flows/model/binding.js';
 import type { Vif } from '../ovsdb/vif-watcher.js';
 import type { SliceContext } from '../respond/slice-context.js';
+import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
 import type { NatZones } from './nat-zones.js';
 import type { Ports } from './ports.js';
@@ -19,7 +20,7 @@ import type { SliceChange } from './slice-intake.js';
 
 export interface DesiredOptions {
   readonly createCompiler: () => Compiler;
-  readonly reconciler: Pick<Reconciler, 'change' | 'replace' | 'begin' | 'suspect' | 'mark' | 'restartSeq'>;
+  readonly reconciler: Pick<Reconciler, 'change' | 'replace' | 'begin' | 'suspect' | 'mark' | 'aim' | 'restartSeq'>;
   readonly ports: Pick<Ports, 'update' | 'live' | 'pendingSince' | 'restartSeq'>;
   readonly context: Pick<SliceContext, 'apply' | 'replace'>;
   readonly natZones: Pick<NatZones, 'update' | 'pendingSince' | 'restartSeq'>;
@@ -31,6 +32,9 @@ export interface DesiredOptions {
   readonly onCompiled: () => void;
   /** Compiling failed: another snapshot is needed. */
   readonly onFailure: () => void;
+  /** Compiling a whole slice, or a change of it, took so many seconds. */
+  readonly onTimed?: ((kind: 'full' | 'incremental', seconds: number) => void) | undefined;
+  readonly clock: Pick<Clock, 'now'>;
   readonly log: AgentLog;
 }
 
@@ -48,6 +52,8 @@ export class Desired {
   #seq = 0;
   #marked = 0;
   #revision = 0;
+  /** When the first came of what is not wanted completely yet. */
+  #takenAt: number | undefined;
   #error: AppliedReport['error'] = null;
 
   constructor(options: DesiredOptions) {
@@ -67,6 +73,16 @@ export class Desired {
   /** Number of the revision wanted now. */
   get revision(): number {
     return this.#revision;
+  }
+
+  /** The same; null while nothing is wanted. */
+  get wantedRevision(): number | null {
+    return this.#isCurrent ? this.#revision : null;
+  }
+
+  /** uuid of this datapath, once a slice has said it. */
+  get datapath(): string | undefined {
+    return this.#datapath;
   }
 
   /** Why the last slice message could not be used. */
@@ -100,6 +116,7 @@ export class Desired {
     const isNew = !this.#isCurrent;
     if (isNew) this.#compiler = createCompiler();
     this.#seq = change.seq;
+    this.#takenAt ??= this.#options.clock.now();
     this.#datapath = change.datapath_uuid;
     natZones.update(change.puts, change.isComplete ? [] : change.deletes, change.isComplete, change.seq);
     const own = this.#ownChanges();
@@ -107,10 +124,8 @@ export class Desired {
     if (change.isComplete) this.#marked = change.firstSeq - 1;
 
     const deletes = change.isComplete ? this.#absentFrom(change) : change.deletes;
-    const delta = this.#compile(isNew ? [...change.puts, ...ports.live(), ...this.#own.values()] : [...change.puts, ...own.puts], [
-      ...deletes,
-      ...own.deletes,
-    ]);
+    const puts = isNew ? [...change.puts, ...ports.live(), ...this.#own.values()] : [...change.puts, ...own.puts];
+    const delta = this.#compile(puts, [...deletes, ...own.deletes], isNew ? 'full' : 'incremental');
     if (delta === undefined) return false;
     this.#isCurrent = true;
     if (!isNew) reconciler.change(delta);
@@ -126,6 +141,14 @@ export class Desired {
     this.#error = null;
     this.markComplete();
     return true;
+  }
+
+  /** Compiles all that is known anew, and wants what comes of it. */
+  compileAnew(): void {
+    if (!this.#isCurrent) return;
+    const records = [...this.#compiler.records()];
+    this.#compiler = this.#options.createCompiler();
+    if (this.#compile(records, [], 'full') !== undefined) this.#options.reconciler.replace(this.#compiler.tables);
   }
 
   /** NICs or bindings changed. */
@@ -148,7 +171,7 @@ export class Desired {
   }
 
   #applyOwn(puts: readonly LocalRecord[], deletes: readonly string[]): FlowDelta | undefined {
-    const delta = this.#isCurrent ? this.#compile(puts, deletes) : undefined;
+    const delta = this.#isCurrent ? this.#compile(puts, deletes, 'incremental') : undefined;
     if (delta !== undefined) this.#options.reconciler.change(delta);
     return delta;
   }
@@ -166,17 +189,25 @@ export class Desired {
   /** Tells the reconciler up to which message everything is wanted: one whose ports are still being prepared is not complete. */
   markComplete(): void {
     const { ports, natZones, reconciler } = this.#options;
+    if (!this.#isCurrent) return;
     const pending = Math.min(ports.pendingSince ?? Infinity, natZones.pendingSince ?? Infinity);
     const complete = Math.min(this.#seq, pending - 1);
-    if (complete <= this.#marked || !this.#isCurrent) return;
+    if (complete === this.#seq && this.#takenAt !== undefined) {
+      reconciler.aim(this.#revision, this.#takenAt);
+      this.#takenAt = undefined;
+    }
+    if (complete <= this.#marked) return;
     this.#marked = complete;
     reconciler.mark(complete);
   }
 
-  #compile(puts: readonly CompileRecord[], deletes: readonly string[]): FlowDelta | undefined {
+  #compile(puts: readonly CompileRecord[], deletes: readonly string[], kind: 'full' | 'incremental'): FlowDelta | undefined {
+    const { clock, onTimed, onCompiled } = this.#options;
+    const started = clock.now();
     try {
       const delta = this.#compiler.update(puts, deletes);
-      this.#options.onCompiled();
+      onTimed?.(kind, (clock.now() - started) / 1000);
+      onCompiled();
       return delta;
     } catch (error) {
       this.#isCurrent = false;

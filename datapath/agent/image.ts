@@ -4,10 +4,18 @@
  * Owns: a ledger of flows, one of groups, the canary last known to be on the switch.
  * Promises: `digest` is what the canary must say for what the switch holds now.
  */
-import type { FlowKey } from '../../flows/compile/contract.js';
+import type { FlowKey, Tables } from '../../flows/compile/contract.js';
 import { flowBody, groupBody, inOnePiece } from '../../flows/openflow/canonical.js';
 import type { Flow, Group } from '../../flows/openflow/flow.js';
 import { Ledger } from './ledger.js';
+
+/** What the canary must say for these tables. */
+export function digestOf({ flows, groups }: Tables): bigint {
+  const image = new Image();
+  for (const [key, flow] of flows) image.flows.want(key, flow, 0);
+  for (const [key, group] of groups) image.groups.want(key, group, 0);
+  return image.wantedDigest();
+}
 
 export class Image {
   readonly flows = new Ledger<FlowKey, Flow>('flow', (flow) => inOnePiece(`${flow.cookie.toString(16)} ${flowBody(flow)}`));

@@ -20,8 +20,8 @@ export interface InstallerOptions {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** After every bundle that was applied or refused. */
-  readonly onBundle: (modifications: number) => void;
+  /** After every bundle that was applied, or refused because of the modification at this place. */
+  readonly onBundle: (mods: readonly TableMod[], refusedAt: number | undefined) => void;
   /** The switch refused something: perhaps it does not hold what we believe. */
   readonly onRefused: (step: Step | undefined, error: SwitchError) => void;
 }
@@ -145,7 +145,7 @@ export class Installer {
       image.canary = digest;
       this.#stalled = undefined;
     } else this.#refused(steps[refused.index], refused);
-    onBundle(mods.length);
+    onBundle(mods, refused?.index);
     return refused;
   }
 

@@ -140,6 +140,12 @@ export class Ledger<K extends string | number, V> {
     return difference === undefined ? this.#wanted.get(key) : difference.held;
   }
 
+  /** What the switch holds. */
+  *allHeld(): Iterable<V> {
+    for (const [key, entry] of this.#wanted) if (!this.#differences.has(key)) yield entry.value;
+    for (const { held } of this.#differences.values()) if (held !== undefined) yield held.value;
+  }
+
   /** Wants `value` under `key`, or nothing. A refusal of the value wanted before is forgotten. */
   want(key: K, value: V | undefined, change: number): void {
     const before = this.#wanted.get(key);

@@ -16,6 +16,7 @@ import type { Channel, PacketIn } from '../channel/contract.js';
 import type { PolicyRegisters, PuntedFrame, Response } from '../respond/contract.js';
 import type { SentTo } from '../respond/sent-as.js';
 import type { AgentLog } from './log.js';
+import { PuntTally } from './punt-tally.js';
 import { unlessAborted } from './unless-aborted.js';
 
 export interface PuntsOptions {
@@ -49,6 +50,8 @@ const QUEUE_LENGTH = 1_024;
 const PER_TURN = 16;
 
 export class Punts {
+  /** Those received, by why the switch sent them and what for. */
+  readonly kinds = new PuntTally();
   readonly counters: PuntCounters = { received: 0, sent: 0, foreign: 0, overflowed: 0, failed: 0 };
   readonly #options: PuntsOptions;
   /** The oldest is overwritten when the ring is full. */
@@ -93,6 +96,7 @@ export class Punts {
     const { counters } = this;
     counters.received++;
     const punt = decodePunt(packet.userdata);
+    this.kinds.note(packet.reason, punt?.kind);
     if (punt?.kind === 'gateway_probe') {
       this.#options.onGatewayProbe?.(packet.data);
       return;

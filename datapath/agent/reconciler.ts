@@ -11,7 +11,7 @@ import type { AppliedReport } from '../../controller/messages/slice.js';
 import type { FlowDelta, FlowKey, Tables } from '../../flows/compile/contract.js';
 import type { Meter } from '../../flows/openflow/flow.js';
 import { PIPELINE_VERSION } from '../../flows/pipeline/tables.js';
-import type { Channel, SwitchError } from '../channel/contract.js';
+import type { Channel, SwitchError, TableMod } from '../channel/contract.js';
 import { findCanary, putMeters, takeStock } from './auditor.js';
 import type { Step } from './batch.js';
 import type { Clock } from './clock.js';
@@ -19,6 +19,7 @@ import { Image } from './image.js';
 import { Installer } from './installer.js';
 import type { DriftCount } from './ledger.js';
 import type { AgentLog } from './log.js';
+import { Operations } from './operations.js';
 import { Progress } from './progress.js';
 import { describeStep, findTrouble, type Explain } from './trouble.js';
 import { isAborted, unlessAborted } from './unless-aborted.js';
@@ -35,6 +36,8 @@ export interface ReconcilerOptions {
   readonly explain: Explain;
   /** `status` may have changed. */
   readonly onProgress: () => void;
+  /** What was wanted is in the switch, so many seconds after the first of it came. */
+  readonly onSynced?: ((seconds: number) => void) | undefined;
 }
 
 export interface ReconcilerStatus {
@@ -51,6 +54,7 @@ export interface ReconcilerCounters {
   modifications: number;
   refusals: number;
   audits: number;
+  readonly operations: Operations;
   readonly drift: DriftCount;
 }
 
@@ -66,6 +70,7 @@ export class Reconciler {
     modifications: 0,
     refusals: 0,
     audits: 0,
+    operations: new Operations(),
     drift: { missing: 0, extra: 0, changed: 0 },
   };
   readonly #options: ReconcilerOptions;
@@ -92,7 +97,7 @@ export class Reconciler {
       image: this.#image,
       clock: options.clock,
       random: options.random,
-      onBundle: (modifications) => this.#onBundle(modifications),
+      onBundle: (mods, refusedAt) => this.#onBundle(mods, refusedAt),
       onRefused: (step, error) => this.#onRefused(step, error),
     });
   }
@@ -131,6 +136,12 @@ export class Reconciler {
   /** With the changes so far, everything that slice message `seq` asks for is wanted. */
   mark(seq: number): void {
     this.#progress.mark(seq);
+    this.#confirm();
+  }
+
+  /** With the changes so far, everything that a revision asks for is wanted; the first of it came at `since`, milliseconds of the clock. */
+  aim(revision: number, since: number): void {
+    this.#progress.aim(revision, since);
     this.#confirm();
   }
 
@@ -173,6 +184,23 @@ export class Reconciler {
       flow_count: flows.count + (canary === undefined ? 0 : 1),
       error: findTrouble(this.#image, this.#progress, this.#installer.stalled, this.#options.explain),
     };
+  }
+
+  /** The last revision all of which the switch was seen to hold, over whatever attachment it came; null before the first. */
+  get installedRevision(): number | null {
+    return this.#progress.revision;
+  }
+
+  /** Of the tables wanted now. */
+  wantedDigest(): bigint {
+    return this.#image.wantedDigest();
+  }
+
+  /** Flows of ours the switch holds, by table; the canary is not among them. */
+  flowsByTable(): ReadonlyMap<number, number> {
+    const counts = new Map<number, number>();
+    for (const { table } of this.#image.flows.allHeld()) counts.set(table, (counts.get(table) ?? 0) + 1);
+    return counts;
   }
 
   /** Serves one connection until it is over or the signal is aborted. The flows stay. */
@@ -306,9 +334,10 @@ export class Reconciler {
     }
   }
 
-  #onBundle(modifications: number): void {
+  #onBundle(mods: readonly TableMod[], refusedAt: number | undefined): void {
     this.counters.bundles++;
-    this.counters.modifications += modifications;
+    this.counters.modifications += mods.length;
+    this.counters.operations.note(mods, refusedAt);
     this.#confirm();
   }
 
@@ -326,7 +355,8 @@ export class Reconciler {
     const { inFlight } = this.#installer;
     let oldest = this.#image.oldestDifference();
     for (const { since } of inFlight) oldest = Math.min(oldest, since);
-    this.#progress.confirm(oldest);
+    const now = this.#options.clock.now();
+    for (const since of this.#progress.confirm(oldest)) this.#options.onSynced?.((now - since) / 1000);
     if (!this.#waiters.areNone) this.#waiters.release((key) => this.#isInPlace(key));
     this.#options.onProgress();
   }

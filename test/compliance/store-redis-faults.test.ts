@@ -149,6 +149,7 @@ describe('Redis store', () => {
       expect(now).toMatchObject({ revision: { number: 2 }, entities: [segment(NEEDLE, '2')] });
       expect(now.revision.incarnation).not.toBe(revision.incarnation);
       expect(notices).toEqual([`the store in ${server.url} begins a new incarnation at revision 2: its server was restarted or replaced`]);
+      expect(store.epoch()).toBe(2);
     });
   });
 

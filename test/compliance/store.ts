@@ -67,6 +67,12 @@ export function storeCompliance(name: string, writers: 'one' | 'many', makeHarne
       expect(after).toMatchObject({ revision: at(2), counters: { segment_key: 2, vrf_key: 7 } });
     });
 
+    it('has an epoch, another one for each process where one at a time may write', async () => {
+      const before = store.epoch();
+      await reopen();
+      expect([before > 0, store.epoch() > before]).toEqual([true, writers === 'one']);
+    });
+
     it('commits several changes in one step, the last one winning', async () => {
       await store.commit(
         [change(1, [segment('seg-a', '1')]), change(2, [segment('seg-a', '2')]), change(3, [segment('seg-b', '3')], ['seg-a'])],

@@ -12,6 +12,7 @@ import { RedisConnections } from '../../controller/redis/connections.js';
 import { STORE_SCHEMA_VERSION } from '../../controller/store/contract.js';
 import { Certificates } from '../lab/certificates.js';
 import { Daemon } from '../lab/daemon.js';
+import { documentedMetrics, shownMetrics } from '../lab/documented-metrics.js';
 import { eventually } from '../lab/eventually.js';
 import { freePort } from '../lab/free-port.js';
 import { Fleet } from '../lab/fleet.js';
@@ -170,6 +171,50 @@ describe('roles over Redis', () => {
   );
 
   it(
+    'measure themselves under the names that are documented, and say of which datapath and revision they speak',
+    async () => {
+      const { uuid } = await served();
+      const text = async (name: string) => (await fleet.look(name, '/metrics')).text;
+      const roleOf = (name: string) => name.replace(/\d$/, '');
+      for (const name of fleet.names) expect([name, shownMetrics(await text(name))]).toEqual([name, documentedMetrics(roleOf(name))]);
+
+      await fleet.role('vna1').stop();
+      await fleet.startRole('vna1', ['--compile-check-period', '1']);
+      await eventually('its flows having been compiled at once for a check', async () => {
+        const checks = await fleet.metric('vna1', 'hotori_vna_compile_checks_total').catch(() => 0);
+        return checks >= 2;
+      });
+      await fleet.untilInstalled(20_000);
+      const change = await call('webapi1', 'PUT', '/networks/nw-a?wait=installed', { display_name: 'measured' });
+      const at = Number(change.headers.get('Hotori-Revision')!.split(':').at(-1));
+      const value = (name: string) => fleet.metric('vna1', `hotori_vna_${name}`);
+      const now = await text('vna1');
+      expect({
+        revisions: [await value('desired_revision'), await value('installed_revision')],
+        mismatches: await value('compile_mismatch_total'),
+        synced: (await value('sync_seconds_count')) >= 2,
+        compiled: /^hotori_vna_compile_seconds_count\{bridge="br-int",kind="full"\} 1$/m.test(now),
+        flows: /^hotori_vna_flows\{bridge="br-int",table="L2_LOOKUP"\} [1-9]/m.test(now),
+        epoch: await fleet.metric('vnmgr1', 'hotori_lease_epoch'),
+      }).toEqual({ revisions: [at, at], mismatches: 0, synced: true, compiled: true, flows: true, epoch: 1 });
+
+      const said = fleet
+        .role('vna1')
+        .output()
+        .split('\n')
+        .filter((line) => line.includes('"bridge":"br-int"'))
+        .map((line) => JSON.parse(line));
+      const silent = said.filter(({ datapath, revision: its }) => !/^(dp-|0x)/.test(String(datapath)) || its === undefined);
+      expect(silent).toEqual([]);
+      expect(
+        said.filter(({ msg }) => msg === 'switch adopted').map(({ datapath, revision: its }) => [datapath, typeof its]),
+      ).toContainEqual([uuid, 'number']);
+      expect(fleet.log()).toMatch(new RegExp(`"datapath":"${uuid}","revision":\\d+,.*"msg":"a vna is attached"`));
+    },
+    TIMEOUT,
+  );
+
+  it(
     'delete what is named by what it says, too',
     async () => {
       const { uuid } = await served();
@@ -320,7 +365,7 @@ describe('roles over Redis', () => {
       });
       await other.stop();
       expect(fleet.log()).toMatch(
-        /"node_id":"hv2","vna":"vna:hv2:\w+","other_node_id":"hv1","other_vna":"vna:hv1:\w+","msg":"a second vna for one datapath is refused"/,
+        /"datapath":"0x\w+","revision":\d+,"node_id":"hv2","vna":"vna:hv2:\w+","other_node_id":"hv1","other_vna":"vna:hv1:\w+","msg":"a second vna for one datapath is refused"/,
       );
       expect(await served()).toMatchObject({ uuid: before.uuid, connected: true, served_by: before.served_by });
     },

@@ -37,7 +37,7 @@ export class MemoryDisk {
 export class MemoryStore implements Store {
   private readonly disk: MemoryDisk;
   private readonly logRevisions: number;
-  private readonly epoch: number;
+  private readonly taken: number;
   /** Set to make every commit fail. */
   broken = false;
 
@@ -46,7 +46,7 @@ export class MemoryStore implements Store {
     disk.writing = true;
     this.disk = disk;
     this.logRevisions = logRevisions;
-    this.epoch = ++disk.epoch;
+    this.taken = ++disk.epoch;
   }
 
   load(): Promise<StoreSnapshot> {
@@ -57,7 +57,7 @@ export class MemoryStore implements Store {
     await Promise.resolve();
     const { disk } = this;
     if (this.broken) throw new StoreError('failed', 'the store could not be written: no space left');
-    if (!disk.shared && disk.epoch !== this.epoch) throw new StoreError('fenced', 'another process has taken the store over');
+    if (!disk.shared && disk.epoch !== this.taken) throw new StoreError('fenced', 'another process has taken the store over');
     if (lease && !disk.leases.holds(lease)) throw new StoreError('fenced', `the lease ${lease.name} is somebody else's`);
     const dense = changes.every(({ revision }, index) => revision === expected.number + 1 + index);
     if (expected.incarnation !== disk.incarnation || expected.number !== disk.revision || !dense)
@@ -102,6 +102,10 @@ export class MemoryStore implements Store {
 
   floor(): number {
     return this.disk.revision - this.disk.log.length;
+  }
+
+  epoch(): number {
+    return this.disk.shared ? 1 : this.taken;
   }
 
   hold(name: string, holder: string, ms: number): Promise<boolean> {

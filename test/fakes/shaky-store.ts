@@ -97,6 +97,10 @@ export class ShakyStore implements Store {
     return this.store.floor();
   }
 
+  epoch(): number {
+    return this.store.epoch();
+  }
+
   hold(name: string, holder: string, ms: number): Promise<boolean> {
     return this.store.hold(name, holder, ms);
   }

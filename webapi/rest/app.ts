@@ -67,7 +67,8 @@ export function createApp(options: AppOptions): Express {
   return app;
 }
 
-function requestDurations(metrics: Metrics): NoteRequest {
+/** @returns what notes how long a request took. */
+export function requestDurations(metrics: Metrics): NoteRequest {
   const labels = ['method', 'route', 'code'];
   const name = 'hotori_http_request_duration_seconds';
   return metrics.durations({ name, help: 'Time to answer a request of the API.', labels }, [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10]);

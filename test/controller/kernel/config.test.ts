@@ -58,6 +58,7 @@ describe('configuration', () => {
         audit_period: 10,
         default_mtu: 1442,
         trace_audit_rate: 10,
+        compile_check_period: 3600,
         vnmgr_timeout: 8,
         traceroute: 'virtual-hops',
         dhcp_lease_time: 86400,

@@ -37,6 +37,7 @@ function setUp(compilers: () => Compiler = createCompiler) {
       begin: () => void told.push('begin'),
       suspect: () => void told.push('suspect'),
       mark: (seq) => void told.push(['mark', seq]),
+      aim: (revision) => void told.push(['aim', revision]),
       restartSeq: () => void told.push('restart'),
     },
     ports: {
@@ -56,6 +57,7 @@ function setUp(compilers: () => Compiler = createCompiler) {
     own: () => [],
     onCompiled: () => undefined,
     onFailure: () => void told.push('failure'),
+    clock: { now: () => 0 },
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
   });
   const heard = (): unknown[] => told.splice(0);
@@ -69,7 +71,15 @@ describe('what is desired', () => {
     const { desired, heard } = setUp();
     expect([desired.take(change({ puts: slice })), heard()]).toEqual([false, []]);
     expect(desired.take(change({ isComplete: true, puts: [...slice, bindingOf('dp-1')], seq: 4, firstSeq: 3 }))).toBe(true);
-    expect(heard()).toEqual([['context', 5], ['ports', 1, 4], ['replace', expect.any(Number)], 'begin', 'suspect', ['mark', 4]]);
+    expect(heard()).toEqual([
+      ['context', 5],
+      ['ports', 1, 4],
+      ['replace', expect.any(Number)],
+      'begin',
+      'suspect',
+      ['aim', 10],
+      ['mark', 4],
+    ]);
   });
 
   it('follows deltas, and counts only bindings to this datapath', () => {
@@ -105,7 +115,13 @@ describe('what is desired', () => {
     pend(undefined);
     desired.markComplete();
     desired.markComplete();
-    expect([during, heard()]).toEqual([[['mark', 2]], [['mark', 4]]]);
+    expect([during, heard()]).toEqual([
+      [['mark', 2]],
+      [
+        ['aim', 10],
+        ['mark', 4],
+      ],
+    ]);
   });
 
   it('stays as it was when compiling fails, says so, and starts again with a snapshot', () => {
@@ -137,6 +153,14 @@ describe('what is desired', () => {
       desired.take(change({ isComplete: true, puts: slice, seq: 4, firstSeq: 4 })),
       desired.error,
     ]).toEqual([false, true, null]);
-    expect(heard()).toEqual([['context', 4], ['ports', 0, 4], ['replace', expect.any(Number)], 'begin', 'suspect', ['mark', 4]]);
+    expect(heard()).toEqual([
+      ['context', 4],
+      ['ports', 0, 4],
+      ['replace', expect.any(Number)],
+      'begin',
+      'suspect',
+      ['aim', 10],
+      ['mark', 4],
+    ]);
   });
 });

@@ -53,4 +53,27 @@ describe('progress', () => {
     progress.confirm(broken);
     expect({ applied: progress.applied, latest: progress.latest }).toEqual({ applied: null, latest: 1 });
   });
+
+  it('reaches a revision once every change up to it is confirmed, tells since when that was wanted, and keeps it over attachments', () => {
+    const progress = new Progress();
+    progress.nextChange();
+    progress.aim(10, 100);
+    progress.nextChange();
+    progress.aim(11, 200);
+    // Asks for nothing else than the one before.
+    progress.aim(12, 300);
+    progress.nextChange();
+    progress.aim(13, 400);
+    const seen = [1, 2, 3, Infinity].map((oldest) => [progress.confirm(oldest), progress.revision]);
+    progress.restart();
+    expect([seen, progress.revision]).toEqual([
+      [
+        [[], null],
+        [[100], 10],
+        [[200], 12],
+        [[400], 13],
+      ],
+      13,
+    ]);
+  });
 });
