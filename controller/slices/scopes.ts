@@ -19,6 +19,8 @@ export type Scope = string;
 export type Scopes = readonly Scope[];
 
 export const vrfScope = (vrf: number): Scope => `vrf:${vrf}`;
+/** The domain a scope is; undefined for one that is none. */
+export const vrfOfScope = (scope: Scope): number | undefined => (scope.startsWith('vrf:') ? Number(scope.slice(4)) : undefined);
 export const datapathScope = (datapath: string): Scope => `dp:${datapath}`;
 
 const NOWHERE: Scopes = [];

@@ -50,6 +50,11 @@ export class Slices {
     return [...uuids].map((uuid) => this.record(uuid)!);
   }
 
+  /** What a record is in, as scopes.ts has it. */
+  scopesOf(uuid: string): Scopes {
+    return this.scopes.of(uuid);
+  }
+
   /** Follows changes that the model and the bindings have already. @returns what changes, per datapath that something changes for. */
   update(changes: readonly EntityChange[], bound: readonly BindingChange[]): ReadonlyMap<string, SliceChange> {
     const wasBound = new Map(bound.map((change) => [change.interface_uuid, change.before]));

@@ -1,7 +1,7 @@
 /**
  * What a change would do, before it is made.
  *
- * Owns: making a plan on a twin: entities that would differ, flows that would come, change and go on each datapath.
+ * Owns: making a plan on a twin: entities that would differ, flows that would come, change and go on each datapath, reachability that would open or close.
  * Promises: flows are those that vnas would make of the change, and nothing is left of it in the twin.
  */
 import type { FlowKey } from '../../flows/compile/contract.js';
@@ -12,9 +12,10 @@ import { flowToString } from '../../flows/openflow/text-flow.js';
 import { tableName } from '../../flows/trace/explain/names.js';
 import type { EntityChange } from '../transaction/transaction.js';
 import { MOST_PLANNED_DATAPATHS, MOST_PLANNED_FLOWS, type Plan, type PlanFlow } from '../messages/plan.js';
+import { planReach, type PlannedReach } from './plan-reach.js';
 import { inverse, type Twin } from './twin.js';
 
-export function planOf(twin: Twin, changes: readonly EntityChange[]): Omit<Plan, 'revision'> {
+export function* planOf(twin: Twin, changes: readonly EntityChange[]): Generator<void, Omit<Plan, 'revision'>> {
   const concerned = [...twin.apply(changes).keys()].sort();
   twin.apply(inverse(changes));
   const counted = concerned.slice(0, MOST_PLANNED_DATAPATHS);
@@ -35,8 +36,13 @@ export function planOf(twin: Twin, changes: readonly EntityChange[]): Omit<Plan,
     return [{ datapath_uuid, added, changed, removed: gone.length, flows: [...flows, ...removed].slice(0, MOST_PLANNED_FLOWS) }];
   });
   const entities = changes.flatMap(entityOf);
-  return { dry_run: true, changed: changes.length > 0, entities, datapaths, uncounted: concerned.slice(MOST_PLANNED_DATAPATHS) };
+  const uncounted = concerned.slice(MOST_PLANNED_DATAPATHS);
+  // Without other flows nothing goes elsewhere.
+  const reachability = datapaths.length + uncounted.length === 0 ? NOTHING_COMPARED : yield* planReach(twin, changes);
+  return { dry_run: true, changed: changes.length > 0, entities, datapaths, reachability, uncounted };
 }
+
+const NOTHING_COMPARED: PlannedReach = { services: [], changes: [], compared: 0, notes: [] };
 
 function newFlows(
   twin: Twin,

@@ -9,7 +9,7 @@ import { Draft } from '../../flows/model/draft.js';
 import type { PendingDatapath, TraceAnswer } from '../../flows/trace/explain/answer.js';
 import { explain } from '../../flows/trace/explain/explain.js';
 import type { ReachAnswer } from '../../flows/trace/reach/answer.js';
-import { reachMatrix, type ReachMatrix } from '../../flows/trace/reach/matrix.js';
+import { reachMatrix } from '../../flows/trace/reach/matrix.js';
 import type { ReachQuestion } from '../../flows/trace/reach/question.js';
 import { HotoriError } from '../../flows/model/errors.js';
 import type { Operation, TraceRequest, VnmgrCalls } from '../contract.js';
@@ -100,7 +100,7 @@ export class TraceService implements ReplicaFollower {
       const at = this.parts.replica.revision();
       return { at, matrix: await workedOut(reachMatrix(twin, question), signal) };
     });
-    const datapaths = new Set(matrix.classes.flatMap(({ datapath_uuid }) => datapath_uuid ?? []));
+    const datapaths = new Set(matrix.classes.flatMap(({ datapath_uuids }) => datapath_uuids));
     const { pending, notes } = await this.behind(datapaths, at.number);
     return { revision: at.number, incarnation: at.incarnation, pending, notes: [...notes], services: [...question.services], ...matrix };
   }
@@ -109,7 +109,7 @@ export class TraceService implements ReplicaFollower {
   plan(operations: readonly Operation[]): Promise<Plan> {
     return this.alone(async (twin) => {
       const { number } = this.parts.replica.revision();
-      return { revision: number, ...planOf(twin, await this.changesOf(twin, operations, number)) };
+      return { revision: number, ...(await workedOut(planOf(twin, await this.changesOf(twin, operations, number)))) };
     });
   }
 
@@ -205,10 +205,10 @@ export class TraceService implements ReplicaFollower {
 }
 
 /** Other work of the process goes on meanwhile. */
-async function workedOut(steps: Generator<void, ReachMatrix>, signal: AbortSignal): Promise<ReachMatrix> {
+async function workedOut<T>(steps: Generator<void, T>, signal?: AbortSignal): Promise<T> {
   const breath = new Breath();
   for (;;) {
-    if (signal.aborted) throw new HotoriError('unavailable', 'nobody waits for the answer any more');
+    if (signal?.aborted === true) throw new HotoriError('unavailable', 'nobody waits for the answer any more');
     const step = steps.next();
     if (step.done === true) return step.value;
     await breath.takeIfDue();

@@ -15,6 +15,7 @@ import { formatMac, isMulticastMac } from '../../flows/net/mac.js';
 import type { Realm, RealmSite } from '../../flows/trace/explain/realm.js';
 import type { Microflow } from '../../flows/trace/microflow.js';
 import { Bindings } from '../slices/bindings.js';
+import type { Scopes } from '../slices/scopes.js';
 import { Slices, type SliceChange } from '../slices/slices.js';
 import type { EntityChange } from '../transaction/transaction.js';
 import { DatapathTwin, type TwinOptions } from './datapath-twin.js';
@@ -69,6 +70,11 @@ export class Twin implements Realm {
 
   placeOf(interfaceUuid: string): { readonly datapath_uuid: string; readonly port_name: string } | undefined {
     return this.bindings.get(interfaceUuid);
+  }
+
+  /** What a record is in, as slices/scopes.ts has it. */
+  scopesOf(uuid: string): Scopes {
+    return this.slices.scopesOf(uuid);
   }
 
   /** @returns the datapaths whose slices change, with how. */

@@ -35,14 +35,18 @@ export function reachText(answer: ReachAnswer, paint: Paint): string {
 
 function classLine({
   id,
-  datapath_uuid,
+  datapath_uuids,
   network_uuids,
   security_group_uuids,
   alone,
   sources,
   destinations,
 }: ReachAnswer['classes'][number]): string {
-  const where = datapath_uuid === null ? 'plugged nowhere' : `on ${datapath_uuid}`;
+  const [first, ...others] = datapath_uuids;
+  const where =
+    first === undefined
+      ? 'plugged nowhere'
+      : `on ${others.length < SHOWN ? datapath_uuids.join(' ') : `${datapath_uuids.length} datapaths`}`;
   const groups = security_group_uuids.length === 0 ? '' : `, ${security_group_uuids.join(' ')}`;
   const why = alone === null ? '' : `, alone: ${alone}`;
   const sides = [

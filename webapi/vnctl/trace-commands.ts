@@ -26,7 +26,7 @@ interface TraceOptions {
 
 /** Options that are parameters of the API under their own names. */
 const NUMBERS = ['source_port', 'icmp_code', 'ttl', 'size'] as const;
-const TEXTS = ['next_hop', 'source_address', 'source_mac', 'revision'] as const;
+const TEXTS = ['family', 'next_hop', 'source_address', 'source_mac', 'revision'] as const;
 
 const EXIT_CODES: Readonly<Record<TraceVerdict, number>> = {
   delivered: EXIT.ok,
@@ -52,6 +52,7 @@ export function addTraceCommand(program: Command, session: () => Session): void 
     .option('--size <bytes>', 'of the IP packet')
     .option('--df', 'fragments are forbidden')
     .option('--established', 'a later packet of a connection that was admitted')
+    .option('--family <family>', 'ipv4 or ipv6, where interfaces are named')
     .option('--next_hop <address>', 'whom the sender sends it to')
     .option('--source_address <address>', 'another source address than that of the interface')
     .option('--source_mac <mac>', 'another source MAC than that of the interface')

@@ -34,7 +34,7 @@ export interface Ends {
 }
 
 export function endsOf(model: ModelView, question: TraceQuestion): Ends {
-  const senders = nicsNamed(model, question.source, 'source');
+  const senders = nicsNamed(model, question, 'source');
   const first = senders[0]!.iface;
   if (first.mode === 'simulated')
     throw refusedAt('source', `${first.uuid} is simulated: nothing is plugged in there that could send`, first.uuid);
@@ -48,7 +48,7 @@ export function endsOf(model: ModelView, question: TraceQuestion): Ends {
     checkFamily(own(sender).ip, asked);
     return { ...own(sender), target: asked, receiver: whoHas(model, asked, sender.network) };
   }
-  const receivers = nicsNamed(model, question.destination, 'destination');
+  const receivers = nicsNamed(model, question, 'destination');
   const pair = closestPair(senders, receivers);
   if (pair === undefined) throw familyError('destination', first.uuid, receivers[0]!.ip.family);
   checkFamily(own(pair[0]).ip, pair[1].ip);
@@ -98,7 +98,8 @@ function nicOf(model: ModelView, iface: Interface, lease: IpLease, macs: readonl
 type Field = 'source' | 'destination';
 
 /** At least one. */
-function nicsNamed(model: ModelView, text: string, field: Field): readonly Nic[] {
+function nicsNamed(model: ModelView, question: TraceQuestion, field: Field): readonly Nic[] {
+  const { [field]: text, family } = question;
   const at = text.indexOf('@');
   if (at >= 0) return [nicNamedByAddress(model, text, at, field)];
   const iface = entityOf(model, 'interface', text);
@@ -108,7 +109,9 @@ function nicsNamed(model: ModelView, text: string, field: Field): readonly Nic[]
   }
   const nics = nicsOf(model, iface);
   if (nics.length === 0) throw refusedAt(field, `${iface.uuid} has no MAC with an address`, iface.uuid);
-  return nics;
+  const fit = family === undefined ? nics : nics.filter(({ ip }) => ip.family === family);
+  if (fit.length === 0) throw refusedAt(field, `${iface.uuid} has no ${family === 'ipv4' ? 'IPv4' : 'IPv6'} address`, iface.uuid);
+  return fit;
 }
 
 function nicNamedByAddress(model: ModelView, text: string, at: number, field: Field): Nic {

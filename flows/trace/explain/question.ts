@@ -24,6 +24,7 @@ export const traceInput = z.strictObject({
   destination_port: port.optional().describe('Needed with tcp, udp and sctp.'),
   icmp_type: z.int().min(0).max(255).optional().describe('Echo request when absent.'),
   icmp_code: z.int().min(0).max(255).optional().describe('0 when absent.'),
+  family: z.enum(['ipv4', 'ipv6']).optional().describe('Of the addresses, where interfaces are named; IPv4 first when absent.'),
   ttl: z.int().min(0).max(255).default(USUAL_TTL).describe('TTL or hop limit that the sender gives it.'),
   size: z.int().min(20).max(65_535).default(USUAL_SIZE).describe('Bytes of the IP packet.'),
   df: z.boolean().default(false).describe('Fragments are forbidden.'),

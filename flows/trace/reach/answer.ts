@@ -16,7 +16,7 @@ const side = (of: string) =>
 
 const classSchema = z.object({
   id: z.int(),
-  datapath_uuid: z.string().nullable().describe('Where its members are plugged; null: nowhere.'),
+  datapath_uuids: uuids.describe('Where its members are plugged; none: nowhere.'),
   network_uuids: uuids,
   security_group_uuids: uuids,
   alone: z.string().nullable().describe('Why it can have no second member; null otherwise.'),
@@ -33,8 +33,8 @@ const cellSchema = z.object({
   reason: z.object({
     code: z.string(),
     text: z.string().describe('Of the example.'),
-    uuids: uuids.describe('Who is responsible, but for the two ends themselves.'),
-    datapath_uuid: z.string().nullable(),
+    uuids: uuids.describe('Who is responsible, but for the two ends themselves and where they are plugged.'),
+    datapath_uuid: z.string().nullable().describe('Of the example.'),
     table: z.string().nullable(),
     nearest: nearestSchema.nullable(),
   }),

@@ -1,8 +1,8 @@
 /**
  * Interfaces that flows cannot tell apart.
  *
- * Owns: what stands for an interface where the verdict about its packets is concerned: where it is plugged, its groups, the networks and MACs it has, and who looks
- * at its addresses.
+ * Owns: what stands for an interface where the verdict about its packets is concerned: the kind of hypervisor it is plugged in at, its groups, the networks and MACs
+ * it has, and who looks at its addresses.
  * Promises: traces between members of two classes have one verdict for one reason, whichever members they are. What is not understood here, because
  * something else refers to the interface or to its addresses, is a class of its own.
  */
@@ -14,11 +14,10 @@ import { formatIp } from '../../net/ip.js';
 import { nicsOf } from '../explain/ends.js';
 import type { Realm } from '../explain/realm.js';
 import { Marks } from './marks.js';
+import { Places } from './places.js';
 
 export interface ReachClass {
   readonly id: number;
-  /** Where its members are plugged; null: nowhere. */
-  readonly datapath_uuid: string | null;
   readonly network_uuids: readonly string[];
   readonly security_group_uuids: readonly string[];
   /** Why it has one member and can have no other; null otherwise. */
@@ -36,6 +35,7 @@ const STRANGERS = {
 export class Classes {
   private readonly realm: Realm;
   private readonly marks: Marks;
+  private readonly places: Places;
   private readonly classes = new Map<string, ReachClass>();
   private readonly known = new Map<string, ReachClass>();
 
@@ -43,6 +43,7 @@ export class Classes {
   constructor(realm: Realm) {
     this.realm = realm;
     this.marks = new Marks(realm.model);
+    this.places = new Places(realm.model);
   }
 
   of(iface: Interface): ReachClass {
@@ -55,7 +56,6 @@ export class Classes {
       const networks = nicsOf(this.realm.model, iface).map(({ network }) => network.uuid);
       found = {
         id: this.classes.size,
-        datapath_uuid: this.realm.placeOf(iface.uuid)?.datapath_uuid ?? null,
         network_uuids: [...new Set(networks)],
         security_group_uuids: iface.security_group_uuids,
         alone,
@@ -98,14 +98,13 @@ export class Classes {
       const mac = macs.findIndex(({ uuid }) => uuid === lease?.mac_lease_uuid);
       return [ip.family, network.uuid, mac, lease?.enable_routing, this.marks.of(ip)];
     });
+    const place = this.realm.placeOf(iface.uuid);
     return JSON.stringify([
-      this.realm.placeOf(iface.uuid)?.datapath_uuid,
+      place && this.places.of(place.datapath_uuid),
       iface.security_group_uuids,
       iface.enable_routing,
       iface.enable_route_translation,
       iface.enable_filtering,
-      iface.owner_datapath_uuid,
-      iface.gateway_datapath_uuids,
       macs.map(({ segment_uuid, mac_shared }) => [segment_uuid, mac_shared]),
       leases.length,
       nics,

@@ -7,7 +7,7 @@
  */
 import { HotoriError } from '../../model/errors.js';
 import type { Interface } from '../../model/entities/interface.js';
-import { referrers, type ModelView } from '../../model/view.js';
+import { referrers } from '../../model/view.js';
 import { nicsOf } from '../explain/ends.js';
 import type { NextHop } from '../explain/next-hop.js';
 import { traceInput, type TraceQuestion } from '../explain/question.js';
@@ -31,11 +31,12 @@ export function* reachMatrix(realm: Realm, question: ReachQuestion): Generator<v
   const senders = groups.filter((group) => group.sources.length > 0);
   const receivers = groups.filter((group) => group.destinations.length > 0);
   checkSize(senders.length, receivers.length, services.length);
+  const pick = examplesOf(realm, senders, receivers);
   const known = new Map<string, NextHop>();
   const cells: ReachCell[] = [];
   for (const from of senders)
     for (const to of receivers) {
-      const pair = twoOf(from, to);
+      const pair = pick(from, to);
       if (pair === undefined) continue;
       for (const [service, one] of services.entries()) {
         const verdict = traced(realm, questionOf(pair, one), pair, known);
@@ -43,7 +44,7 @@ export function* reachMatrix(realm: Realm, question: ReachQuestion): Generator<v
         yield;
       }
     }
-  return { classes: groups.map(described), cells, left_out };
+  return { classes: groups.map((group) => described(realm, group)), cells, left_out };
 }
 
 interface Group {
@@ -80,11 +81,43 @@ function checkSize(senders: number, receivers: number, services: number): void {
   );
 }
 
-/** Two that differ; undefined where there is but one. */
-function twoOf({ sources }: Group, { destinations }: Group): Pair | undefined {
-  for (const source of sources.slice(0, 2))
-    for (const destination of destinations.slice(0, 2)) if (source.uuid !== destination.uuid) return { source, destination };
-  return undefined;
+/**
+ * Which pair is traced for two classes; undefined where there is but one interface. Senders are taken from one hypervisor and receivers from another as far as they
+ * are there, so that few are compiled and ways between hypervisors are gone.
+ */
+function examplesOf(realm: Realm, senders: readonly Group[], receivers: readonly Group[]): (from: Group, to: Group) => Pair | undefined {
+  const placeOf = ({ uuid }: Interface) => realm.placeOf(uuid)?.datapath_uuid;
+  const here = mostCommon(senders.map(({ sources }) => new Set(sources.map(placeOf))));
+  const there = mostCommon(receivers.map(({ destinations }) => new Set(destinations.map(placeOf).filter((place) => place !== here))));
+  const firstTwo = (list: readonly Interface[], preferred: string | undefined) => {
+    const first = list.find((one) => placeOf(one) === preferred) ?? list[0]!;
+    return [first, ...list.filter((one, at) => at < 2 && one !== first)];
+  };
+  const examples = new Map<Group, { readonly sources: readonly Interface[]; readonly destinations: readonly Interface[] }>();
+  const ofGroup = (group: Group) => {
+    let found = examples.get(group);
+    if (found === undefined)
+      examples.set(
+        group,
+        (found = {
+          sources: group.sources.length === 0 ? [] : firstTwo(group.sources, here),
+          destinations: group.destinations.length === 0 ? [] : firstTwo(group.destinations, there),
+        }),
+      );
+    return found;
+  };
+  return (from, to) => {
+    for (const source of ofGroup(from).sources)
+      for (const destination of ofGroup(to).destinations) if (source.uuid !== destination.uuid) return { source, destination };
+    return undefined;
+  };
+}
+
+/** The place that most sets have; of several the first by name. */
+function mostCommon(sets: readonly ReadonlySet<string | undefined>[]): string | undefined {
+  const counts = new Map<string, number>();
+  for (const set of sets) for (const place of set) if (place !== undefined) counts.set(place, (counts.get(place) ?? 0) + 1);
+  return [...counts].sort(([a, one], [b, other]) => other - one || (a < b ? -1 : 1))[0]?.[0];
 }
 
 function pairsOf(from: Group, to: Group): number {
@@ -117,28 +150,32 @@ function traced(
     return { verdict: 'dropped', reason, admitted_by: [], example };
   }
   const { verdict, reason, admitted_by } = verdictOf(realm, question, known);
-  return { verdict, reason: reasonOfClass(realm.model, reason, pair), admitted_by: [...admitted_by], example };
+  return { verdict, reason: reasonOfClass(realm, reason, pair), admitted_by: [...admitted_by], example };
 }
 
 /** What of the reason for one pair is the reason for every pair of the two classes. */
-function reasonOfClass(model: ModelView, reason: Verdict['reason'], pair: Pair): ReachCell['reason'] {
-  const own = new Set([pair.source, pair.destination].flatMap((iface) => ownUuids(model, iface)));
+function reasonOfClass(realm: Realm, reason: Verdict['reason'], pair: Pair): ReachCell['reason'] {
+  const own = new Set([pair.source, pair.destination].flatMap((iface) => ownUuids(realm, iface)));
   const { code, text, uuids, datapath_uuid, table, nearest } = reason;
   return { code, text, uuids: uuids.filter((uuid) => !own.has(uuid)), datapath_uuid, table, nearest };
 }
 
-function ownUuids(model: ModelView, { uuid }: Interface): string[] {
-  const leases = [...referrers(model, 'mac_lease', uuid), ...referrers(model, 'ip_lease', uuid)];
-  return [uuid, ...leases.map((lease) => lease.uuid)];
+/** Itself, its leases, and where it is plugged. */
+function ownUuids(realm: Realm, { uuid }: Interface): string[] {
+  const leases = [...referrers(realm.model, 'mac_lease', uuid), ...referrers(realm.model, 'ip_lease', uuid)];
+  const place = realm.placeOf(uuid);
+  return [uuid, ...leases.map((lease) => lease.uuid), ...(place === undefined ? [] : [place.datapath_uuid])];
 }
 
-function described({ class: one, sources, destinations }: Group): ReachAnswer['classes'][number] {
+function described(realm: Realm, { class: one, sources, destinations }: Group): ReachAnswer['classes'][number] {
   const side = (list: readonly Interface[]) => ({
     count: list.length,
     interface_uuids: list.slice(0, MOST_MEMBERS).map(({ uuid }) => uuid),
   });
+  const places = new Set([...sources, ...destinations].flatMap(({ uuid }) => realm.placeOf(uuid)?.datapath_uuid ?? []));
   return {
     ...one,
+    datapath_uuids: [...places].sort(),
     network_uuids: [...one.network_uuids],
     security_group_uuids: [...one.security_group_uuids],
     sources: side(sources),

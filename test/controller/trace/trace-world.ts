@@ -33,6 +33,17 @@ export const rule = (uuid: string, over: object) => ({
   ...over,
 });
 
+/** Of sg-web. */
+export const WEB_RULES = [
+  rule('ssh', { ports: ['22'] }),
+  rule('high', { ports: ['8000-8100'] }),
+  rule('ping', { protocol: 'icmp', remote: { cidr: '10.1.0.0/16' } }),
+  rule('ping6', { protocol: 'icmpv6' }),
+  rule('peers', { protocol: 'udp', ports: ['53'], remote: { security_group_uuid: 'sg-web' } }),
+  rule('never', { ports: ['23'], action: 'drop', priority: 900 }),
+  rule('no', { ports: ['24'], action: 'reject', priority: 900 }),
+];
+
 export async function startTraceWorld(): Promise<TraceWorld> {
   const world = await World.start();
   const networks = [
@@ -77,15 +88,7 @@ export async function startTraceWorld(): Promise<TraceWorld> {
     route('far', { type: 'unreachable', route_link_uuid: 'rl-ab', ipv4_network: '10.8.0.0', ipv4_prefix: 24 }),
     create('security_group', {
       uuid: 'sg-web',
-      rules: [
-        rule('ssh', { ports: ['22'] }),
-        rule('high', { ports: ['8000-8100'] }),
-        rule('ping', { protocol: 'icmp', remote: { cidr: '10.1.0.0/16' } }),
-        rule('ping6', { protocol: 'icmpv6' }),
-        rule('peers', { protocol: 'udp', ports: ['53'], remote: { security_group_uuid: 'sg-web' } }),
-        rule('never', { ports: ['23'], action: 'drop', priority: 900 }),
-        rule('no', { ports: ['24'], action: 'reject', priority: 900 }),
-      ],
+      rules: WEB_RULES,
     }),
     create('security_group', { uuid: 'sg-out', rules: [rule('http', { direction: 'egress', ports: ['80', '443'] })] }),
     vm('a1', 11),

@@ -77,6 +77,18 @@ describe('vnctl trace', () => {
     expect(shown).toMatch(plan);
   });
 
+  it('and a --dry-run says who would reach whom, and who no longer', async () => {
+    const shown = await bench.ok('--dry-run interfaces modify if-b1 --security_group_uuids sg-web');
+    const [summary, ...lines] = shown.slice(shown.indexOf('reachability')).trimEnd().split('\n');
+    const about = (end: string) => lines.filter((line) => line.includes(end));
+    expect([summary, ...about('if-b1 →'), ...about('if-a2 →'), ...about('if-a1 → if-b1: tcp 23')]).toEqual([
+      'reachability: 1 pair would have more open; 4 pairs would have more closed',
+      '  + if-b1 → if-b2: udp 53  # by sgr-peers',
+      '  - if-a2 → if-b1: tcp 80, tcp 443  # no ingress rule of if-b1 (sg-web) admits tcp 10.1.0.12:40000 → 10.2.0.11:80',
+      '  - if-a1 → if-b1: tcp 23  # rule sgr-never of sg-web says so: drop ingress tcp 23 from anywhere',
+    ]);
+  });
+
   it.each([
     ['trace if-a1', 64, /missing required argument/],
     ['trace if-a1 if-b2 --tcp 22 --udp 53', 64, /--tcp and --udp cannot be both/],
