@@ -200,6 +200,7 @@ export class Agent {
       datapath: () => this.#overlay.side()?.datapath_uuid,
       ways: () => this.#probedWays(),
       inject: (frame, actions) => this.#punts.inject(frame, actions),
+      refuse: (frame) => this.#punts.answerLate({ ...frame, punt: { kind: 'host_unreachable' } }),
       isUp: () => this.#link.isUp,
       onChange: () => {
         this.#desired.updateOwn();

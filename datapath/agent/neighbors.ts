@@ -4,7 +4,7 @@
  * Owns: asking for MACs (ARP, neighbour discovery), what is known of them, packets that wait for one; telling outside when a gateway has come here.
  * Assumes: the switch hands over what is for a neighbour it does not know, and what neighbours answer to a gateway.
  * Promises: next hops of routes are asked for as long as the gateway is here, others when something is for them, and again while they are known. Who does not
- * answer is forgotten. Neighbours and waiting packets are limited; a packet waits for one neighbour and no longer than it is asked for.
+ * answer is forgotten, and whoever sent what waits for it is told. Neighbours and waiting packets are limited; a packet waits for one neighbour and no longer than it is asked for.
  */
 import type { Gateway, Neighbor } from '../../flows/compile/contract.js';
 import { cidrContains } from '../../flows/net/cidr.js';
@@ -27,6 +27,8 @@ export interface NeighborsOptions {
   readonly gateways: () => readonly Gateway[];
   /** Sends a frame out of a port. @returns false when there is no connection */
   readonly send: (frame: Uint8Array, ofport: number) => boolean;
+  /** Tells who sent a packet, which was handed over, that it does not get there. */
+  readonly refuse: (frame: PuntedFrame) => void;
   /** What was known before this process began. */
   readonly before: () => readonly Neighbor[];
   /** `records` differs. */
@@ -44,7 +46,7 @@ interface Entry {
   asked: number;
   /** When to ask again. */
   due: number;
-  readonly waiting: Uint8Array[];
+  readonly waiting: PuntedFrame[];
 }
 
 const MAX_ENTRIES = 4_096;
@@ -119,11 +121,12 @@ export class Neighbors {
   }
 
   /** A packet for a neighbour that is not known, or what a neighbour says. */
-  take({ punt, data }: PuntedFrame): void {
+  take(punted: PuntedFrame): void {
+    const { punt, data } = punted;
     const frame = decodeEthernet(data);
     if (!frame.ok) return;
     const { dst, eth_type, payload } = frame.value;
-    if (punt.kind === 'resolve') this.#wait(dst, addressOf(eth_type, payload), data);
+    if (punt.kind === 'resolve') this.#wait(dst, addressOf(eth_type, payload), punted);
     else {
       const said = saidBy(eth_type, payload);
       if (said !== undefined) this.#hear(dst, said.ip, said.mac);
@@ -168,13 +171,13 @@ export class Neighbors {
     return undefined;
   }
 
-  #wait(mac: number, ip: Ip | undefined, data: Uint8Array): void {
+  #wait(mac: number, ip: Ip | undefined, punted: PuntedFrame): void {
     const gateway = ip && this.#gatewayAt(mac, ip);
     if (gateway === undefined) return;
     const entry = this.#entry(gateway, ip!, this.#options.clock.now());
     if (entry === undefined) return;
-    if (entry.mac !== undefined) this.#pass(entry, data);
-    else if (entry.waiting.length < MAX_WAITING) entry.waiting.push(data);
+    if (entry.mac !== undefined) this.#pass(entry, punted);
+    else if (entry.waiting.length < MAX_WAITING) entry.waiting.push(punted);
     this.#wakeup.raise();
   }
 
@@ -186,12 +189,12 @@ export class Neighbors {
     entry.mac = mac;
     entry.asked = 0;
     entry.due = this.#options.clock.now() + CONFIRM_MS;
-    for (const data of entry.waiting.splice(0)) this.#pass(entry, data);
+    for (const punted of entry.waiting.splice(0)) this.#pass(entry, punted);
     if (isNew) this.#options.onChange();
   }
 
   /** Sends what was held back, now that it is known where to. */
-  #pass({ gateway, mac }: Entry, data: Uint8Array): void {
+  #pass({ gateway, mac }: Entry, { data }: PuntedFrame): void {
     const frame = decodeEthernet(data);
     if (frame.ok) this.#options.send(encodeEthernet({ ...frame.value, src: gateway.mac, dst: mac! }), gateway.ofport!);
   }
@@ -213,7 +216,7 @@ export class Neighbors {
         if (entry.asked >= RETRY_MS.length) {
           differs ||= entry.mac !== undefined;
           entry.mac = undefined;
-          entry.waiting.length = 0;
+          for (const punted of entry.waiting.splice(0)) this.#options.refuse(punted);
           if (!entry.isNextHop) {
             this.#entries.delete(key);
             continue;

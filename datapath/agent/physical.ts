@@ -33,6 +33,8 @@ export interface PhysicalParts {
   readonly datapath: () => string | undefined;
   readonly ways: () => readonly ProbedWay[];
   readonly inject: (frame: Uint8Array, actions: readonly Action[]) => boolean;
+  /** Tells who sent a packet, which was handed over, that it does not get there. */
+  readonly refuse: (frame: PuntedFrame) => void;
   /** Whether there is a connection to the switch. */
   readonly isUp: () => boolean;
   /** `records` may differ now. */
@@ -64,6 +66,7 @@ export class Physical {
     this.#neighbors = new Neighbors({
       gateways: () => parts.compiler().gateways(),
       send,
+      refuse: parts.refuse,
       before: () => this.#noted(),
       onChange: () => {
         onChange();

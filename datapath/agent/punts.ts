@@ -41,11 +41,6 @@ export interface PuntCounters {
   failed: number;
 }
 
-interface Waiting {
-  readonly frame: PuntedFrame;
-  readonly inPort: number;
-}
-
 const QUEUE_LENGTH = 1_024;
 const PER_TURN = 16;
 
@@ -55,7 +50,7 @@ export class Punts {
   readonly counters: PuntCounters = { received: 0, sent: 0, foreign: 0, overflowed: 0, failed: 0 };
   readonly #options: PuntsOptions;
   /** The oldest is overwritten when the ring is full. */
-  readonly #ring: (Waiting | undefined)[] = new Array<undefined>(QUEUE_LENGTH).fill(undefined);
+  readonly #ring: (PuntedFrame | undefined)[] = new Array<undefined>(QUEUE_LENGTH).fill(undefined);
   #first = 0;
   #length = 0;
   #scheduled = false;
@@ -76,6 +71,11 @@ export class Punts {
       this.#length = 0;
       this.#ring.fill(undefined);
     }
+  }
+
+  /** Answers a frame that was held back for a while. */
+  answerLate(frame: PuntedFrame): void {
+    this.#answer(frame);
   }
 
   /** Sends a frame out of a port, asked or not. @returns false when there is no connection */
@@ -105,9 +105,10 @@ export class Punts {
       this.#options.onWayProbe?.(packet.data);
       return;
     }
-    // What a policy decided may have come through a tunnel that does not tell the sender's port: VXLAN and GRE have no room for it.
-    const portKey =
-      registerOf(packet, 'source_port') ?? (punt !== undefined && ('direction' in punt || punt.kind === 'resolve') ? 0 : undefined);
+    // What came through a tunnel may not tell the sender's port: VXLAN and GRE have no room for it.
+    const isFromTunnel = registerOf(packet, 'from_tunnel') === 1;
+    const mayBeUnknown = isFromTunnel || (punt !== undefined && ('direction' in punt || punt.kind === 'resolve'));
+    const portKey = registerOf(packet, 'source_port') ?? (mayBeUnknown ? 0 : undefined);
     const inPort = fieldOf(packet, 'in_port');
     if (punt === undefined || portKey === undefined || inPort === undefined) {
       counters.foreign++;
@@ -118,25 +119,23 @@ export class Punts {
       counters.overflowed++;
     }
     this.#ring[(this.#first + this.#length++) % QUEUE_LENGTH] = {
-      frame: {
-        punt,
-        data: packet.data,
-        port_key: portKey,
-        router_key: registerOf(packet, 'router'),
-        arrival_key: registerOf(packet, 'arrival'),
-        routers_crossed: crossedBy(packet),
-        mtu: registerOf(packet, 'overlay_mtu'),
-        metadata: metadataOf(packet),
-        is_remote: registerOf(packet, 'from_tunnel') === 1 || registerOf(packet, 'remote_sender') === 1,
-        sent_to: sentTo(packet),
-        registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
-      },
-      inPort,
+      punt,
+      data: packet.data,
+      in_port: inPort,
+      port_key: portKey,
+      router_key: registerOf(packet, 'router'),
+      arrival_key: registerOf(packet, 'arrival'),
+      routers_crossed: crossedBy(packet),
+      mtu: registerOf(packet, 'overlay_mtu'),
+      metadata: metadataOf(packet),
+      is_remote: isFromTunnel || registerOf(packet, 'remote_sender') === 1,
+      sent_to: sentTo(packet),
+      registers: 'direction' in punt ? policyRegisters(packet, punt.direction) : undefined,
     };
     this.#schedule();
   }
 
-  #take(): Waiting | undefined {
+  #take(): PuntedFrame | undefined {
     if (this.#length === 0) return undefined;
     const waiting = this.#ring[this.#first];
     this.#ring[this.#first] = undefined;
@@ -159,11 +158,11 @@ export class Punts {
     });
   }
 
-  #answer({ frame, inPort }: Waiting): void {
+  #answer(frame: PuntedFrame): void {
     const { counters } = this;
     try {
       const { frames, injected = [] } = this.#options.answer(frame);
-      for (const data of frames) this.send(data, inPort);
+      for (const data of frames) this.send(data, frame.in_port!);
       for (const { data, actions } of injected) this.inject(data, actions);
     } catch (error) {
       // A frame is anybody's bytes: whatever it does to a responder, the next one is answered. Once is enough for the log.

@@ -14,6 +14,8 @@ import type { Punt } from '../../flows/pipeline/punt.js';
 export interface PuntedFrame {
   readonly punt: Punt;
   readonly data: Uint8Array;
+  /** By which it came to the switch. */
+  readonly in_port?: number | undefined;
   /** Port key of the sender, whose addresses port security has checked. */
   readonly port_key: number;
   /** Key of the router it is in; 0 or absent where it has not met one. */

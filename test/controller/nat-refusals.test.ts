@@ -35,6 +35,20 @@ const setting: Operation[] = [
     ipv4_address: '203.0.113.3',
   }),
   create('route', { uuid: 'r-tr', interface_uuid: 'if-tr', network_uuid: 'nw-out', route_link_uuid: 'rl-tr', ipv4_network: '203.0.113.0' }),
+  create('interface', {
+    uuid: 'if-held',
+    mode: 'simulated',
+    enable_routing: true,
+    enable_route_translation: true,
+    mac_address: '02:00:00:00:00:01',
+  }),
+  create('ip_lease', { uuid: 'il-held', interface_uuid: 'if-held', network_uuid: 'nw-out', ipv4_address: '203.0.113.5' }),
+  create('translation', {
+    uuid: 'tr-held',
+    interface_uuid: 'if-held',
+    mode: 'static_address',
+    static_addresses: [{ ingress_ipv4_address: '203.0.113.5', egress_ipv4_address: '10.0.1.10' }],
+  }),
 ];
 
 const update = (kind: UserKind, uuid: string, params: Params): Operation => ({ verb: 'update', kind, uuid, params });
@@ -208,6 +222,18 @@ const cases: readonly [what: string, operation: Operation, code: string, reasons
     ["/interface_uuid: if-vm is not a router's: that is simulated, with enable_routing"],
   ],
   [
+    'deleting the lease of an address that is translated',
+    remove('ip_lease', 'il-held'),
+    'still_referenced',
+    [': tr-held translates 203.0.113.5 of if-held'],
+  ],
+  [
+    'giving an address that is translated to somebody else',
+    update('ip_lease', 'il-held', { interface_uuid: 'if-tr' }),
+    'conflict',
+    ['/interface_uuid: tr-held translates 203.0.113.5 of if-held'],
+  ],
+  [
     'a router leaving the network it translates to',
     update('router', 'rt-1', { networks: [{ network_uuid: 'nw-in', ip_addresses: ['10.0.1.1', 'fd00:1::1'] }], nat: [] }),
     'invariant_violated',
@@ -228,6 +254,13 @@ it.each(cases)('%s is refused, and nothing is changed', async (_what, operation,
     reasons,
     revision: before,
   });
+});
+
+it('a translation goes with its interface, and lets go of an address in the transaction that takes it away', async () => {
+  const others = { static_addresses: [] };
+  await world.vnmgr.execute([update('translation', 'tr-held', others), remove('ip_lease', 'il-held')]);
+  await world.vnmgr.execute([remove('interface', 'if-held')]);
+  expect(world.vnmgr.list('translation', { offset: 0, limit: 10 }).items).toEqual([]);
 });
 
 it('a floating IP stays when what it stands for goes', async () => {

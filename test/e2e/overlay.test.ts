@@ -129,7 +129,7 @@ describe('networks over three hypervisors', () => {
     const seen = [await ask(1, '10.101.0.11'), await ask(5, '10.101.0.11'), await ask(1, 'fd00:101::11'), await ask(5, 'fd00:101::11')];
     await world.hotori.put('/interfaces/if-vm5?wait=installed', { security_group_uuids: ['sg-friends'] });
     // What was installed before is in force for every packet when cached flows have been looked at again.
-    await Promise.all(world.lab.hypervisors.map(({ ovs }) => ovs.appctl('revalidator/wait')));
+    await Promise.all(world.lab.hypervisors.map(({ ovs }) => ovs.revalidated()));
     const joined = await ask(5, '10.101.0.11');
     await world.hotori.post('/batch?wait=installed', {
       operations: [1, 3, 5].map((n) => ({ method: 'PUT', path: `/interfaces/if-vm${n}`, body: { security_group_uuids: [] } })),

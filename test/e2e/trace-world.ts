@@ -99,7 +99,7 @@ export class TraceWorld {
   /** Everything installed is in force for every packet. */
   async revalidated(): Promise<void> {
     await this.hotori.untilInstalled();
-    await Promise.all(this.lab.hypervisors.map(({ ovs }) => ovs.appctl('revalidator/wait')));
+    await Promise.all(this.lab.hypervisors.map(({ ovs }) => ovs.revalidated()));
   }
 
   async check(allowed: readonly RegExp[]): Promise<void> {

@@ -105,7 +105,7 @@ export class World {
 
   /** Resolves when the switch has looked at all its cached flows again: what was installed before is in force for every packet. */
   async revalidated(): Promise<void> {
-    await this.hypervisor.ovs.appctl('revalidator/wait');
+    await this.hypervisor.ovs.revalidated();
   }
 
   /**

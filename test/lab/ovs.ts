@@ -161,6 +161,14 @@ export class Ovs {
     return run(['ovs-appctl', '--timeout=10', '-t', path.join(this.dir, 'ovs-vswitchd.ctl'), ...args], { env: this.#env });
   }
 
+  /**
+   * Resolves when all cached flows have been looked at since: what was installed before is in force for every packet. One round may have been under way, and
+   * past a flow already, when the tables changed; so the end of the next is waited for, too.
+   */
+  async revalidated(): Promise<void> {
+    for (let round = 0; round < 2; round++) await this.appctl('revalidator/wait');
+  }
+
   /** A bridge as Hotori makes it, for tests that do without Hotori. */
   async addBridge(name = 'br-int'): Promise<void> {
     await this.vsctl('add-br', name, '--', 'set', 'bridge', name, `datapath_type=${this.datapathType}`, 'fail_mode=secure');

@@ -11,7 +11,7 @@ import { ipv4Subnet, ipv6Subnet } from '../subnets.js';
 import { entityOf, ipLeasesOf, macDomain, networkDomain, type ModelView } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 import { checkLinksBy } from './datapath-link-checks.js';
-import { checkLeaseBesideNat } from './nat-checks.js';
+import { checkLeaseBesideNat, checkLostIngress } from './nat-checks.js';
 import { checkOwnedLease, checkRoutesThrough } from './routing-checks.js';
 
 export function checkMacLease(check: Check, { after }: Change<'mac_lease'>): void {
@@ -32,6 +32,7 @@ export function checkIpLease(check: Check, { before, after }: Change<'ip_lease'>
     (after?.interface_uuid !== before.interface_uuid || after.network_uuid !== before.network_uuid)
   )
     checkRoutesThrough(check, before.interface_uuid, complainAbout(check, before));
+  if (before) checkLostIngress(check, before, after);
   if (after === undefined) return;
   const { view } = check;
   const complain = complainAbout(check, after);

@@ -166,6 +166,20 @@ export function checkLeftNat(check: Check, gone: Route): void {
         complainAbout(check, gone)('', `${nat.uuid} (${nat.ip_address}) needs ${nameOf(view, link)} in ${network}`);
 }
 
+/** What an interface translates is leased to it, for as long as it does. */
+export function checkLostIngress(check: Check, before: IpLease, after: IpLease | undefined): void {
+  const { interface_uuid: iface, ipv4_address: address } = before;
+  if (iface === null || address === null || (after?.interface_uuid === iface && after.ipv4_address === address)) return;
+  const { view } = check;
+  for (const lease of referrers(view, 'ip_lease', iface)) if (lease.ipv4_address === address) return;
+  for (const translation of referrers(view, 'translation', iface)) {
+    if (check.touched(translation.uuid) || !translation.static_addresses.some((row) => row.ingress_ipv4_address === address)) continue;
+    const detail = `${translation.uuid} translates ${address} of ${iface}`;
+    if (after === undefined) complainAbout(check, before)('', detail, 'still_referenced');
+    else complainAbout(check, after)(after.interface_uuid === iface ? 'ipv4_address' : 'interface_uuid', detail, 'conflict');
+  }
+}
+
 export function checkTranslation(check: Check, { after }: Change<'translation'>): void {
   if (after === undefined) return;
   const { view } = check;

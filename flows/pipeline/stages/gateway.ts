@@ -4,16 +4,19 @@
  * Owns: ARP and ND answers for the port's addresses to outside, entry of what comes from outside, the way of what goes outside, neighbours there.
  * Assumes: routing is done where a packet starts; paths.ts names next hops outside by `outsideMac`.
  * Promises: only the hypervisor that is the gateway now speaks outside with the port's MAC. Elsewhere what is for outside goes to that one, in the physical
- * segment, with the MAC of the port or of the next hop for a destination: there it is given the MAC of the neighbour.
+ * segment, with the MAC of the port or of the next hop for a destination: there it is given the MAC of the neighbour. Where nobody has it, the sender is told by
+ * the router: in the name of the port next to the sender, if it is another hypervisor's.
  */
-import type { Instruction } from '../../openflow/action.js';
+import type { Action, Instruction } from '../../openflow/action.js';
+import type { OxmField } from '../../openflow/match.js';
 import { eui64LinkLocal } from '../../net/mac.js';
-import { networkIp } from '../../net/cidr.js';
+import { cidrOf, networkIp } from '../../net/cidr.js';
 import { formatIp, parseIp } from '../../net/ip.js';
 import {
   apply,
   drop,
   FAMILIES,
+  fromAddress,
   goto,
   is,
   isArp,
@@ -27,12 +30,15 @@ import {
   swap,
   toAddress,
   toInPort,
+  type Family,
 } from '../build.js';
 import type { Gateway } from '../facts.js';
+import { routerPortsOfRouteLink } from '../indexes.js';
 import { gatewayUuid, neighborUuid, outsideMac } from '../outside.js';
 import { enterSegment, regLoad, regMatch } from '../registers.js';
 import { rule, type Emit, type Lookup } from '../rule.js';
 import { answer } from './address.js';
+import { entryLink } from './attachments.js';
 import { refuseAfterwards } from './icmp.js';
 import { peerUuid } from './overlay-facts.js';
 import { ASKED_FROM_OUTSIDE } from './physical.js';
@@ -108,11 +114,18 @@ function inwards({ segment_key, vrf_key, domain_uuid, mac, port_key, router_key,
 }
 
 /** To outside, from here and from other hypervisors. */
-function outwards({ segment_key, mac, mac_lease_uuid, interface_uuid, next_hops }: Gateway, look: Lookup, emit: Emit): void {
+function outwards(gateway: Gateway, look: Lookup, emit: Emit): void {
+  const { segment_key, mac, mac_lease_uuid, interface_uuid, next_hops } = gateway;
   const here = regMatch('segment', segment_key);
   emit.owners(interface_uuid, mac_lease_uuid);
   emit.flow('L2_LOOKUP', 105, [here, is('eth_dst', mac)], [goto('GATEWAY')]);
-  for (const family of FAMILIES) emit.flow('GATEWAY', 10, [here, is('eth_dst', mac), isFamily(family)], punt({ kind: 'resolve' }));
+  const elsewhere = { ipv4: sentElsewhere(gateway, 'ipv4', look), ipv6: sentElsewhere(gateway, 'ipv6', look) };
+  const toNeighbor = [here, is('eth_dst', mac)];
+  for (const family of FAMILIES) {
+    emit.flow('GATEWAY', 10, [...toNeighbor, isFamily(family)], punt({ kind: 'resolve' }));
+    for (const { above, match, then } of elsewhere[family])
+      emit.flow('GATEWAY', 10 + above, [...toNeighbor, ...match], [apply(...then, puntAction({ kind: 'resolve' }))]);
+  }
   for (const ip of next_hops) {
     const match = [here, is('eth_dst', outsideMac(segment_key, ip))];
     const neighbor = look.get('neighbor', neighborUuid(mac_lease_uuid, formatIp(ip)));
@@ -120,9 +133,38 @@ function outwards({ segment_key, mac, mac_lease_uuid, interface_uuid, next_hops 
       emit.flow('L2_LOOKUP', 105, match, [apply(set('eth_dst', neighbor.mac)), goto('PHYSICAL_OUT')]);
       continue;
     }
-    emit.flow('L2_LOOKUP', 105, [...match, regMatch('from_tunnel', 0)], refuseAfterwards('host_unreachable', 'no_neighbor'));
-    emit.flow('L2_LOOKUP', 105, [...match, regMatch('from_tunnel', 1)], drop('no_neighbor'));
+    emit.flow('L2_LOOKUP', 105, match, refuseAfterwards('host_unreachable', 'no_neighbor'));
+    for (const { above, match: sent, then } of elsewhere[ip.family])
+      emit.flow('L2_LOOKUP', 105 + above, [...match, ...sent], refuseAfterwards('host_unreachable', 'no_neighbor', ...then));
   }
+}
+
+interface SentElsewhere {
+  readonly above: number;
+  readonly match: readonly OxmField[];
+  readonly then: readonly Action[];
+}
+
+/**
+ * What other hypervisors send here has been through the router there, and nothing of that came along: by which port it came to the router is told by its
+ * source, as near as can be.
+ */
+function sentElsewhere({ interface_uuid, router_key, port_key, segment_key }: Gateway, family: Family, look: Lookup): SentElsewhere[] {
+  const iface = look.get('interface', interface_uuid);
+  const link = iface && entryLink(iface, look);
+  const inside = (link === undefined ? [] : look.all(routerPortsOfRouteLink, link.uuid))
+    .filter((port) => port.segment_key !== segment_key && port.addresses.some(({ ip }) => ip.family === family))
+    .sort((a, b) => a.port_key - b.port_key);
+  const isSentElsewhere = regMatch('from_tunnel', 1);
+  const cameBy = (key: number) => [regLoad('router', router_key), regLoad('arrival', key)];
+  const near = inside.flatMap((port) =>
+    port.addresses.flatMap(({ ip, prefix }): SentElsewhere[] =>
+      ip.family === family
+        ? [{ above: 2, match: [isSentElsewhere, ...fromAddress(networkIp(cidrOf(ip, prefix)), prefix)], then: cameBy(port.port_key) }]
+        : [],
+    ),
+  );
+  return [{ above: 1, match: [isSentElsewhere, isFamily(family)], then: cameBy(inside[0]?.port_key ?? port_key) }, ...near];
 }
 
 export const neighborFlows = rule('neighbour', 'neighbor', ({ mac_lease_uuid, address, mac }, look, emit) => {

@@ -28,7 +28,7 @@ const ERRORS = {
 export type RouterError = keyof typeof ERRORS;
 
 /** TTL of what a router sends itself. */
-const OWN_TTL = 255;
+export const OWN_TTL = 255;
 
 const isLaterFragment = is('ip_frag', 2, 2);
 const isWhole = is('ip_frag', 0, 3);
@@ -44,8 +44,8 @@ export function refuse(error: RouterError, reason: DropReason, ...first: readonl
 }
 
 /** As `refuse`, from a table behind those of ICMP. */
-export function refuseAfterwards(error: RouterError, reason: DropReason): Instruction[] {
-  return [apply(regLoad('icmp_error', ERRORS[error]), reasonOf(reason), resubmit('ICMP_GATE'))];
+export function refuseAfterwards(error: RouterError, reason: DropReason, ...first: readonly Action[]): Instruction[] {
+  return [apply(...first, regLoad('icmp_error', ERRORS[error]), reasonOf(reason), resubmit('ICMP_GATE'))];
 }
 
 /** Notes that `count` more routers took one from the TTL; a run of collapsed ones that had yet to take its one has done so with the first. */

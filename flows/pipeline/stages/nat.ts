@@ -37,12 +37,15 @@ import { rule, type Emit, type Lookup } from '../rule.js';
 import { shortHash } from '../short-hash.js';
 import { TABLES, type TableName } from '../tables.js';
 import { answer } from './address.js';
-import { crossed, isEchoRequest, refuse } from './icmp.js';
+import { crossed, isEchoRequest, OWN_TTL, refuse } from './icmp.js';
 import { peerUuid } from './overlay-facts.js';
 import { ASKED_FROM_OUTSIDE } from './physical.js';
 
 /** In register `nat_next`: where a packet goes on when its source was seen to. */
 export const NAT_NEXT = { deliver: 0, host: 1, router: 2 } as const;
+
+/** Routers between an error and whoever it is for, at most, for its TTL to be exact. */
+const FARTHEST = 24;
 
 const isTranslated = regMatch('translated', 1);
 const decrement: Action = { kind: 'dec_ttl' };
@@ -52,9 +55,20 @@ export const natFixedFlows = rule('nat', 'pipeline', (_root, _look, emit) => {
   emit.flow('NAT_BACK', 0, [], [goto('NAT_ENTER')]);
   emit.flow('NAT_ENTER', 0, [], [goto('L3_IN')]);
   emit.flow('NAT_REPLY', 0, [], [goto('POLICY_ROUTES')]);
+  // From another address than its sender has: what rules say of the sender is not meant.
+  const isReply = [ctState(CT.trk | CT.rpl), regMatch('translated', 0)];
+  emit.flow('NAT_REPLIED', 100, isReply, [apply(regLoad('translated', 1), regLoad('source_identity', 0), resubmit('NAT_REPLIED'))]);
   emit.flow('NAT_REPLIED', 0, [], [apply(resubmit('POLICY_ROUTES'))]);
   const unchanged = [apply(decrement, ...crossed(1)), goto('NAT_SENT')];
   for (const family of FAMILIES) {
+    // An error enters the router that speaks as if it came to it: what that takes from the TTL is given back.
+    for (let ttl = OWN_TTL - FARTHEST; ttl < OWN_TTL; ttl++)
+      emit.flow(
+        'ROUTED',
+        300,
+        [regMatch('nat_exempt', 1), isFamily(family), is('nw_ttl', ttl)],
+        [apply({ kind: 'set_nw_ttl', ttl: ttl + 1 }, regLoad('nat_exempt', 0), resubmit('ROUTED'))],
+      );
     emit.flow('NAT_OUT', 300, [regMatch('nat_exempt', 1), isFamily(family)], unchanged);
     emit.flow('NAT_OUT', 10, [isFamily(family)], unchanged);
   }

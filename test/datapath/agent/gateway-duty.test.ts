@@ -19,6 +19,8 @@ class Hypervisor {
   hasStore = true;
   hasOverlay = true;
   hasLink = true;
+  /** What the switch of the gateway answers it comes to this agent. */
+  hearsAnswers = true;
   /** Frames reach the agent so much later. */
   lateMs = 0;
   acts = false;
@@ -131,7 +133,7 @@ class Fabric {
     const to = this.at(NAMES[index]!);
     if (!from.hasOverlay || !to.hasOverlay || !to.acts) return true;
     void this.#later(2 + to.lateMs, () => to.duty.heard(frame));
-    void this.#later(4 + from.lateMs, () => from.duty.heard(frame));
+    if (from.hearsAnswers) void this.#later(4 + from.lateMs, () => from.duty.heard(frame));
     return true;
   }
 
@@ -230,10 +232,20 @@ describe('the duty of a gateway that several hypervisors may be', () => {
     expect([seen.map(({ names }) => names), [...fabric.rivals]]).toEqual([['', 'dp-2'], []]);
   });
 
+  it('takes over only when its own promise binds no more, where its questions arrive and the answers do not', async () => {
+    await after(() => Object.assign(fabric.at('dp-1'), { hasStore: false, hasOverlay: false }));
+    Object.assign(fabric.at('dp-1'), { hasStore: true, hasOverlay: true });
+    fabric.share();
+    // The second acts by the promises of the others alone; the first, who comes before it in the list, is the quickest to give it up.
+    fabric.at('dp-2').hasStore = false;
+    const seen = await after(() => (fabric.at('dp-1').hearsAnswers = false));
+    expect([seen.map(({ names }) => names), [...fabric.rivals]]).toEqual([['', 'dp-1'], []]);
+  });
+
   it('acts on one hypervisor at most, whatever is cut and joined when', async () => {
     const cut = fc.record({
       name: fc.constantFrom(...NAMES),
-      what: fc.constantFrom('hasStore' as const, 'hasOverlay' as const, 'hasLink' as const),
+      what: fc.constantFrom('hasStore' as const, 'hasOverlay' as const, 'hasLink' as const, 'hearsAnswers' as const),
       value: fc.boolean(),
       ms: fc.integer({ min: 0, max: 900 }),
     });
@@ -246,7 +258,8 @@ describe('the duty of a gateway that several hypervisors may be', () => {
           world.share();
           await world.clock.advance(ms);
         }
-        for (const one of world.hypervisors.values()) Object.assign(one, { hasStore: true, hasOverlay: true, hasLink: true });
+        for (const one of world.hypervisors.values())
+          Object.assign(one, { hasStore: true, hasOverlay: true, hasLink: true, hearsAnswers: true });
         world.share();
         await world.clock.advance(1_500);
         const acting = world.acting();

@@ -1,4 +1,5 @@
 import { encodePunt, PUNT_CONTROLLER_ID } from '../../../flows/pipeline/punt.js';
+import { REGISTERS } from '../../../flows/pipeline/registers.js';
 import { Punts } from '../../../datapath/agent/punts.js';
 import type { PacketIn } from '../../../datapath/channel/contract.js';
 import type { PuntedFrame } from '../../../datapath/respond/contract.js';
@@ -41,10 +42,23 @@ describe('punted packets', () => {
     receive(packetIn());
     await turn();
     expect({ frames, sent: channel.sent, controllerId: PUNT_CONTROLLER_ID }).toEqual({
-      frames: [{ punt: { kind: 'dhcpv4' }, data: Uint8Array.of(1, 2, 3), port_key: 42, is_remote: false, metadata: 0n }],
+      frames: [{ punt: { kind: 'dhcpv4' }, data: Uint8Array.of(1, 2, 3), in_port: 7, port_key: 42, is_remote: false, metadata: 0n }],
       sent: [{ data: Uint8Array.of(9), inPort: CONTROLLER_PORT, actions: [{ kind: 'output', port: 7, max_len: 0 }] }],
       controllerId: 1,
     });
+    await stop();
+  });
+
+  it('of a sender that a tunnel does not name are taken, and can be answered later', async () => {
+    const frames: PuntedFrame[] = [];
+    const { channel, punts, receive, turn, stop } = await attend((frame) => (frames.push(frame), [Uint8Array.of(9)]));
+    const in_port = { field: 'in_port', value: 7 } as const;
+    const userdata = encodePunt({ kind: 'host_unreachable' });
+    receive(packetIn({ userdata, metadata: [in_port, { field: 'reg0', value: 1 << REGISTERS.from_tunnel.offset }] }));
+    receive(packetIn({ userdata, metadata: [in_port] }));
+    await turn();
+    punts.answerLate(frames[0]!);
+    expect([frames.map(({ port_key }) => port_key), punts.counters.foreign, channel.sent.length]).toEqual([[0, 0], 1, 2]);
     await stop();
   });
 

@@ -272,6 +272,28 @@ describe('a hypervisor that is not the gateway', () => {
     );
   });
 
+  it('has who sent it told that nobody is there by the port of the router next to that one', () => {
+    const second = onSecond(model(['dp-hv2']));
+    const next = outsideMac(9, { family: 'ipv4', value: parseIpv4('192.0.2.254') });
+    const told = (eth_dst: number, from: string, to: string) => {
+      const packet = { ...udp(TUNNEL, GW_MAC, eth_dst, from, to), tun_id: 9n };
+      const ends = { tun_src: parseIpv4('198.51.100.1'), tun_dst: parseIpv4('198.51.100.2') };
+      return new Interpreter(second.tables).trace({ ...packet, ...ends }, { length: 100 }).punts.map((punt) => {
+        const [router, arrival] = [punt.packet.number('reg10'), punt.packet.number('reg14')];
+        return { kind: decodePunt(punt.userdata!)!.kind, router, arrival };
+      });
+    };
+    expect({
+      near: told(GW_MAC, '10.0.1.11', '192.0.2.77'),
+      far: told(next, '10.0.1.11', '203.0.113.1'),
+      'from behind another router': told(next, '10.0.9.11', '203.0.113.1'),
+    }).toEqual({
+      near: [{ kind: 'resolve', router: 5, arrival: 101 }],
+      far: [{ kind: 'host_unreachable', router: 5, arrival: 101 }],
+      'from behind another router': [{ kind: 'host_unreachable', router: 5, arrival: 101 }],
+    });
+  });
+
   it('sends nothing there in the explicit mode unless rows of the physical network or of the router name both', () => {
     const explicit = here(chassis('hv1', ['198.51.100.1']), { overlay_mode: 'explicit' });
     const at = (n: number) => ({ endpoint_address: `198.51.100.${n}` });
