@@ -14,6 +14,7 @@ import type { Vm } from '../lab/vm.js';
 import { post, World } from '../e2e/world.js';
 import { percentile, type BenchResult } from './result.js';
 import { alone } from './w/alone.js';
+import { FloorLab, type Mods } from './w/floor.js';
 import { HotoriSide } from './w/hotori-side.js';
 import { isOvnInstalled } from './w/ovn-daemons.js';
 import { OvnSide } from './w/ovn-side.js';
@@ -29,8 +30,10 @@ interface Figures {
   /** On the hypervisor with the most. */
   readonly flows: number;
   /** Modifications sent to all switches, for one rule and for one member; where that can be asked. */
-  readonly ruleMods: number | undefined;
-  readonly joinMods: number | undefined;
+  readonly ruleMods: Mods | undefined;
+  readonly joinMods: Mods | undefined;
+  /** What the switches take alone. */
+  readonly floor: { readonly ruleMs: readonly number[]; readonly joinMs: readonly number[] } | undefined;
 }
 
 export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchResult> {
@@ -77,7 +80,16 @@ export async function* benchSg(args: readonly string[]): AsyncGenerator<BenchRes
     ['member_joins', own.joinMods],
   ] as const)
     if (mods !== undefined)
-      yield { bench: 'sg', case: name, metric: 'flow_mods', value: mods, unit: `flow-mods on ${HYPERVISORS} hypervisors`, n: 1 };
+      yield { bench: 'sg', case: name, metric: 'flow_mods', value: sum(mods), unit: `flow-mods on ${HYPERVISORS} hypervisors`, n: 1 };
+  if (own.floor !== undefined)
+    for (const [name, ours, least] of [
+      ['rule_added', own.ruleMs, own.floor.ruleMs],
+      ['member_joins', own.joinMs, own.floor.joinMs],
+    ] as const) {
+      const floor = percentile(least, 0.5);
+      yield { bench: 'sg', case: 'floor', metric: name, value: floor, unit: 'ms', n: least.length };
+      yield { bench: 'sg', case: name, metric: 'ratio_to_floor', value: percentile(ours, 0.5) / floor, unit: 'ratio', n: least.length };
+    }
   yield beside('flows_per_hypervisor', 'flows', 'flows', HYPERVISORS, ({ flows }) => flows);
   if (Number(values.connections) > 0) yield* connections(Number(values.connections));
 }
@@ -94,12 +106,12 @@ async function measure(side: Side, workload: Workload, reps: number): Promise<Fi
     await work();
     return performance.now() - started;
   };
-  const modsOf = async (work: () => Promise<unknown>): Promise<number | undefined> => {
+  const modsOf = async (work: () => Promise<unknown>): Promise<Mods | undefined> => {
     const before = await side.flowMods?.();
     await work();
     await side.settle();
     const after = await side.flowMods?.();
-    return before === undefined || after === undefined ? undefined : after - before;
+    return before === undefined ? undefined : after?.map((count, i) => count - before[i]!);
   };
   const ruleMs: number[] = [];
   const joinMs: number[] = [];
@@ -113,7 +125,22 @@ async function measure(side: Side, workload: Workload, reps: number): Promise<Fi
     await side.leave(joining);
     joinMs.push(await timed(() => side.join(joining)));
   }
-  return { ruleMs, joinMs, flows, ruleMods, joinMods };
+  const floor = ruleMods === undefined || joinMods === undefined ? undefined : await measureFloor(side, ruleMods, joinMods, 2 * reps);
+  return { ruleMs, joinMs, flows, ruleMods, joinMods, floor };
+}
+
+async function measureFloor(side: Side, ruleMods: Mods, joinMods: Mods, reps: number): Promise<Figures['floor']> {
+  await side.end?.();
+  const lab = await FloorLab.on(side.switches);
+  try {
+    return { ruleMs: await lab.change(ruleMods, reps), joinMs: await lab.change(joinMods, reps) };
+  } finally {
+    await lab.close();
+  }
+}
+
+function sum(mods: Mods): number {
+  return mods.reduce((total, count) => total + count, 0);
 }
 
 /**

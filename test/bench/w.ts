@@ -8,6 +8,7 @@ import { parseArgs } from 'node:util';
 import { run } from '../lab/run.js';
 import { percentile, type BenchResult } from './result.js';
 import { alone } from './w/alone.js';
+import type { Floor } from './w/floor.js';
 import { HotoriSide } from './w/hotori-side.js';
 import { measure, type Figures, type Repetitions, type Restart } from './w/measure.js';
 import { isOvnInstalled } from './w/ovn-daemons.js';
@@ -96,6 +97,8 @@ function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
     yield { bench, case: 'flows_per_hypervisor', metric: 'ratio_to_ovn', value, unit: 'ratio', n: own.flows.length };
   }
 
+  if (own.floor !== undefined) yield* reportFloor(own, own.floor);
+
   if (own.restart !== undefined) {
     const { restart: theirs } = peer?.figures ?? {};
     const beside = (name: string, metric: string, unit: string, pick: (restart: Restart) => number): BenchResult => {
@@ -111,6 +114,20 @@ function* report(own: Figures, peer: Peer | undefined): Generator<BenchResult> {
   const rss = (figures: Figures) =>
     Object.fromEntries(Object.entries(figures.cost).map(([role, { rssMegabytes }]) => [role, rssMegabytes]));
   yield* byRole('memory', 'rss', 'MB', rss(own), peer && { name: peer.name, roles: rss(peer.figures) });
+}
+
+/** What the switches take without us, and how much more it is with us. */
+function* reportFloor(own: Figures, floor: Floor): Generator<BenchResult> {
+  const bench = 'w';
+  const median = (samples: readonly number[]): number => percentile(samples, 0.5);
+  for (const [name, ours, least, n] of [
+    ['bulk', own.bulkMs, floor.bulkMs, 1],
+    ['add_port', median(own.addPortMs), median(floor.addPortMs), floor.addPortMs.length],
+    ['rule_change', median(own.ruleMs), median(floor.ruleMs), floor.ruleMs.length],
+  ] as const) {
+    yield { bench, case: 'floor', metric: name, value: least, unit: 'ms', n };
+    yield { bench, case: name, metric: 'ratio_to_floor', value: ours / least, unit: 'ratio', n };
+  }
 }
 
 /** A figure for each role of ours and the peer's; those of the same name beside each other. */

@@ -33,6 +33,8 @@ export class HotoriSide implements Side {
   readonly #argv: readonly [string, ...string[]];
   readonly #log: string;
   #process: Daemon | undefined;
+  /** As they registered. */
+  #datapaths: Json | undefined;
 
   private constructor(workload: Workload, switches: readonly Switch[], api: string, argv: readonly [string, ...string[]], log: string) {
     this.#workload = workload;
@@ -123,14 +125,23 @@ export class HotoriSide implements Side {
     await this.settle();
   }
 
-  async flowMods(): Promise<number> {
+  async flowMods(): Promise<readonly number[]> {
+    this.#datapaths ??= (await this.#ask('GET', '/datapaths')).items;
     const { datapaths } = await this.#status();
-    return datapaths.reduce((sum: number, datapath: Json) => sum + (datapath.flow_mods as number), 0) as number;
+    return this.switches.map(({ name }) => {
+      const { uuid } = this.#datapaths.find(({ node_id }: Json) => node_id === name);
+      return datapaths.find((datapath: Json) => datapath.uuid === uuid).flow_mods as number;
+    });
+  }
+
+  async end(): Promise<void> {
+    await this.#process?.stop('SIGTERM', 20_000);
+    this.#process = undefined;
   }
 
   async stop(): Promise<void> {
     for (const { ovsdb } of this.switches) ovsdb.close();
-    await this.#process?.stop('SIGTERM', 20_000);
+    await this.end();
   }
 
   #status(): Promise<Json> {

@@ -4,6 +4,7 @@
  * Owns: what is timed from when to when, and how often.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { FloorLab, type Floor, type Mods } from './floor.js';
 import { costOf, cpuBetween, type Cost } from './processes.js';
 import type { Side } from './side.js';
 import { laterPort, type Workload } from './workload.js';
@@ -29,6 +30,8 @@ export interface Figures {
   readonly ruleMs: readonly number[];
   readonly ruleCpu: number;
   readonly restart: Restart | undefined;
+  /** What the switches take alone, where what programs them can say what it sends. */
+  readonly floor: Floor | undefined;
   /** At the end, by role. */
   readonly cost: Readonly<Record<string, Cost>>;
 }
@@ -55,23 +58,29 @@ export async function measure(side: Side, workload: Workload, { ports, rules, re
   const addPortMs: number[] = [];
   const addPortEverywhereMs: number[] = [];
   let addPortCpu = 0;
+  let addPortMods: readonly Mods[] = [];
   for (let i = 0; i < ports; i++) {
     const port = laterPort(workload, i);
     await side.plug([port]);
     await side.settle();
+    const mods = await side.flowMods?.();
     const before = costOf(side.roles());
     const start = performance.now();
     await side.addPort(port, () => void addPortMs.push(performance.now() - start));
     addPortEverywhereMs.push(performance.now() - start);
     await side.settle();
     addPortCpu += sum(cpuBetween(before, costOf(side.roles()))) / ports;
+    if (mods !== undefined) addPortMods = [...addPortMods, between(mods, await side.flowMods!())];
   }
 
   const ruleMs: number[] = [];
+  let ruleMods: Mods | undefined;
   const beforeRules = costOf(side.roles());
   for (let i = 0; i < rules; i++) {
+    const mods = await side.flowMods?.();
     ruleMs.push(await timed(() => side.addRule(8000 + i)));
     await side.settle();
+    if (mods !== undefined) ruleMods = between(mods, await side.flowMods!());
     ruleMs.push(await timed(() => side.removeRule()));
     await side.settle();
   }
@@ -79,7 +88,28 @@ export async function measure(side: Side, workload: Workload, { ports, rules, re
 
   const cost = costOf(side.roles());
   const restart = isRestarted ? await measureRestart(side) : undefined;
-  return { bulkMs, bulkCpu, flows, addPortMs, addPortEverywhereMs, addPortCpu, ruleMs, ruleCpu, restart, cost };
+  const floor = ruleMods === undefined ? undefined : await measureFloor(side, workload, addPortMods, ruleMods);
+  return { bulkMs, bulkCpu, flows, addPortMs, addPortEverywhereMs, addPortCpu, ruleMs, ruleCpu, restart, floor, cost };
+}
+
+async function measureFloor(side: Side, workload: Workload, addPortMods: readonly Mods[], ruleMods: Mods): Promise<Floor> {
+  await side.end?.();
+  const lab = await FloorLab.on(side.switches);
+  try {
+    const addPortMs: number[] = [];
+    for (const [i, mods] of addPortMods.entries()) {
+      const { hypervisor, name } = laterPort(workload, i);
+      addPortMs.push(...(await lab.change(mods, 1, { on: hypervisor, name })));
+    }
+    const ruleMs = await lab.change(ruleMods, 2 * addPortMods.length);
+    return { addPortMs, ruleMs, bulkMs: await lab.bulk() };
+  } finally {
+    await lab.close();
+  }
+}
+
+function between(before: Mods, after: Mods): Mods {
+  return after.map((count, i) => count - before[i]!);
 }
 
 async function measureRestart(side: Side): Promise<Restart> {
@@ -97,7 +127,7 @@ async function measureRestart(side: Side): Promise<Restart> {
   const doneMs = await timed(() => side.restart());
   isOver = true;
   await watch;
-  return { doneMs, lowest: lowest / full, flowMods: await side.flowMods?.() };
+  return { doneMs, lowest: lowest / full, flowMods: (await side.flowMods?.())?.reduce((a, b) => a + b, 0) };
 }
 
 async function timed(work: () => Promise<void>): Promise<number> {

@@ -28,7 +28,9 @@ export interface Side {
   settle(): Promise<void>;
   /** Ends what programs the first hypervisor and starts it again, flows left in place. Resolves when it is known to be up to date. */
   restart(): Promise<void>;
-  /** Modifications sent to the switches since the last start; where that can be asked. */
-  flowMods?(): Promise<number>;
+  /** Modifications sent to each switch since the last start; where that can be asked. */
+  flowMods?(): Promise<readonly number[]>;
+  /** Ends what programs the switches; the flows stay, and may be measured. */
+  end?(): Promise<void>;
   stop(): Promise<void>;
 }

@@ -16,21 +16,23 @@ export class Switch {
   readonly name: string;
   readonly ovs: Ovs;
   readonly ovsdb: Ovsdb;
+  readonly #mark: string;
   /** NICs that bear this key among their external_ids, kept up to date by the monitor. */
   readonly marked = new Set<string>();
   #onMark: () => void = () => undefined;
 
-  private constructor(name: string, ovs: Ovs, ovsdb: Ovsdb) {
+  private constructor(name: string, ovs: Ovs, ovsdb: Ovsdb, mark: string) {
     this.name = name;
     this.ovs = ovs;
     this.ovsdb = ovsdb;
+    this.#mark = mark;
   }
 
   /** @param mark the key by which the controller says that a NIC is installed */
   static async start(lab: Lab, name: string, mark: string): Promise<Switch> {
     const ovs = await lab.addDummySwitch(name);
     const ovsdb = await Ovsdb.connect(path.join(ovs.dir, 'db.sock'), 'Open_vSwitch');
-    const one = new Switch(name, ovs, ovsdb);
+    const one = new Switch(name, ovs, ovsdb, mark);
     await ovsdb.monitor('Interface', ['name', 'external_ids'], ({ Interface = {} }) => {
       for (const { new: row } of Object.values(Interface)) {
         if (row !== undefined && (valueIn(row['external_ids'], mark) ?? 'false') !== 'false') one.marked.add(row['name'] as string);
@@ -55,6 +57,18 @@ export class Switch {
       this.#onMark = check;
       check();
     });
+  }
+
+  /** Marks a NIC as its controller would, who is gone. Resolves when the monitor says so. */
+  async mark(name: string, value: string): Promise<void> {
+    this.marked.delete(name);
+    const marked = this.untilMarked([name]);
+    const mutations = [
+      ['external_ids', 'delete', ovsdbSet([this.#mark])],
+      ['external_ids', 'insert', ovsdbMap({ [this.#mark]: value })],
+    ];
+    await this.ovsdb.transact([{ op: 'mutate', table: 'Interface', where: [['name', '==', name]], mutations }]);
+    await marked;
   }
 
   /** @param ifaceId what the platform calls the NIC's port */
