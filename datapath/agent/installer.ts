@@ -20,8 +20,8 @@ export interface InstallerOptions {
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
-  /** After every bundle that was applied, or refused because of the modification at this place. */
-  readonly onBundle: (mods: readonly TableMod[], refusedAt: number | undefined) => void;
+  /** After every bundle that was applied, or why it was not, or not as a whole. */
+  readonly onBundle: (mods: readonly TableMod[], refused: BundleError | undefined) => void;
   /** The switch refused something: perhaps it does not hold what we believe. */
   readonly onRefused: (step: Step | undefined, error: SwitchError) => void;
 }
@@ -32,6 +32,7 @@ const FIRST_RETRY_MS = 1_000;
 const LAST_RETRY_MS = 60_000;
 
 const NO_STEPS: readonly Step[] = [];
+const NOTHING: ReadonlyMap<number, SwitchError> = new Map();
 const NONE: ReadonlySet<FlowKey> = new Set();
 
 export class Installer {
@@ -137,16 +138,20 @@ export class Installer {
       refused = error;
     }
     this.#fly(NO_STEPS);
-    if (refused === undefined) {
-      for (const step of steps) {
+    const leftOut = refused === undefined ? NOTHING : refused.leftOut;
+    if (leftOut !== undefined) {
+      for (const [index, step] of steps.entries()) {
+        if (leftOut.has(index)) continue;
         if (step.on === 'flow') image.flows.land(step.key, step.entry);
         else image.groups.land(step.key, step.entry);
       }
-      image.canary = digest;
+      // One that says more than is there is put right by the next bundle.
+      if (!leftOut.has(steps.length)) image.canary = digest;
       this.#stalled = undefined;
-    } else this.#refused(steps[refused.index], refused);
-    onBundle(mods, refused?.index);
-    return refused;
+      for (const [index, error] of leftOut) this.#refused(steps[index], new BundleError(index, error));
+    } else this.#refused(steps[refused!.index], refused!);
+    onBundle(mods, refused);
+    return leftOut === undefined ? refused : undefined;
   }
 
   #fly(steps: readonly Step[]): void {

@@ -4,6 +4,7 @@
  * Owns: a count for each kind of modification and each end it came to.
  */
 import type { TableMod } from '../channel/contract.js';
+import type { BundleError } from '../channel/errors.js';
 
 /** `undone`: the bundle it was in was refused because of another one. */
 export type OperationResult = 'done' | 'refused' | 'undone';
@@ -17,10 +18,11 @@ export interface OperationCount {
 export class Operations {
   readonly #counts = new Map<TableMod['kind'], Map<OperationResult, number>>();
 
-  /** One bundle. @param refusedAt which of them was refused, if the bundle was; an index that none has: all of it */
-  note(mods: readonly TableMod[], refusedAt: number | undefined): void {
+  /** One bundle, applied, or why not. */
+  note(mods: readonly TableMod[], refused: BundleError | undefined): void {
+    const others = refused === undefined || refused.leftOut !== undefined ? 'done' : 'undone';
     for (const [index, { kind }] of mods.entries())
-      this.#add(kind, refusedAt === undefined ? 'done' : refusedAt === index ? 'refused' : 'undone');
+      this.#add(kind, refused?.index === index || refused?.leftOut?.has(index) === true ? 'refused' : others);
   }
 
   counts(): readonly OperationCount[] {

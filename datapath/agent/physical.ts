@@ -111,7 +111,11 @@ export class Physical {
   }
 
   apply(puts: readonly SliceRecord[], deletes: readonly string[]): void {
-    const before = this.#named.size;
+    if (this.#name(puts, deletes)) this.#manager.look();
+  }
+
+  /** @returns whether what is wanted differs */
+  #name(puts: readonly SliceRecord[], deletes: readonly string[]): boolean {
     let differs = false;
     for (const uuid of deletes) differs = this.#named.delete(uuid) || differs;
     for (const record of puts) {
@@ -122,17 +126,17 @@ export class Physical {
       if (name === undefined) this.#named.delete(record.uuid);
       else this.#named.set(record.uuid, name);
     }
-    if (differs || before === 0) this.#manager.look();
+    return differs;
   }
 
   /** The whole slice. */
   replace(records: readonly SliceRecord[]): void {
     this.#isKnown = true;
     const kept = new Set(records.map(({ uuid }) => uuid));
-    this.apply(
-      records,
-      [...this.#named.keys()].filter((uuid) => !kept.has(uuid)),
-    );
+    const gone = [...this.#named.keys()].filter((uuid) => !kept.has(uuid));
+    this.#name(records, gone);
+    // What nobody wants any more may be there from before.
+    this.#manager.look();
   }
 
   records(): LocalRecord[] {

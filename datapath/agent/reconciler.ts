@@ -12,6 +12,7 @@ import type { FlowDelta, FlowKey, Tables } from '../../flows/compile/contract.js
 import type { Meter } from '../../flows/openflow/flow.js';
 import { PIPELINE_VERSION } from '../../flows/pipeline/tables.js';
 import type { Channel, SwitchError, TableMod } from '../channel/contract.js';
+import type { BundleError } from '../channel/errors.js';
 import { findCanary, putMeters, takeStock } from './auditor.js';
 import type { Step } from './batch.js';
 import type { Clock } from './clock.js';
@@ -97,7 +98,7 @@ export class Reconciler {
       image: this.#image,
       clock: options.clock,
       random: options.random,
-      onBundle: (mods, refusedAt) => this.#onBundle(mods, refusedAt),
+      onBundle: (mods, refused) => this.#onBundle(mods, refused),
       onRefused: (step, error) => this.#onRefused(step, error),
     });
   }
@@ -334,10 +335,10 @@ export class Reconciler {
     }
   }
 
-  #onBundle(mods: readonly TableMod[], refusedAt: number | undefined): void {
+  #onBundle(mods: readonly TableMod[], refused: BundleError | undefined): void {
     this.counters.bundles++;
     this.counters.modifications += mods.length;
-    this.counters.operations.note(mods, refusedAt);
+    this.counters.operations.note(mods, refused);
     this.#confirm();
   }
 

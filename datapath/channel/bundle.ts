@@ -7,13 +7,16 @@
  * Promises: all modifications are applied in their order, or none is and the error says which one failed.
  *
  * The barrier before COMMIT is what makes it atomic. Open vSwitch reads each member as it arrives; one it cannot read is answered with an error and left
- * out, and a COMMIT already under way would apply the others.
+ * out, and a COMMIT already under way would apply the others. A few modifications of shapes that the switch has read before over this connection go
+ * without that barrier, all in one write. Should it not read one of them after all, the error says that the others were applied.
  */
 import { EncodeError } from '../../flows/openflow/errors.js';
 import type { BundleAddMessage, BundleControlType, Message } from '../../flows/openflow/message.js';
 import type { Connection, RequestOptions } from './connection.js';
 import type { SwitchError, TableMod } from './contract.js';
 import { BundleError, ChannelError, SwitchRejection } from './errors.js';
+import type { ReadShapes } from './read-shapes.js';
+import { LANE } from './send-queue.js';
 
 const ATOMIC_ORDERED = 3;
 /** OFPET_BAD_REQUEST with OFPBRC_BAD_EXPERIMENTER or OFPBRC_BAD_EXP_TYPE: the answer of a switch without bundles. */
@@ -21,9 +24,13 @@ const BAD_REQUEST = 1;
 const BAD_EXPERIMENTER = 3;
 const BAD_EXP_TYPE = 4;
 const BAD_LEN = 6;
+/** A bundle of up to this many is small: it fits one write, and what it teaches of shapes is worth looking for. */
+const SMALL = 64;
 
 export interface BundleTerms {
   readonly bundleId: number;
+  /** What the switch has read over this connection. */
+  readonly shapes: ReadShapes;
   /** False when writing is not allowed any more: the bundle is given up. */
   readonly mayWrite: () => boolean;
   /** Heeded until COMMIT is sent; from then on the outcome is waited for. */
@@ -32,10 +39,67 @@ export interface BundleTerms {
 
 /** @throws BundleError, ChannelError (`bundles_unsupported`, `not_master`, or why the connection ended), the reason of the signal. */
 export async function runBundle(connection: Connection, mods: readonly TableMod[], terms: BundleTerms): Promise<void> {
+  const { shapes } = terms;
+  if (mods.length > SMALL) return inSteps(connection, mods, terms);
+  if (shapes.covers(mods)) {
+    try {
+      return await atOnce(connection, mods, terms);
+    } catch (error) {
+      shapes.forget();
+      throw error;
+    }
+  }
+  await inSteps(connection, mods, terms);
+  shapes.learn(mods);
+}
+
+/** In one write. */
+async function atOnce(connection: Connection, mods: readonly TableMod[], { bundleId, mayWrite, signal }: BundleTerms): Promise<void> {
+  signal?.throwIfAborted();
+  if (!mayWrite()) throw notMaster();
+  const control = controlOf(connection, bundleId);
+  const refused = new Map<number, SwitchError>();
+  const opened = control('open_request');
+  opened.catch(() => undefined);
+  const scope = connection.exchanges.openScope(mods.length, (index, error) => {
+    if (!refused.has(index)) refused.set(index, error);
+  });
+  let index = 0;
+  try {
+    for (; index < mods.length; index++)
+      if (!connection.post(LANE.ORDERED, memberOf(bundleId, mods[index]!), scope.first + index))
+        throw new ChannelError('busy', 'too much waits to be sent to the switch');
+    await commit(control, connection, connection.limits.bundleTimeout);
+  } catch (error) {
+    if (index < mods.length) control('discard_request').catch(() => undefined);
+    if (error instanceof EncodeError) throw new BundleError(index, unsendable(error));
+    if (!(error instanceof SwitchRejection)) throw error;
+    await succeeded(opened);
+    const [first = [-1, error.error] as const] = refused;
+    throw new BundleError(...first);
+  } finally {
+    connection.exchanges.closeScope(scope);
+  }
+  if (refused.size > 0) throw new BundleError(...[...refused][0]!, refused);
+}
+
+function controlOf(connection: Connection, bundleId: number): Control {
+  return (type, options) => connection.request({ kind: 'bundle_control', bundle_id: bundleId, type, flags: ATOMIC_ORDERED }, options);
+}
+
+function memberOf(bundleId: number, mod: TableMod): BundleAddMessage {
+  return { kind: 'bundle_add', bundle_id: bundleId, flags: ATOMIC_ORDERED, message: toMessage(mod) };
+}
+
+function notMaster(): ChannelError {
+  return new ChannelError('not_master', 'the right to write was lost before the bundle was committed');
+}
+
+/** Committed only when the switch has read all of them. */
+async function inSteps(connection: Connection, mods: readonly TableMod[], terms: BundleTerms): Promise<void> {
   const { bundleId, mayWrite, signal } = terms;
   const timeout = connection.limits.bundleTimeout;
-  const control: Control = (type, options) =>
-    connection.request({ kind: 'bundle_control', bundle_id: bundleId, type, flags: ATOMIC_ORDERED }, options);
+  const control = controlOf(connection, bundleId);
   const outcome: { failed?: { readonly index: number; readonly error: SwitchError } } = {};
 
   let isRefused = false;
@@ -46,7 +110,7 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
   const members = function* (): Generator<BundleAddMessage> {
     for (const mod of mods) {
       index++;
-      yield { kind: 'bundle_add', bundle_id: bundleId, flags: ATOMIC_ORDERED, message: toMessage(mod) };
+      yield memberOf(bundleId, mod);
     }
   };
   const scope = connection.exchanges.openScope(mods.length, (member, error) => (outcome.failed ??= { index: member, error }));
@@ -54,7 +118,7 @@ export async function runBundle(connection: Connection, mods: readonly TableMod[
     await connection.stream(members(), scope, () => !isRefused && outcome.failed === undefined && mayWrite(), signal);
     await connection.barrier({ timeout, signal });
     await succeeded(opened);
-    if (!mayWrite()) throw new ChannelError('not_master', 'the right to write was lost before the bundle was committed');
+    if (!mayWrite()) throw notMaster();
     if (outcome.failed === undefined) {
       discardable = false;
       await commit(control, connection, timeout);

@@ -57,7 +57,7 @@ export interface Channel {
   readonly closed: Promise<Error | undefined>;
   /**
    * One atomic, ordered ONF bundle, committed and followed by a barrier. Rejects with BundleError (index of the mod that failed and the SwitchError);
-   * nothing is applied then. A switch without bundles rejects with ChannelError `bundles_unsupported`. The signal is heeded until COMMIT is sent.
+   * nothing is applied then, unless the error says which were left out. A switch without bundles rejects with ChannelError `bundles_unsupported`. The signal is heeded until COMMIT is sent.
    */
   bundle(mods: readonly TableMod[], signal?: AbortSignal): Promise<void>;
   /** Flows whose cookie matches under the mask, streamed by part. A promise from `onPart` slows the switch down until it settles. */

@@ -70,18 +70,21 @@ export class SwitchRejection extends Error {
   }
 }
 
-/** A bundle that was not applied. */
+/** A bundle that was not applied, or not as a whole. */
 export class BundleError extends Error {
   override readonly name = 'BundleError';
   /** The modification that failed, counting from 0; -1 when the switch failed the bundle itself. */
   readonly index: number;
   readonly error: SwitchError;
+  /** When all but some were applied, the ones that were not. Undefined when nothing was. */
+  readonly leftOut: ReadonlyMap<number, SwitchError> | undefined;
 
-  constructor(index: number, error: SwitchError) {
+  constructor(index: number, error: SwitchError, leftOut?: ReadonlyMap<number, SwitchError>) {
     super(
       index < 0 ? `the switch failed the bundle: ${error.name}` : `the switch failed modification ${index} of the bundle: ${error.name}`,
     );
     this.index = index;
     this.error = error;
+    this.leftOut = leftOut;
   }
 }

@@ -19,6 +19,7 @@ import type { ChannelSnapshot } from './counters.js';
 import { DEFAULT_LIMITS } from './options.js';
 import type { ChannelOptions, ChannelReceivers } from './options.js';
 import { isPacketIn, toPacketIn } from './packet-in.js';
+import { ReadShapes } from './read-shapes.js';
 import { RoleState } from './role.js';
 import { LANE } from './send-queue.js';
 import { Semaphore } from './semaphore.js';
@@ -45,6 +46,7 @@ export class OpenFlowChannel implements Channel {
   readonly closed: Promise<Error | undefined>;
   readonly #role: RoleState;
   readonly #bundles = new Semaphore(1);
+  readonly #shapes = new ReadShapes();
   #receivers: ChannelReceivers;
   #features: SwitchFeatures | undefined;
   #lastBundle = 0;
@@ -99,7 +101,8 @@ export class OpenFlowChannel implements Channel {
       this.#role.assertWritable();
       this.#lastBundle = (this.#lastBundle + 1) >>> 0;
       try {
-        await runBundle(this.connection, mods, { bundleId: this.#lastBundle, mayWrite: () => this.#role.current !== 'slave', signal });
+        const mayWrite = (): boolean => this.#role.current !== 'slave';
+        await runBundle(this.connection, mods, { bundleId: this.#lastBundle, shapes: this.#shapes, mayWrite, signal });
         this.connection.counts.bundles_committed++;
       } catch (error) {
         this.connection.counts.bundles_failed++;

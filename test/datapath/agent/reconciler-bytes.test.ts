@@ -92,7 +92,14 @@ describe('the reconciler, over the wire, with a switch that misbehaves', () => {
     const refused = await eventually('the refusal', () => reconciler.status().error ?? undefined, { everyMs: 1 });
     delete bridge.misbehaviour.failMod;
     await settled(after, 2);
-    expect({ seq: refused.seq, held: held(), error: reconciler.status().error }).toEqual({ seq: 2, held: texts(after), error: null });
+    const { audits } = reconciler.counters;
+    await eventually('audits', () => reconciler.counters.audits > audits + 1);
+    expect({ seq: refused.seq, held: held(), error: reconciler.status().error, drift: reconciler.counters.drift }).toEqual({
+      seq: 2,
+      held: texts(after),
+      error: null,
+      drift: { missing: 0, extra: 0, changed: 0 },
+    });
   });
 
   it('starts from what the switch holds when the connection drops inside a bundle', async () => {

@@ -42,6 +42,58 @@ describe('a channel', () => {
     expect(fake.tables.flows.size).toBe(10);
   });
 
+  describe('when the switch has read the like of a bundle before', () => {
+    const connected = async (): Promise<Awaited<ReturnType<Bench['connected']>> & { readonly kinds: string[] }> => {
+      const kinds: string[] = [];
+      const made = await bench.connected({ onMessage: ({ kind }) => void kinds.push(kind) });
+      await made.channel.bundle(adds(3));
+      kinds.length = 0;
+      return { ...made, kinds };
+    };
+    const more = [...adds(8)].slice(3);
+
+    it('commits it without waiting for a barrier', async () => {
+      const { fake, channel, kinds } = await connected();
+      await channel.bundle(more);
+      expect({ kinds, flows: fake.tables.flows.size }).toEqual({
+        kinds: ['bundle_control', ...more.map(() => 'bundle_add'), 'bundle_control', 'barrier_request'],
+        flows: 8,
+      });
+    });
+
+    it('asks whether it was read when one of it is of another table, field or action', async () => {
+      const { channel, kinds } = await connected();
+      const inTable: TableMod = { kind: 'flow_add', flow: aFlow(9, { table: 3 }) };
+      const withAction: TableMod = {
+        kind: 'flow_add',
+        flow: aFlow(9, { instructions: [{ kind: 'apply_actions', actions: [{ kind: 'output', port: 0xffff_fff8 }] }] }),
+      };
+      const withField: TableMod = { kind: 'flow_add', flow: aFlow(9, { match: [{ field: 'eth_type', value: 0x86dd }] }) };
+      for (const mod of [inTable, withAction, withField]) await channel.bundle([mod]);
+      const inSteps = ['bundle_control', 'bundle_add', 'barrier_request', 'bundle_control', 'barrier_request'];
+      expect(kinds).toEqual([...inSteps, ...inSteps, ...inSteps]);
+    });
+
+    it('says which were left out when it does not read one after all, and asks from then on', async () => {
+      const { fake, channel, kinds } = await connected();
+      fake.misbehaviour.failMod = { nth: 2, error: { type: 4, code: 0 } };
+      const error = await rejection(channel.bundle(more));
+      expect(error).toMatchObject({ name: 'BundleError', index: 1, leftOut: new Map([[1, { type: 4, code: 0 }]]) });
+      expect(fake.tables.flows.size).toBe(7);
+      kinds.length = 0;
+      await channel.bundle(more);
+      expect(kinds.filter((kind) => kind === 'barrier_request')).toHaveLength(2);
+    });
+
+    it('applies nothing when it fails at commit', async () => {
+      const { fake, channel } = await connected();
+      fake.misbehaviour.failMod = { nth: 2, error: { type: 5, code: 1 }, when: 'commit' };
+      const error = await rejection(channel.bundle(more));
+      expect(error).toMatchObject({ name: 'BundleError', index: 1, leftOut: undefined });
+      expect(fake.tables.flows.size).toBe(3);
+    });
+  });
+
   it('names the member that has no form on the wire', async () => {
     const { fake, channel } = await bench.connected();
     const buckets = Array.from({ length: 3_000 }, () => ({ actions: [{ kind: 'output', port: 1 }] as const }));
