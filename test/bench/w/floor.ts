@@ -61,7 +61,7 @@ export class FloorLab {
       const started = performance.now();
       await this.#disk.write(Buffer.alloc(COMMIT_BYTES, i));
       await this.#disk.datasync();
-      const sent = this.#raw.map((one, s) => (bundles[s] === undefined ? undefined : one.send(bundles[s])));
+      const sent = this.#raw.map((one, s) => (bundles[s] === undefined ? Promise.resolve() : one.send(bundles[s])));
       if (nic === undefined) await Promise.all(sent);
       else {
         await sent[nic.on];

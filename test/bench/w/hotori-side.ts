@@ -34,7 +34,7 @@ export class HotoriSide implements Side {
   readonly #log: string;
   #process: Daemon | undefined;
   /** As they registered. */
-  #datapaths: Json | undefined;
+  #datapaths: readonly { readonly uuid: string; readonly node_id: string }[] | undefined;
 
   private constructor(workload: Workload, switches: readonly Switch[], api: string, argv: readonly [string, ...string[]], log: string) {
     this.#workload = workload;
@@ -129,7 +129,7 @@ export class HotoriSide implements Side {
     this.#datapaths ??= (await this.#ask('GET', '/datapaths')).items;
     const { datapaths } = await this.#status();
     return this.switches.map(({ name }) => {
-      const { uuid } = this.#datapaths.find(({ node_id }: Json) => node_id === name);
+      const { uuid } = this.#datapaths!.find(({ node_id }) => node_id === name)!;
       return datapaths.find((datapath: Json) => datapath.uuid === uuid).flow_mods as number;
     });
   }
