@@ -1,14 +1,14 @@
 /**
  * What has been so for a while.
  *
- * Owns: since when each of several things is there.
+ * Owns: which of several things are there, and have been there for long.
  * Promises: a thing counts once it has been there for the whole time without a break; one that goes stops counting at once.
  */
 import type { Clock } from './clock.js';
 
 export interface SettlingOptions {
   readonly ms: number;
-  readonly clock: Clock;
+  readonly clock: Pick<Clock, 'sleep'>;
   readonly signal: AbortSignal;
   /** What counted before this process started: no need to wait again. */
   readonly before: () => readonly string[];
@@ -18,7 +18,8 @@ export interface SettlingOptions {
 
 export class Settling {
   readonly #options: SettlingOptions;
-  readonly #since = new Map<string, number>();
+  /** What is there, and whether it counts. */
+  readonly #present = new Map<string, { counts: boolean }>();
 
   constructor(options: SettlingOptions) {
     this.#options = options;
@@ -26,30 +27,32 @@ export class Settling {
 
   /** What is there now. @returns whether what counts differs */
   update(present: Iterable<string>): boolean {
-    const { ms, clock, signal, before, onSettled } = this.#options;
     const counted = this.settled().join();
     const now = new Set(present);
-    for (const one of this.#since.keys()) if (!now.has(one)) this.#since.delete(one);
-    const known = before();
-    let isNew = false;
+    for (const one of this.#present.keys()) if (!now.has(one)) this.#present.delete(one);
+    const known = this.#options.before();
+    const waiting: { counts: boolean }[] = [];
     for (const one of now) {
-      if (this.#since.has(one)) continue;
-      this.#since.set(one, known.includes(one) ? -Infinity : clock.now());
-      isNew ||= !known.includes(one);
+      if (this.#present.has(one)) continue;
+      const state = { counts: known.includes(one) };
+      this.#present.set(one, state);
+      if (!state.counts) waiting.push(state);
     }
-    if (isNew)
-      void clock.sleep(ms, signal).then(() => {
-        if (!signal.aborted) onSettled();
-      });
+    if (waiting.length > 0) void this.#wait(waiting);
     return this.settled().join() !== counted;
   }
 
   /** What counts, sorted. */
   settled(): string[] {
-    const before = this.#options.clock.now() - this.#options.ms;
-    return [...this.#since]
-      .filter(([, since]) => since <= before)
-      .map(([one]) => one)
-      .sort();
+    return [...this.#present].flatMap(([one, { counts }]) => (counts ? [one] : [])).sort();
+  }
+
+  /** What has gone meanwhile, and is perhaps there again, is another. */
+  async #wait(waiting: readonly { counts: boolean }[]): Promise<void> {
+    const { ms, clock, signal, onSettled } = this.#options;
+    await clock.sleep(ms, signal);
+    if (signal.aborted) return;
+    for (const state of waiting) state.counts = true;
+    onSettled();
   }
 }

@@ -68,6 +68,13 @@ function commonAddresses(first: Side, second: Side): readonly [ChassisEndpoint, 
   return best?.ends;
 }
 
+/** Every pair of addresses by which the two could reach each other. */
+export function addressPairs(own: Side, other: Side): readonly (readonly [ChassisEndpoint, ChassisEndpoint])[] {
+  return own.endpoints.flatMap((local) =>
+    other.endpoints.flatMap((remote) => (familyOf(local) === familyOf(remote) ? [[local, remote] as const] : [])),
+  );
+}
+
 /** Whether frames may go between two hypervisors as they are, and the longest IP packet in them: both have, and allow it on, one physical L2. */
 export function directMtu(own: Side, other: Side, { tunnel }: Pick<Terms, 'tunnel'> = {}): number | undefined {
   if (tunnel?.mac2mac === false) return undefined;

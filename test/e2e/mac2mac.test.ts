@@ -1,7 +1,17 @@
 import { eventually } from '../lab/eventually.js';
 import { OverlayWorld, stopped } from './overlay-world.js';
+import { Traffic } from './traffic.js';
 
 const ENCAPSULATED = '(udp port 6081 or udp port 4789 or proto gre)';
+
+/** Resolves when both hypervisors send them. */
+async function framesWithoutTunnels(world: OverlayWorld): Promise<void> {
+  for (const { ovs } of world.lab.hypervisors.slice(0, 2))
+    await eventually('frames without tunnels', async () =>
+      (await ovs.ofctl(['dump-flows', 'br-int', 'table=98'])).includes('priority=110'),
+    );
+  await world.hotori.untilInstalled();
+}
 
 /** hv1 and hv2 are on one L2 and may do without tunnels there; hv3 is behind a router. */
 describe('hypervisors on one physical L2', () => {
@@ -13,10 +23,7 @@ describe('hypervisors on one physical L2', () => {
       return [one!, two!, three!];
     });
     // The other end is given the time to accept frames before any are sent.
-    await eventually('frames without tunnels', async () =>
-      (await world.lab.hypervisors[0]!.ovs.ofctl(['dump-flows', 'br-int', 'table=98'])).includes('priority=110'),
-    );
-    await world.hotori.untilInstalled();
+    await framesWithoutTunnels(world);
   }, 60_000);
   afterAll(() => world.destroy(), 60_000);
 
@@ -35,6 +42,23 @@ describe('hypervisors on one physical L2', () => {
       far: [await crossing('10.101.0.12', 'icmp and host 10.101.0.12'), await crossing('10.101.0.12', ENCAPSULATED)],
       whole: (await world.vm(1).ping('10.101.0.11', { count: 1, size: 1472 })).received,
     }).toEqual({ near: [10, 0], near6: [10, 0], far: [0, 10], whole: 1 });
+  }, 60_000);
+
+  it('turn to the tunnel and back without losing a packet when it is said that the pair is to use one', async () => {
+    const traffic = await Traffic.start([{ name: 'near', from: world.vm(1), to: '10.101.0.11' }], { interval: 0.01 });
+    const kinds = async () =>
+      [await crossing('10.101.0.11', 'icmp and host 10.101.0.11'), await crossing('10.101.0.11', ENCAPSULATED)].map((n) => n > 0);
+    const pair = { uuid: 't-near', datapath_uuid: 'dp-hv1', peer_datapath_uuid: 'dp-hv2' };
+    await world.hotori.post('/tunnels?wait=installed', { ...pair, mac2mac: false });
+    const tunnelled = await kinds();
+    await world.hotori.delete('/tunnels/t-near?wait=installed');
+    await framesWithoutTunnels(world);
+    const alone = await kinds();
+    expect({ tunnelled, alone, lost: (await traffic.stop()).get('near')!.lost }).toEqual({
+      tunnelled: [false, true],
+      alone: [true, false],
+      lost: 0,
+    });
   }, 60_000);
 
   it('turn to the tunnel, say why, and turn back, without losing a packet, when another network has one of the MACs', async () => {

@@ -59,14 +59,14 @@ export const peerFacts = rule('peer', 'chassis', ({ datapath_uuid }, look, emit)
   emit.fact({ kind: 'peer', uuid: peerUuid(datapath_uuid), datapath_uuid, peer_key: hash * 16 + rank });
 });
 
-/** Both can send and receive on one physical L2. */
+/** Both can send and receive on one physical L2. Frames are taken in whatever is said of the pair: the other end may not have heard of it yet. */
 export const directPeerFacts = rule('direct peer', 'chassis', (chassis, look, emit) => {
   const here = look.get('here', 'here');
   const { datapath_uuid } = chassis;
   if (here === undefined || datapath_uuid === here.datapath_uuid) return;
-  const mtu = directMtu(here, chassis, { tunnel: tunnelTo(here, datapath_uuid, look) });
+  const mtu = directMtu(here, chassis);
   if (mtu === undefined || look.get('underlay_port', 'underlay') === undefined) return;
-  const settled = here.settled_peers.includes(datapath_uuid);
+  const settled = here.settled_peers.includes(datapath_uuid) && tunnelTo(here, datapath_uuid, look)?.mac2mac !== false;
   emit.fact({ kind: 'direct_peer', uuid: directUuid(datapath_uuid), datapath_uuid, mtu, settled });
 });
 

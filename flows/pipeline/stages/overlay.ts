@@ -3,21 +3,21 @@
  *
  * Owns: entry from tunnels, the way out to a peer, copies of broadcasts for peers.
  * Assumes: one port per encapsulation that goes wherever the flow says (`remote_ip=flow`, `key=flow`), tun_metadata0 mapped to our Geneve option.
- * Promises: a packet comes in only from the address of a known peer, for a segment with ports here and from a peer that has a part in its routing domain; it
+ * Promises: a packet comes in only from an address of a known peer, for a segment with ports here and from a peer that has a part in its routing domain; it
  * has been through routing and the sender's egress policy there, so only ingress policy follows. What came through a tunnel leaves through one only if it was
  * translated here on its way.
  * VNI is the segment key; with Geneve the sender's port key comes along.
  */
-import { chassisUuid, type Chassis } from '../../model/entities/presence.js';
+import { chassisUuid, type Chassis, type ChassisEndpoint } from '../../model/entities/presence.js';
 import { parseIp } from '../../net/ip.js';
 import type { Action } from '../../openflow/action.js';
 import type { OxmField } from '../../openflow/match.js';
 import { apply, drop, FAMILIES, goto, is, isFamily, isMulticastFrame, punt, resubmit, set, toInPort } from '../build.js';
 import { UNKNOWN_HOLDERS, type Way } from '../facts.js';
 import { everyNatZones, floodSetsOfSegment, presencesOfChunk, reachChunksOf } from '../indexes.js';
-import { pairingOf } from '../pairing.js';
+import { addressPairs, familyOf, pairingOf } from '../pairing.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
-import { rule, type Emit, type Lookup } from '../rule.js';
+import { rule, type Emit, type Here, type Lookup } from '../rule.js';
 import { floodBranches, toHolders } from './flood.js';
 import { peerUuid, tunnelTo } from './overlay-facts.js';
 import { isArpOrNd } from './address.js';
@@ -74,20 +74,8 @@ function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: 
   const port = typeof pairing === 'string' ? undefined : look.get('tunnel_port', `tunnel-${pairing.encap}`);
   if (typeof pairing === 'string' || port === undefined) return;
   const { local, remote, mtu, encap } = pairing;
-  const [source, destination] =
-    parseIp(local.address).family === 'ipv4' ? (['tun_src', 'tun_dst'] as const) : (['tun_ipv6_src', 'tun_ipv6_dst'] as const);
-  const [here_, there] = [parseIp(local.address).value, parseIp(remote.address).value];
   emit.owners(chassis.datapath_uuid);
-
-  const carriesPort = encap === 'geneve';
-  const arrived: Action[] = [regLoad('peer', peer.peer_key), regLoad('from_tunnel', 1)];
-  if (carriesPort) arrived.push({ kind: 'move', src: sourcePortOption, dst: regField('source_port') });
-  emit.flow(
-    'TUNNEL_IN',
-    100,
-    [is('in_port', port.ofport), is(source, there), is(destination, here_)],
-    [apply(...arrived), goto('TUNNEL_SEGMENT')],
-  );
+  admit(here, chassis, way, peer.peer_key, look, emit);
 
   const thither = [regMatch('peer', peer.peer_key), ...(way === undefined ? [] : [regMatch('segment', way.segment_key)])];
   if (way !== undefined) emit.flow('TUNNEL_ADMIT', 100, thither, [apply(resubmit('L2_LOOKUP'))]);
@@ -95,12 +83,40 @@ function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: 
     apply(regLoad('overlay_mtu', mtu), { kind: 'check_pkt_larger', length: mtu + ETHERNET, dst: regField('too_big') }),
     goto('TUNNEL_OUT'),
   ]);
-  const leave: Action[] = [set(source, here_), set(destination, there), { kind: 'move', src: regField('segment'), dst: vni }];
-  if (carriesPort) leave.push({ kind: 'move', src: regField('source_port'), dst: sourcePortOption });
+  const [source, destination] = fieldsOf(local);
+  const leave: Action[] = [
+    set(source, parseIp(local.address).value),
+    set(destination, parseIp(remote.address).value),
+    { kind: 'move', src: regField('segment'), dst: vni },
+  ];
+  if (encap === 'geneve') leave.push({ kind: 'move', src: regField('source_port'), dst: sourcePortOption });
   emit.flow('TUNNEL_OUT', 100, thither, [apply(...leave, { kind: 'output', port: port.ofport })]);
   // What came by the same port to be translated here; a switch sends nothing back unless it is told to.
   if (look.all(everyNatZones, '').length > 0)
     emit.flow('TUNNEL_OUT', 110, [...thither, regMatch('remote_sender', 1), is('in_port', port.ofport)], [apply(...leave, toInPort)]);
+}
+
+/**
+ * From a known hypervisor packets are taken in by every encapsulation that both offer and every pair of addresses that could be theirs, whichever is in use:
+ * when that changes, the other end may hear of it later or sooner.
+ */
+function admit(here: Here, chassis: Chassis, way: Way | undefined, peerKey: number, look: Lookup, emit: Emit): void {
+  const ends = way === undefined ? addressPairs(here, chassis) : [[{ address: way.local }, { address: way.remote }] as const];
+  for (const encap of here.encaps) {
+    const port = chassis.encaps.includes(encap) ? look.get('tunnel_port', `tunnel-${encap}`) : undefined;
+    if (port === undefined) continue;
+    const arrived: Action[] = [regLoad('peer', peerKey), regLoad('from_tunnel', 1)];
+    if (encap === 'geneve') arrived.push({ kind: 'move', src: sourcePortOption, dst: regField('source_port') });
+    for (const [local, remote] of ends) {
+      const [source, destination] = fieldsOf(local);
+      const match = [is('in_port', port.ofport), is(source, parseIp(remote.address).value), is(destination, parseIp(local.address).value)];
+      emit.flow('TUNNEL_IN', 100, match, [apply(...arrived), goto('TUNNEL_SEGMENT')]);
+    }
+  }
+}
+
+function fieldsOf(end: Pick<ChassisEndpoint, 'address'>): readonly ['tun_src', 'tun_dst'] | readonly ['tun_ipv6_src', 'tun_ipv6_dst'] {
+  return familyOf(end) === 'ipv4' ? ['tun_src', 'tun_dst'] : ['tun_ipv6_src', 'tun_ipv6_dst'];
 }
 
 export const tunnelSegmentFlows = rule('tunnel segment', 'flood_set', (set, _look, emit) => {
