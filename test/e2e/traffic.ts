@@ -55,34 +55,50 @@ export class Traffic {
     return new Traffic(running);
   }
 
-  /** Ends it. @returns by name of the pair. */
+  /** Ends it: what is on the way now is waited for, and what is sent from now on counts for nothing. @returns by name of the pair. */
   async stop(): Promise<Map<string, StreamResult>> {
+    const end = Date.now();
+    const isOver = ({ ping }: Running) => [...answersOf(ping.output()).values()].some((sentAt) => sentAt >= end);
+    // A pair that is not answered any more never comes to that.
+    await eventually('an answer to what was sent since', () => this.#streams.every(isOver), { timeoutMs: LATEST_MS }).catch(
+      () => undefined,
+    );
     const results = await Promise.all(
       this.#streams.map(async ({ name, ping }) => {
         await ping.stop('SIGINT');
-        return [name, resultOf(ping.output())] as const;
+        return [name, resultOf(ping.output(), end)] as const;
       }),
     );
     return new Map(results);
   }
 }
 
-function resultOf(output: string): StreamResult {
+/** Answers may be as late as this where everybody wants the processor. */
+const LATEST_MS = 3_000;
+
+/** When each packet that was answered was sent, milliseconds since the epoch, by its number. */
+function answersOf(output: string): Map<number, number> {
+  const answers = new Map<number, number>();
+  for (const [, received, seq, rtt] of output.matchAll(/\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+) .*time=([\d.]+) ms/g))
+    answers.set(Number(seq), Number(received) * 1000 - Number(rtt));
+  return answers;
+}
+
+function resultOf(output: string, end: number): StreamResult {
   const [, transmitted] = /(\d+) packets transmitted/.exec(output) ?? [];
   if (transmitted === undefined) throw new Error(`ping did not end as it should:\n${output.slice(-500)}`);
-  /** When each was answered. */
-  const answered = new Map<number, number>();
-  for (const [, time, seq] of output.matchAll(/\[([\d.]+)\] \d+ bytes from \S+ icmp_seq=(\d+)/g))
-    answered.set(Number(seq), Number(time) * 1000);
-  let sent = Number(transmitted);
-  if (!answered.has(sent)) sent -= 1;
+  const answered = answersOf(output);
+  const firstAfter = [...answered].reduce((first, [seq, sentAt]) => (sentAt >= end ? Math.min(first, seq) : first), Infinity);
+  let sent = Math.min(Number(transmitted), firstAfter - 1);
+  // It may have been on its way when ping ended.
+  if (firstAfter === Infinity && !answered.has(sent)) sent -= 1;
   let flowingAgain = 0;
   while (answered.has(sent - flowingAgain)) flowingAgain += 1;
   const missing = Array.from({ length: sent }, (_, index) => index + 1).filter((seq) => !answered.has(seq));
   return { sent, lost: missing.length, flowingAgain, lostAfter: (time) => missing.filter((seq) => sentAt(seq, answered) >= time).length };
 }
 
-/** Between the answers before and after it, as even as they are sent; before all times where none is before it, after all where none is after. */
+/** Between the packets before and after it that were answered; before all times where none is before it, after all where none is after. */
 function sentAt(seq: number, answered: ReadonlyMap<number, number>): number {
   const seqs = [...answered.keys()].sort((a, b) => a - b);
   const [before, after] = [seqs.findLast((one) => one < seq), seqs.find((one) => one > seq)];
