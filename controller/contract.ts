@@ -126,6 +126,8 @@ export interface VnmgrCalls {
    * `datapath_error` with the switch's error, `compacted` when the revision is too old to tell.
    */
   waitInstalled(revision: number, timeoutMs: number, signal: AbortSignal): Promise<InstalledResult>;
+  /** uuids of the datapaths that know of an entity, sorted: nobody else has flows of it. None for one that there is not. */
+  audience(uuid: string): Promise<readonly string[]>;
   /** The flows a datapath's vna wants on its bridge. Throws HotoriError `unknown_uuid`, or `unavailable` when that vna is not attached. */
   flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]>;
   /**

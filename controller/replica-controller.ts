@@ -92,6 +92,10 @@ export class ReplicaController implements Controller {
     return this.calls.waitInstalled(revision, timeoutMs, signal);
   }
 
+  audience(uuid: string): Promise<readonly string[]> {
+    return this.calls.audience(uuid);
+  }
+
   flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
     return this.calls.flows(datapath_uuid, owner);
   }

@@ -193,6 +193,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     return this.confirmations.wait(revision, timeoutMs, signal);
   }
 
+  audience(uuid: string): Promise<readonly string[]> {
+    return Promise.resolve([...this.slices.audience(uuid)].sort());
+  }
+
   async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {
     const { flowProvider } = this.definedSession(datapath_uuid);
     if (flowProvider === undefined) throw notAttached(datapath_uuid);

@@ -22,10 +22,11 @@ const operation = z.discriminatedUnion('verb', [
 
 const execute = z.object({ request_id: z.string().min(16).max(128), operations: z.array(operation).readonly() });
 const status = z.object({});
+const audience = z.object({ uuid });
 const wait_installed = z.object({ revision: z.int().min(0), timeout_ms: z.number().min(0).max(3_600_000) });
 
 /** Requests to vnmgr, by kind. */
-export const CONTROL_REQUESTS = { execute, status, wait_installed } as const;
+export const CONTROL_REQUESTS = { execute, status, wait_installed, audience } as const;
 export type ControlRequest = { readonly [K in keyof typeof CONTROL_REQUESTS]: z.infer<(typeof CONTROL_REQUESTS)[K]> };
 
 const revision = z.object({ incarnation: z.string(), number: z.int() });
@@ -55,5 +56,7 @@ export const datapathStatusSchema = z.object({
 }) satisfies z.ZodType<DatapathStatus>;
 
 export const statusSchema: z.ZodType<Status> = z.object({ version: z.string(), revision, datapaths: z.array(datapathStatusSchema) });
+
+export const audienceSchema = z.array(z.string());
 
 export const installedSchema: z.ZodType<InstalledResult> = z.object({ installed: z.literal(true), datapaths: z.array(z.string()) });

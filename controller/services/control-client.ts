@@ -9,7 +9,7 @@ import { HotoriError } from '../../flows/model/errors.js';
 import { BusError, type Bus } from '../bus/contract.js';
 import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
-import { CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
+import { audienceSchema, CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
 import { MessageError } from '../messages/envelope.js';
 import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
@@ -57,6 +57,10 @@ export class ControlClient implements VnmgrCalls {
     const until = performance.now() + timeoutMs;
     const body = () => ({ revision, timeout_ms: Math.max(0, until - performance.now()) });
     return this.ask('wait_installed', body, installedSchema, timeoutMs + READ_MS, timeoutMs + READ_MS, signal);
+  }
+
+  audience(uuid: string): Promise<readonly string[]> {
+    return this.ask('audience', { uuid }, audienceSchema, READ_MS);
   }
 
   async flows(datapath_uuid: string, owner?: string): Promise<readonly FlowEntry[]> {

@@ -10,7 +10,7 @@ import type { ServiceLog } from './log.js';
 /** Answers until the signal. */
 export function serveControl(
   bus: Bus,
-  vnmgr: Pick<VnmgrCalls, 'execute' | 'status' | 'waitInstalled'>,
+  vnmgr: Pick<VnmgrCalls, 'execute' | 'status' | 'waitInstalled' | 'audience'>,
   log: ServiceLog,
   signal: AbortSignal,
 ): void {
@@ -21,6 +21,7 @@ export function serveControl(
     {
       execute: ({ operations, request_id }: ControlRequest['execute']) => vnmgr.execute(operations, { request_id }),
       status: () => vnmgr.status(),
+      audience: ({ uuid }: ControlRequest['audience']) => vnmgr.audience(uuid),
       wait_installed: ({ revision, timeout_ms }: ControlRequest['wait_installed'], _client: string, ending: AbortSignal) =>
         vnmgr.waitInstalled(revision, timeout_ms, ending),
     },

@@ -64,6 +64,8 @@ interface Attachment {
 export class SliceServer {
   private readonly parts: SliceServerParts;
   private readonly attachments = new Map<string, Attachment>();
+  /** The same: there is one for a dpid. */
+  private readonly byDpid = new Map<string, Attachment>();
   /** By dpid: what the bus tells. */
   private readonly claims = new Map<string, Claim>();
   /** Attaching one dpid at a time. */
@@ -139,7 +141,8 @@ export class SliceServer {
     const { dpid, node_id, bridge } = hello;
     ending.throwIfAborted();
     await this.checkRival(hello, vna);
-    for (const other of [...this.attachments.values()]) if (other.dpid === dpid) this.drop(other);
+    const other = this.byDpid.get(dpid);
+    if (other !== undefined) this.drop(other);
     const begin = () => this.begin({ attachment_id, hello }, vna, ending);
     // One that waits to be defined keeps nobody busy.
     const attachment = await (source.isDefined(dpid) ? this.places.take(begin, PLACE_MS) : begin());
@@ -174,6 +177,7 @@ export class SliceServer {
     const claim: Claim = { attachment_id, node_id, bridge, instance, vna, vnmgr: bus.member };
     const attachment: Attachment = { claim, dpid, stop, slices, outgoing, lastSeen: performance.now() };
     this.attachments.set(attachment_id, attachment);
+    this.byDpid.set(dpid, attachment);
     slices.serveFlows((owner) => askFlows(bus, slices.datapath_uuid, owner));
     slices.serveAcceptance(() => askAcceptance(bus, slices.datapath_uuid));
     slices.serveChecks((probes) => askChecks(bus, slices.datapath_uuid, probes));
@@ -246,8 +250,9 @@ export class SliceServer {
   }
 
   private drop(attachment: Attachment): void {
-    const { claim, stop, outgoing } = attachment;
+    const { claim, dpid, stop, outgoing } = attachment;
     if (!this.attachments.delete(claim.attachment_id)) return;
+    if (this.byDpid.get(dpid) === attachment) this.byDpid.delete(dpid);
     stop.abort();
     void outgoing.end();
   }
@@ -271,9 +276,9 @@ export class SliceServer {
         continue;
       }
       this.claims.set(dpid, claim);
-      for (const attachment of [...this.attachments.values()])
-        if (attachment.dpid === dpid && claim.attachment_id !== attachment.claim.attachment_id && claim.vnmgr !== this.parts.bus.member)
-          this.drop(attachment);
+      const attachment = this.byDpid.get(dpid);
+      if (attachment !== undefined && claim.attachment_id !== attachment.claim.attachment_id && claim.vnmgr !== this.parts.bus.member)
+        this.drop(attachment);
     }
   }
 }

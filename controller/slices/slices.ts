@@ -40,6 +40,11 @@ export class Slices {
     this.shiftInterest(changes, this.scopes.update(changes, []), new Map());
   }
 
+  /** The datapaths whose slice has a record, but for chassis. */
+  audience(uuid: string): ReadonlySet<string> {
+    return new Set(this.scopes.of(uuid).flatMap((scope) => [...this.listeners.get(scope).keys()]));
+  }
+
   /** The whole slice of a datapath. */
   slice(datapath: string): SliceRecord[] {
     const uuids = new Set<string>();

@@ -37,6 +37,15 @@ describe('a slice', () => {
     expect([vna.messages.length, own(vna)]).toEqual([told, ['bind-if-1a', 'dp-a', 'if-1a', 'if-1b', 'nw-1']]);
   });
 
+  it('is known by whom there is to ask about what is in it', async () => {
+    await tenant(1);
+    await tenant(2);
+    await world.attach('a', [vif('tap1', 'if-1a')]);
+    await world.attach('b', [vif('tap1', 'if-1b'), vif('tap2', 'if-2a')]);
+    const uuids = ['if-1a', 'nw-2', 'dp-a', 'if-none'];
+    expect(await Promise.all(uuids.map((uuid) => world.vnmgr.audience(uuid)))).toEqual([['dp-a', 'dp-b'], ['dp-b'], ['dp-a'], []]);
+  });
+
   it('gets a whole domain with its first NIC there, and loses it with the last', async () => {
     await tenant(1);
     const vna = await world.attach('a');

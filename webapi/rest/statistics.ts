@@ -1,5 +1,5 @@
 /**
- * Counters of security groups and interfaces, asked of every datapath that answers.
+ * Counters of security groups and interfaces, asked of the datapaths that know of them.
  */
 import { z } from 'zod';
 import type { Controller } from '../../controller/contract.js';
@@ -9,8 +9,6 @@ import { HotoriError } from '../../flows/model/errors.js';
 import { checkUuid, refuseUnknown } from './collections.js';
 import { noControls } from './controls.js';
 import type { Endpoint } from './endpoint.js';
-
-const MOST_DATAPATHS = 100_000;
 
 const silent = z.array(z.string()).describe('Datapaths that did not answer: what they have counted is missing.');
 const ruleCounts = z.object({
@@ -58,9 +56,9 @@ export function statisticsEndpoints(controller: Controller): Endpoint[] {
 async function flowsOf(controller: Controller, owner: string): Promise<{ flows: FlowEntry[]; unavailable: string[] }> {
   const flows: FlowEntry[] = [];
   const unavailable: string[] = [];
-  const datapaths = controller.list('datapath', { offset: 0, limit: MOST_DATAPATHS }).items;
+  const datapaths = await controller.audience(owner);
   await Promise.all(
-    datapaths.map(async ({ uuid }) => {
+    datapaths.map(async (uuid) => {
       try {
         flows.push(...(await controller.flows(uuid, owner)));
       } catch (error) {

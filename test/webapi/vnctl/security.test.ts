@@ -36,9 +36,10 @@ describe('vnctl filters', () => {
 });
 
 describe('vnctl statistics', () => {
-  it('sums what datapaths have counted, and names those that did not answer', async () => {
+  it('sums what datapaths have counted, and names those that have a part in it and did not answer', async () => {
     await bench.ok('datapaths add --uuid dp-1 --display_name one --dpid 1 --node_id one');
     await bench.ok('datapaths add --uuid dp-2 --display_name two --dpid 2 --node_id two');
+    await bench.ok('datapaths add --uuid dp-3 --display_name three --dpid 3 --node_id three');
     await bench.controller.execute([
       {
         verb: 'create',
@@ -48,13 +49,28 @@ describe('vnctl statistics', () => {
           rules: ['sgr-x', 'sgr-y'].map((uuid) => ({ uuid, direction: 'ingress', protocol: 'tcp', remote: { any: true } })),
         },
       },
-      { verb: 'create', kind: 'interface', params: { uuid: 'if-a', mode: 'vif' } },
+      { verb: 'create', kind: 'network', params: { uuid: 'nw-a', ipv4_network: '10.0.0.0', ipv4_prefix: 24 } },
+      ...[1, 2].map((n) => ({
+        verb: 'create' as const,
+        kind: 'interface' as const,
+        params: {
+          uuid: `if-${'_ab'[n]!}`,
+          mode: 'vif',
+          network_uuid: 'nw-a',
+          ipv4_address: `10.0.0.1${n}`,
+          security_group_uuids: ['sg-a'],
+        },
+      })),
     ]);
-    const attached = await bench.controller.attach(
-      { node_id: 'one', dpid: '0x0000000000000001', bridge: 'br', vifs: [], chassis: undefined },
-      () => undefined,
-      new AbortController().signal,
-    );
+    const attach = (n: number, signal: AbortSignal) => {
+      const iface_id = `if-${'_ab'[n]!}`;
+      const hello = { node_id: `n${n}`, dpid: `0x000000000000000${n}`, bridge: 'br', vifs: [{ port_name: 'tap', iface_id }] };
+      return bench.controller.attach({ ...hello, chassis: undefined }, () => undefined, signal);
+    };
+    const leaving = new AbortController();
+    await attach(2, leaving.signal);
+    leaving.abort();
+    const attached = await attach(1, new AbortController().signal);
     const flow = (table: number, text: string, owners: string[], packets: number): FlowEntry => {
       return { table, table_name: '', priority: 1, text, cookie: '0x0', owners, rule: '', packets, bytes: packets * 100 };
     };
