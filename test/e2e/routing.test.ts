@@ -116,8 +116,14 @@ describe('a chain of eight virtual routers', () => {
   const traceroute = (from: Vm, ...more: string[]) => hops(from, 'traceroute', '-n', '-q', '1', '-w', '1', '-m', '12', ...more);
   const chain = (v6 = false) => [...numbers(1, ROUTERS).map((i) => near(i, v6)), v6 ? END6 : END];
   const mode = (i: number, traceroute: string | null) => ({ method: 'PUT', path: `/routers/rt-${i}`, body: { traceroute } });
-  const setModes = (modes: Readonly<Record<number, string | null>>) =>
-    world.hotori.post('/batch?wait=installed', { operations: Object.entries(modes).map(([i, one]) => mode(Number(i), one)) });
+  /** Resolves with the time at which they were installed, when they are in force for every packet. */
+  const setModes = async (modes: Readonly<Record<number, string | null>>) => {
+    await world.hotori.post('/batch?wait=installed', { operations: Object.entries(modes).map(([i, one]) => mode(Number(i), one)) });
+    const installed = Date.now();
+    await world.revalidated();
+    return installed;
+  };
+  const allAs = (one: string | null) => Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, one]));
 
   it('is listed hop by hop by every stock tool, under groups that let nothing in', async () => {
     const found = {
@@ -155,14 +161,13 @@ describe('a chain of eight virtual routers', () => {
     const talk = other.spawn(['ping', '-n', '-i', '0.05', END]);
     const flowsOf = async (table: number) => (await world.hypervisor.ovs.flows()).filter((flow) => flow.includes(`table=${table},`));
     const seen: Record<string, string[]> = {};
-    const collapsed = Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, 'collapsed']));
-    await setModes(collapsed);
+    await setModes(allAs('collapsed'));
     // Echo, for a host sends few "port unreachable" a second.
     seen['collapsed'] = await traceroute(start, '-I', END);
     seen['collapsed6'] = await traceroute(start, '-6', '-I', END6);
-    await setModes(Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, 'off'])));
+    await setModes(allAs('off'));
     seen['off'] = await traceroute(start, '-I', END);
-    await setModes({ ...Object.fromEntries(numbers(1, ROUTERS).map((i) => [i, null])) });
+    await setModes(allAs(null));
     const before = await flowsOf(40);
     await setModes({ 2: 'off', 4: 'collapsed', 5: 'collapsed', 6: 'collapsed' });
     seen['mixed'] = await traceroute(start, '-I', END);
@@ -182,6 +187,34 @@ describe('a chain of eight virtual routers', () => {
       lost: true,
     });
   }, 60_000);
+
+  it('treats no packet as before once the switch has been over its cached flows since the change was installed', async () => {
+    const receiver = end.spawn([
+      process.execPath,
+      '-e',
+      "require('node:dgram').createSocket('udp4').on('message', (m) => console.log(String(m))).bind(9)",
+    ]);
+    await setModes(allAs('collapsed'));
+    // The time it was sent, once a millisecond: crosses the chain collapsed, expires on its way otherwise.
+    const sender = start.spawn([
+      process.execPath,
+      '-e',
+      `const s = require('node:dgram').createSocket('udp4');
+       s.bind(() => { s.setTTL(5); setInterval(() => s.send(String(Date.now()), 9, '${END}'), 1); });
+       s.on('error', () => {});`,
+    ]);
+    const times = () => receiver.output().split('\n').filter(Boolean).map(Number);
+    await eventually('the stream', () => times().length > 100);
+    const installed = await setModes(allAs('off'));
+    const inForce = Date.now();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await sender.stop('SIGINT');
+    await receiver.stop('SIGINT');
+    await setModes(allAs(null));
+    const last = Math.max(...times());
+    process.stdout.write(`last packet of the mode before: ${last - installed} ms after the change was installed\n`);
+    expect(times().filter((sent) => sent > inForce)).toEqual([]);
+  }, 30_000);
 
   it('says why it does not deliver, from the router that knows', async () => {
     const told = async (from: Vm, to: string) => {

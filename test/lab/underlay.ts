@@ -80,10 +80,10 @@ export class Underlay {
     await run(['ip', '-n', this.netns.name, 'link', 'set', cableOf(segment, ipv4), up ? 'up' : 'down']);
   }
 
-  /** Starts watching what a hypervisor sends and receives (`in`: sends); the daemon prints a line for each packet that the filter admits. */
+  /** Starts watching what a hypervisor sends and receives (`in`: sends); the daemon prints a line for each packet that the filter admits, with its time in seconds. */
   async watch({ segment, ipv4 }: Attachment, filter: string, direction: 'in' | 'inout' = 'inout'): Promise<Daemon> {
     this.#watches += 1;
-    const argv = ['tcpdump', '-n', '-l', '-i', cableOf(segment, ipv4), '-Q', direction, filter] as const;
+    const argv = ['tcpdump', '-n', '-tt', '-l', '-i', cableOf(segment, ipv4), '-Q', direction, filter] as const;
     const daemon = Daemon.start(this.netns.argv(argv), path.join(this.#dir, `tcpdump-${this.#watches}.out`));
     await eventually('tcpdump listening', () => /listening on/.test(daemon.output()));
     return daemon;
