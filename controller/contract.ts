@@ -11,6 +11,9 @@ import type { TraceAnswer } from '../flows/trace/explain/answer.js';
 import type { TraceQuestion } from '../flows/trace/explain/question.js';
 import type { ReachAnswer } from '../flows/trace/reach/answer.js';
 import type { ReachQuestion } from '../flows/trace/reach/question.js';
+import type { LiveAnswer } from './live/answer.js';
+import type { LiveQuestion } from './live/question.js';
+import type { LiveCommand, LiveReport } from './messages/live.js';
 import type { Plan } from './messages/plan.js';
 import type { Condition, FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 
@@ -137,6 +140,8 @@ export interface VnmgrCalls {
   acceptSlice(datapath_uuid: string): Promise<boolean>;
   /** Runs packets through the own trace of a datapath's switch. Throws as `flows`. */
   checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]>;
+  /** Has a datapath's vna take part in a live trace. Throws as `flows`, and `conflict` where that is not possible now. */
+  live(datapath_uuid: string, command: LiveCommand): Promise<LiveReport>;
 }
 
 export interface Controller extends VnmgrCalls {
@@ -152,6 +157,11 @@ export interface Controller extends VnmgrCalls {
    * pointers into the question, `compacted` for a revision that is gone, and as `execute`, with `details.refused` 'operations', for operations that would be refused.
    */
   trace(request: TraceRequest): Promise<TraceAnswer>;
+  /**
+   * Follows real packets of an interface until enough have been seen, the time is over or the signal aborts; nothing is left on any switch then. Throws
+   * HotoriError `invalid_argument` and `invalid_reference` with pointers into the question, `conflict` while the interface is traced already, `unavailable`.
+   */
+  traceLive(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer>;
   /**
    * Which of the sources reach which of the destinations, by classes of interfaces that flows cannot tell apart. Throws HotoriError `invalid_reference` and
    * `invalid_argument` with pointers into the question, `too_many_classes`, and `unavailable` when the signal aborts.

@@ -22,6 +22,9 @@ import type {
   VnmgrCalls,
   WatchEvent,
 } from './contract.js';
+import type { LiveAnswer } from './live/answer.js';
+import type { LiveQuestion } from './live/question.js';
+import type { LiveCommand, LiveReport } from './messages/live.js';
 import type { FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 import type { Replica } from './replica.js';
 import type { Plan } from './messages/plan.js';
@@ -34,14 +37,14 @@ export interface ReplicaControllerParts {
   readonly version: string;
   readonly replica: Replica;
   readonly calls: VnmgrCalls;
-  readonly traces: Pick<TraceService, 'trace' | 'reachability' | 'plan'>;
+  readonly traces: Pick<TraceService, 'trace' | 'live' | 'reachability' | 'plan'>;
 }
 
 export class ReplicaController implements Controller {
   readonly version: string;
   private readonly replica: Replica;
   private readonly calls: VnmgrCalls;
-  private readonly traces: Pick<TraceService, 'trace' | 'reachability' | 'plan'>;
+  private readonly traces: Pick<TraceService, 'trace' | 'live' | 'reachability' | 'plan'>;
 
   constructor({ version, replica, calls, traces }: ReplicaControllerParts) {
     this.version = version;
@@ -76,6 +79,10 @@ export class ReplicaController implements Controller {
     return this.traces.trace(request);
   }
 
+  traceLive(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer> {
+    return this.traces.live(question, signal);
+  }
+
   reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
     return this.traces.reachability(question, signal);
   }
@@ -106,6 +113,10 @@ export class ReplicaController implements Controller {
 
   checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
     return this.calls.checkTraces(datapath_uuid, probes);
+  }
+
+  live(datapath_uuid: string, command: LiveCommand): Promise<LiveReport> {
+    return this.calls.live(datapath_uuid, command);
   }
 
   private async follow(revision: Revision): Promise<void> {

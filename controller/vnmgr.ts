@@ -49,6 +49,9 @@ import { Replica, type ReplicaFollower, type ReplicaLog } from './replica.js';
 import { checkAdmission } from './slices/admission.js';
 import { Bindings } from './slices/bindings.js';
 import { Confirmations } from './slices/confirmations.js';
+import type { LiveAnswer } from './live/answer.js';
+import type { LiveQuestion } from './live/question.js';
+import type { LiveCommand, LiveReport } from './messages/live.js';
 import { GATEWAY_LEASE_MS } from './messages/slice.js';
 import { gatewayOwnerOf, gatewaysOf } from '../flows/model/gateways.js';
 import { observationOf } from './slices/observation.js';
@@ -170,6 +173,10 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     return this.traces.trace(request);
   }
 
+  traceLive(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer> {
+    return this.traces.live(question, signal);
+  }
+
   reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
     return this.traces.reachability(question, signal);
   }
@@ -213,6 +220,12 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
     const { traceChecker } = this.definedSession(datapath_uuid);
     if (traceChecker === undefined) throw notAttached(datapath_uuid);
     return traceChecker(probes);
+  }
+
+  async live(datapath_uuid: string, command: LiveCommand): Promise<LiveReport> {
+    const { liveProvider } = this.definedSession(datapath_uuid);
+    if (liveProvider === undefined) throw notAttached(datapath_uuid);
+    return liveProvider(command);
   }
 
   /** Whether the datapath is there, or would be registered. */
@@ -278,6 +291,9 @@ export class Vnmgr implements Controller, SliceSource, ReplicaFollower {
       },
       serveAcceptance: (acceptor) => {
         if (isOpen) session.sliceAcceptor = acceptor;
+      },
+      serveLive: (provider) => {
+        if (isOpen) session.liveProvider = provider;
       },
       serveChecks: (checker) => {
         if (isOpen) session.traceChecker = checker;

@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { entitySchema } from '../../flows/model/entities.js';
 import { chassisSchema } from '../../flows/model/entities/presence.js';
+import { liveCommandSchema } from './live.js';
 import type { SliceRecord } from './slice.js';
 
 /** Whoever serves slices. */
@@ -114,7 +115,7 @@ const probe = z.object({ by: z.string().max(255), packet: z.string().max(4096), 
 const check_traces = z.object({ probes: z.array(probe).max(64) });
 
 /** Requests to the vna of a datapath, by kind. */
-export const DATAPATH_REQUESTS = { flows, accept_slice, check_traces } as const;
+export const DATAPATH_REQUESTS = { flows, accept_slice, check_traces, live: liveCommandSchema } as const;
 
 export const flowEntriesSchema = z.array(
   z.object({

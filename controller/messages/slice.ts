@@ -8,6 +8,7 @@
 import type { Binding } from '../../flows/model/binding.js';
 import type { Entity } from '../../flows/model/entities.js';
 import type { Chassis } from '../../flows/model/entities/presence.js';
+import type { LiveProvider } from './live.js';
 
 /**
  * What a slice holds: model entities, bindings of the interfaces it mentions (its own and, where known, its peers'), and the chassis of every
@@ -179,6 +180,8 @@ export interface SliceAttachment {
   serveAcceptance(acceptor: SliceAcceptor): void;
   /** Registers who runs packets through the switch's own trace; `unavailable` as with flows. */
   serveChecks(checker: TraceChecker): void;
+  /** Registers who carries out live traces; `unavailable` as with flows. */
+  serveLive(provider: LiveProvider): void;
   /** Called when the datapath was deleted from the model or re-created; the agent attaches again. */
   readonly closed: Promise<void>;
 }

@@ -10,12 +10,13 @@ import { BusError, type Bus } from '../bus/contract.js';
 import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
 import { audienceSchema, CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
+import type { LiveCommand, LiveReport } from '../messages/live.js';
 import { MessageError } from '../messages/envelope.js';
 import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
 import { ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
-import { askAcceptance, askChecks, askFlows } from './vna-questions.js';
+import { askAcceptance, askChecks, askFlows, askLive } from './vna-questions.js';
 import type { z } from 'zod';
 
 export interface ControlClientParts {
@@ -76,6 +77,11 @@ export class ControlClient implements VnmgrCalls {
   async checkTraces(datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
     this.checkDatapath(datapath_uuid);
     return askChecks(this.parts.bus, datapath_uuid, probes);
+  }
+
+  async live(datapath_uuid: string, command: LiveCommand): Promise<LiveReport> {
+    this.checkDatapath(datapath_uuid);
+    return askLive(this.parts.bus, datapath_uuid, command);
   }
 
   private checkDatapath(uuid: string): void {

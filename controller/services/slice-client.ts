@@ -10,6 +10,7 @@ import { BusError, type Bus } from '../bus/contract.js';
 import type { Random } from '../kernel/ambient.js';
 import { callOut } from '../kernel/call-out.js';
 import { decodeMessage, MessageError } from '../messages/envelope.js';
+import type { LiveCommand, LiveProvider } from '../messages/live.js';
 import { GATEWAY_LEASE_MS } from '../messages/slice.js';
 import type {
   AppliedReport,
@@ -225,6 +226,7 @@ class RemoteAttachment implements SliceAttachment {
   private flowProvider: FlowProvider | undefined;
   private sliceAcceptor: SliceAcceptor | undefined;
   private traceChecker: TraceChecker | undefined;
+  private liveProvider: LiveProvider | undefined;
   private isServing = false;
   private isRelisting = false;
   private snapshot: { readonly head: SnapshotPart; readonly entities: SliceRecord[]; next: number } | undefined;
@@ -293,6 +295,11 @@ class RemoteAttachment implements SliceAttachment {
     this.serve();
   }
 
+  serveLive(provider: LiveProvider): void {
+    this.liveProvider = provider;
+    this.serve();
+  }
+
   serveChecks(checker: TraceChecker): void {
     this.traceChecker = checker;
     this.serve();
@@ -321,6 +328,7 @@ class RemoteAttachment implements SliceAttachment {
     const answers = {
       flows: async ({ owner }: { owner?: string | undefined }) => (this.flowProvider ?? this.refuse())(owner),
       accept_slice: async () => ({ accepted: await (this.sliceAcceptor ?? this.refuse())() }),
+      live: (command: LiveCommand) => (this.liveProvider ?? this.refuse())(command),
       check_traces: ({ probes }: { probes: readonly TraceProbe[] }) => (this.traceChecker ?? this.refuse())(probes),
     };
     answerMessages(bus, datapathOf(this.datapath_uuid), DATAPATH_REQUESTS, answers, log, this.over.signal);

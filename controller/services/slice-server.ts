@@ -27,7 +27,7 @@ import { decodeClaim, encodeClaim } from './claims.js';
 import { answerMessages, ask, isUnreachable } from './exchange.js';
 import type { ServiceLog } from './log.js';
 import { Places } from './places.js';
-import { askAcceptance, askChecks, askFlows } from './vna-questions.js';
+import { askAcceptance, askChecks, askFlows, askLive } from './vna-questions.js';
 
 export interface SliceServerParts {
   readonly bus: Bus;
@@ -180,6 +180,7 @@ export class SliceServer {
     this.byDpid.set(dpid, attachment);
     slices.serveFlows((owner) => askFlows(bus, slices.datapath_uuid, owner));
     slices.serveAcceptance(() => askAcceptance(bus, slices.datapath_uuid));
+    slices.serveLive((command) => askLive(bus, slices.datapath_uuid, command));
     slices.serveChecks((probes) => askChecks(bus, slices.datapath_uuid, probes));
     void slices.closed.then(() => {
       ending.removeEventListener('abort', onEnding);

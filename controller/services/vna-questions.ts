@@ -7,6 +7,7 @@ import type { z } from 'zod';
 import { HotoriError } from '../../flows/model/errors.js';
 import type { Bus } from '../bus/contract.js';
 import { acceptedSchema, datapathOf, flowEntriesSchema, traceChecksSchema } from '../messages/slice-service.js';
+import { liveReportSchema, type LiveCommand, type LiveReport } from '../messages/live.js';
 import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
 import { ask, isUnreachable } from './exchange.js';
 
@@ -23,6 +24,10 @@ export async function askAcceptance(bus: Bus, datapath_uuid: string): Promise<bo
 
 export function askChecks(bus: Bus, datapath_uuid: string, probes: readonly TraceProbe[]): Promise<readonly TraceCheck[]> {
   return askVna(bus, datapath_uuid, 'check_traces', { probes }, traceChecksSchema);
+}
+
+export function askLive(bus: Bus, datapath_uuid: string, command: LiveCommand): Promise<LiveReport> {
+  return askVna(bus, datapath_uuid, 'live', command, liveReportSchema);
 }
 
 async function askVna<T>(bus: Bus, datapath_uuid: string, kind: string, body: object, schema: z.ZodType<T>): Promise<T> {

@@ -7,6 +7,7 @@
  */
 import type { Applied } from '../applied/board.js';
 import { callOut } from '../kernel/call-out.js';
+import type { LiveProvider } from '../messages/live.js';
 import {
   SLICE_SCHEMA_VERSION,
   type AppliedReport,
@@ -40,6 +41,8 @@ export class Session {
   sliceAcceptor: SliceAcceptor | undefined;
   /** Who runs packets through the switch's own trace. */
   traceChecker: TraceChecker | undefined;
+  /** Who carries out live traces. */
+  liveProvider: LiveProvider | undefined;
   /** What its vna has seen last. */
   observation: Observation | undefined;
   /** Under way while that waits to be committed. */
@@ -74,6 +77,7 @@ export class Session {
     this.flowProvider = undefined;
     this.sliceAcceptor = undefined;
     this.traceChecker = undefined;
+    this.liveProvider = undefined;
     this.observation = undefined;
     this.outbox.length = 0;
     if (this.report) this.report = { ...this.report, connected: false };

@@ -12,7 +12,12 @@ import type { ReachAnswer } from '../../flows/trace/reach/answer.js';
 import { reachMatrix } from '../../flows/trace/reach/matrix.js';
 import type { ReachQuestion } from '../../flows/trace/reach/question.js';
 import { HotoriError } from '../../flows/model/errors.js';
+import { entityOf } from '../../flows/model/view.js';
+import { addressesOf } from '../../flows/trace/explain/names.js';
 import type { Operation, TraceRequest, VnmgrCalls } from '../contract.js';
+import type { LiveAnswer } from '../live/answer.js';
+import { LiveRun, type Surroundings } from '../live/live-run.js';
+import type { LiveQuestion } from '../live/question.js';
 import type { Clock, Random } from '../kernel/ambient.js';
 import { Breath } from '../kernel/breath.js';
 import type { Replica, ReplicaFollower } from '../replica.js';
@@ -32,7 +37,7 @@ export interface TraceParts {
   readonly clock: Clock;
   readonly random: Random;
   /** What datapaths have applied, and what their switches say. */
-  readonly calls: Pick<VnmgrCalls, 'status' | 'checkTraces'>;
+  readonly calls: Pick<VnmgrCalls, 'status' | 'checkTraces' | 'live'>;
   readonly options?: TraceOptions | undefined;
 }
 
@@ -111,6 +116,29 @@ export class TraceService implements ReplicaFollower {
       const { number } = this.parts.replica.revision();
       return { revision: number, ...(await workedOut(planOf(twin, await this.changesOf(twin, operations, number)))) };
     });
+  }
+
+  /** Throws HotoriError: `invalid_argument`, `invalid_reference`, `conflict`, `unavailable`. */
+  live(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer> {
+    const { calls, random, clock } = this.parts;
+    const traces = {
+      trace: (request: TraceRequest) => this.trace(request),
+      surroundings: (interfaceUuid: string) => this.alone((twin) => Promise.resolve(this.surroundings(twin, interfaceUuid))),
+    };
+    return new LiveRun({ question, signal, calls, random, clock, traces }).run();
+  }
+
+  private surroundings(twin: Twin, uuid: string): Surroundings {
+    const iface = entityOf(twin.model, 'interface', uuid);
+    const { number, incarnation } = this.parts.replica.revision();
+    return {
+      revision: number,
+      incarnation,
+      isKnown: iface !== undefined,
+      addresses: iface === undefined ? [] : addressesOf(twin.model, uuid),
+      datapath_uuid: twin.placeOf(uuid)?.datapath_uuid ?? null,
+      hearing: twin.hearing(uuid),
+    };
   }
 
   private async explained(twin: Twin, { question, revision, operations }: TraceRequest) {

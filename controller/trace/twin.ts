@@ -77,6 +77,11 @@ export class Twin implements Realm {
     return this.slices.scopesOf(uuid);
   }
 
+  /** Datapaths that hear of an interface. */
+  hearing(interfaceUuid: string): string[] {
+    return this.slices.hearing(interfaceUuid);
+  }
+
   /** @returns the datapaths whose slices change, with how. */
   apply(changes: readonly EntityChange[]): ReadonlyMap<string, SliceChange> {
     this.model.apply(

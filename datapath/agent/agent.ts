@@ -32,6 +32,8 @@ import { NO_OVERLAY } from './endpoints.js';
 import type { FlowCount } from './flow-counters.js';
 import { listFlows } from './inspect.js';
 import { inContext } from './log.js';
+import { LiveObserver } from './live-observer.js';
+import { LiveTracer } from './live-tracer.js';
 import { Overlay } from './overlay.js';
 import { Peers } from './peers.js';
 import { Physical } from './physical.js';
@@ -102,6 +104,8 @@ export class Agent {
   readonly #prober: Prober;
   readonly #traceAudit: TraceAudit;
   readonly #compileCheck: CompileCheck;
+  readonly #liveTracer: LiveTracer;
+  readonly #liveObserver: LiveObserver;
   readonly #stop = new AbortController();
   /** Resolves once OVSDB has told the NICs for the first time. */
   readonly #vifsKnown: Promise<void>;
@@ -178,9 +182,20 @@ export class Agent {
         if (frame.punt.kind === 'neighbor' || frame.punt.kind === 'resolve') this.#physical.take(frame);
         return dispatcher.answer(frame);
       },
+      onLive: (punt, packet) => this.#liveTracer.take(punt, packet),
       onWayProbe: (frame) => this.#prober.heard(frame),
       onGatewayProbe: (frame) => this.#physical.heardProbe(frame),
       log,
+    });
+    this.#liveObserver = new LiveObserver(() => this.#desired.compiler, context.names);
+    this.#liveTracer = new LiveTracer({
+      observe: (punt, packet, at) => this.#liveObserver.observe(punt, packet, at),
+      isReady: () => this.#link.isUp && this.#desired.isCurrent && this.#reconciler.status().isAdopted,
+      onChange: () => this.#desired.updateOwn(),
+      settled: (delta, signal) => this.#reconciler.settled(delta, signal),
+      clock,
+      wallClock: Date.now,
+      signal: this.#stop.signal,
     });
     this.#prober = new Prober({
       ways: () => this.#probedWays(),
@@ -292,9 +307,17 @@ export class Agent {
         },
       },
       vifs: () => this.#link.vifs(),
-      own: (datapath) => [...this.#overlay.records(datapath), ...this.#natZones.records(), ...this.#physical.records()],
+      own: (datapath) => [
+        ...this.#overlay.records(datapath),
+        ...this.#natZones.records(),
+        ...this.#physical.records(),
+        ...this.#liveTracer.records(),
+      ],
       natZones: this.#natZones,
-      onCompiled: () => this.#physical.compiled(),
+      onCompiled: () => {
+        this.#physical.compiled();
+        this.#liveObserver.forget();
+      },
       onFailure: () => void this.#feed.startOver(this.#stop.signal),
       onTimed: options.times?.compiled,
       clock,
@@ -493,6 +516,7 @@ export class Agent {
     this.#physical.attachment = attachment;
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#link.channel));
     attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
+    attachment.serveLive((command) => this.#liveTracer.carryOut(command));
     attachment.serveChecks((probes) => this.#checker.check(probes));
     this.#reporting.attached(attachment);
     // NICs may have come and gone since the hello.

@@ -158,11 +158,11 @@ export class Desired {
     this.#options.ports.update(this.#vifs, this.#bindings.values(), this.#seq);
   }
 
-  /** What `own` gives may differ now. */
-  updateOwn(): void {
-    if (!this.#isCurrent) return;
+  /** What `own` gives may differ now. @returns what that changes; undefined when nothing was compiled */
+  updateOwn(): FlowDelta | undefined {
+    if (!this.#isCurrent) return undefined;
     const { puts, deletes } = this.#ownChanges();
-    if (puts.length > 0 || deletes.length > 0) this.#applyOwn(puts, deletes);
+    return puts.length > 0 || deletes.length > 0 ? this.#applyOwn(puts, deletes) : undefined;
   }
 
   /** Compiles a change of local ports; undefined when it could not be: the next snapshot brings them along. */

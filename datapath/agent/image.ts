@@ -18,7 +18,11 @@ export function digestOf({ flows, groups }: Tables): bigint {
 }
 
 export class Image {
-  readonly flows = new Ledger<FlowKey, Flow>('flow', (flow) => inOnePiece(`${flow.cookie.toString(16)} ${flowBody(flow)}`));
+  readonly flows = new Ledger<FlowKey, Flow>(
+    'flow',
+    (flow) => inOnePiece(`${flow.cookie.toString(16)} ${flowBody(flow)}`),
+    ({ hard_timeout = 0 }) => hard_timeout > 0,
+  );
   readonly groups = new Ledger<number, Group>('group', groupBody);
   /** Digest the switch's canary holds; undefined when it has none, or one of another pipeline version. */
   canary: bigint | undefined;

@@ -78,6 +78,7 @@ const MAX_EXAMPLES = 5;
 export class Ledger<K extends string | number, V> {
   readonly #kind: string;
   readonly #textOf: (value: V) => string;
+  readonly #endsByItself: (value: V) => boolean;
   readonly #wanted = new Map<K, Entry<V>>();
   readonly #differences = new Map<K, Difference<V>>();
   /** Keys of the differences with a refusal. */
@@ -90,9 +91,11 @@ export class Ledger<K extends string | number, V> {
   #sweep: Sweep<K, V> | undefined;
   #lastAbsent: Difference<V> | undefined;
 
-  constructor(kind: string, textOf: (value: V) => string) {
+  /** @param endsByItself the switch removes it after a while; one that is found gone is wanted no more */
+  constructor(kind: string, textOf: (value: V) => string, endsByItself: (value: V) => boolean = () => false) {
     this.#kind = kind;
     this.#textOf = textOf;
+    this.#endsByItself = endsByItself;
   }
 
   get wanted(): ReadonlyMap<K, Entry<V>> {
@@ -273,6 +276,11 @@ export class Ledger<K extends string | number, V> {
     if (believed?.sweep === sweep.number) return;
     const found = sweep.odd.get(key);
     if (believed === found) return;
+    if (found === undefined && believed !== undefined && this.#endsByItself(believed.value)) {
+      if (this.#wanted.get(key)?.text === believed.text) this.want(key, undefined, change);
+      this.hold(key, undefined, change);
+      return;
+    }
     if (found === undefined) drift.missing++;
     else if (believed === undefined) drift.extra++;
     else drift.changed++;

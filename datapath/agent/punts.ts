@@ -10,7 +10,7 @@ import type { Action } from '../../flows/openflow/action.js';
 import { PORTS } from '../../flows/openflow/constants.js';
 import type { FieldName } from '../../flows/openflow/fields.js';
 import { CT } from '../../flows/pipeline/build.js';
-import { decodePunt, PUNT_CONTROLLER_ID } from '../../flows/pipeline/punt.js';
+import { decodePunt, PUNT_CONTROLLER_ID, type LivePunt } from '../../flows/pipeline/punt.js';
 import { REGISTERS, type RegisterName } from '../../flows/pipeline/registers.js';
 import type { Channel, PacketIn } from '../channel/contract.js';
 import type { PolicyRegisters, PuntedFrame, Response } from '../respond/contract.js';
@@ -24,6 +24,8 @@ export interface PuntsOptions {
   readonly answer: (frame: PuntedFrame) => Pick<Response, 'frames' | 'injected'>;
   /** Told of each answer to a probe, which is of no port. */
   readonly onWayProbe?: ((frame: Uint8Array) => void) | undefined;
+  /** Told of each copy that a live trace has of a packet. */
+  readonly onLive?: ((punt: LivePunt, packet: PacketIn) => void) | undefined;
   /** A gateway is asked whether it lives, or answers. */
   readonly onGatewayProbe?: ((frame: Uint8Array) => void) | undefined;
   readonly log: AgentLog;
@@ -99,6 +101,10 @@ export class Punts {
     this.kinds.note(packet.reason, punt?.kind);
     if (punt?.kind === 'gateway_probe') {
       this.#options.onGatewayProbe?.(packet.data);
+      return;
+    }
+    if (punt?.kind === 'live') {
+      this.#options.onLive?.(punt, packet);
       return;
     }
     if (punt?.kind === 'way_probe') {

@@ -50,6 +50,7 @@ const DEFAULT_RATES: Record<PuntKind, Rate> = {
   reject: { per_second: 50, burst: 100 },
   gateway_probe: { per_second: 1000, burst: 1000 },
   way_probe: { per_second: 1000, burst: 1000 },
+  live: { per_second: 1000, burst: 1000 },
 };
 
 const MAX_PORTS = 65_536;
@@ -102,6 +103,7 @@ export function respond(punted: PuntedFrame, context: RespondContext): Response 
     case 'log_denied':
     case 'gateway_probe':
     case 'way_probe':
+    case 'live':
       return answer('noted');
     case 'neighbor':
     case 'resolve':

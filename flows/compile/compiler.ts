@@ -41,6 +41,7 @@ import { routerPortFlows, routingFixedFlows, silentRouterFlows } from '../pipeli
 import { policyRouteFlows, routeFlows } from '../pipeline/stages/routes.js';
 import { dhcpFlows, routerSolicitFlows } from '../pipeline/stages/services.js';
 import { learningFixedFlows, learningPeerFlows, learningSegmentFlows } from '../pipeline/stages/learning.js';
+import { liveFlows } from '../pipeline/stages/live.js';
 import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
 import type { CompileRecord, Compiler, FlowDelta, Gateway, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
@@ -96,6 +97,7 @@ const FLOW_RULES = [
   learningFixedFlows,
   learningSegmentFlows,
   learningPeerFlows,
+  liveFlows,
 ] as unknown as readonly Rule[];
 
 /** OFPMF_PKTPS | OFPMF_BURST. */
@@ -187,8 +189,6 @@ class PipelineCompiler implements Compiler {
 export interface InspectableCompiler extends Compiler {
   /** Rule runs since the start. */
   readonly runs: number;
-  /** What rules look up, facts included, for those who explain what came of it. */
-  readonly look: Lookup;
 }
 
 /** A compiler with nothing in it but the fixed part of the pipeline. */

@@ -6,9 +6,19 @@
  */
 import type { Flow, Group, Meter } from '../openflow/flow.js';
 import type { Gateway } from '../pipeline/facts.js';
-import type { InputRecord } from '../pipeline/rule.js';
+import type { InputRecord, Lookup } from '../pipeline/rule.js';
 
-export type { GatewayHold, Here, LocalPort, LocalRecord, Neighbor, PhysicalPort, TunnelPort, UnderlayPort } from '../pipeline/rule.js';
+export type {
+  GatewayHold,
+  Here,
+  LiveTrace,
+  LocalPort,
+  LocalRecord,
+  Neighbor,
+  PhysicalPort,
+  TunnelPort,
+  UnderlayPort,
+} from '../pipeline/rule.js';
 export type { Gateway } from '../pipeline/facts.js';
 export type CompileRecord = InputRecord;
 
@@ -44,6 +54,8 @@ export interface Compiler {
   records(): Iterable<CompileRecord>;
   /** Router ports by which the outside is reached here, or may be when another hypervisor fails. */
   gateways(): readonly Gateway[];
+  /** What rules look up, facts included, for those who explain what came of it. */
+  readonly look: Lookup;
   /** Who made the flow with this cookie; undefined for a cookie that no current flow has. */
   provenance(cookie: bigint): Provenance | undefined;
 }

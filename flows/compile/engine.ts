@@ -84,8 +84,8 @@ class Run implements Lookup, Emit {
     this.#owners = uuids.length === 1 ? uuids : [...new Set(uuids)].sort();
   }
 
-  flow(...[table, priority, match, instructions]: Parameters<Emit['flow']>): void {
-    this.emissions.add(new Emission(TABLES[table].id, priority, match, instructions, this.#rule, this.#owners));
+  flow(...[table, priority, match, instructions, seconds]: Parameters<Emit['flow']>): void {
+    this.emissions.add(new Emission(TABLES[table].id, priority, match, instructions, this.#rule, this.#owners, seconds));
   }
 
   conjunction(...[table, priority, match, clause]: Parameters<Emit['conjunction']>): void {

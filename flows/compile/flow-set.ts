@@ -33,11 +33,16 @@ export class Emission {
     does: readonly Instruction[] | Clause,
     rule: string,
     owners: readonly string[],
+    seconds?: number,
   ) {
     this.key = flowKey({ table, priority, match });
     this.clause = isClause(does) ? does : undefined;
     const instructions = isClause(does) ? clausesInstructions([does]) : does;
-    this.flow = { table, priority, match, instructions, cookie: cookieOf(table, rule, owners) };
+    const cookie = cookieOf(table, rule, owners);
+    this.flow =
+      seconds === undefined
+        ? { table, priority, match, instructions, cookie }
+        : { table, priority, match, instructions, cookie, hard_timeout: seconds };
     this.rule = rule;
     this.owners = owners;
   }
@@ -50,7 +55,13 @@ export class Emission {
 
 /** Two emissions that put the same thing in the table. */
 export function sameEmission(a: Emission, b: Emission): boolean {
-  return a.key === b.key && a.rule === b.rule && sameValue(a.flow.instructions, b.flow.instructions) && sameValue(a.owners, b.owners);
+  return (
+    a.key === b.key &&
+    a.rule === b.rule &&
+    a.flow.hard_timeout === b.flow.hard_timeout &&
+    sameValue(a.flow.instructions, b.flow.instructions) &&
+    sameValue(a.owners, b.owners)
+  );
 }
 
 const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
@@ -88,7 +99,7 @@ export class FlowSet {
         continue;
       }
       const fresh = emissions instanceof Emission ? emissions.flow : merged([...emissions]);
-      if (old !== undefined && old.cookie === fresh.cookie && sameValue(old.instructions, fresh.instructions)) continue;
+      if (old !== undefined && sameContent(old, fresh)) continue;
       this.flows.set(key, fresh);
       put.set(key, fresh);
     }
@@ -109,6 +120,10 @@ export class FlowSet {
       yield [emissions[0]!.flow.table, { rule, uuids: owners }];
     }
   }
+}
+
+function sameContent(a: Flow, b: Flow): boolean {
+  return a.cookie === b.cookie && a.hard_timeout === b.hard_timeout && sameValue(a.instructions, b.instructions);
 }
 
 interface Made {

@@ -154,11 +154,13 @@ function byName<N extends string, T, R>(named: Readonly<Record<N, T>>, make: (va
 
 /** Bytes of a punted packet that responders may quote. */
 const PUNT_LENGTH = 1500;
+/** Headers, and enough of what follows to tell packets apart. */
+const LIVE_LENGTH = 192;
 
 export function puntAction(what: Punt): Action {
   return {
     kind: 'controller',
-    max_len: PUNT_LENGTH,
+    max_len: what.kind === 'live' ? LIVE_LENGTH : PUNT_LENGTH,
     controller_id: PUNT_CONTROLLER_ID,
     userdata: encodePunt(what),
     meter_id: PUNT_KINDS[what.kind].meter,

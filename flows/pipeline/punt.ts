@@ -28,6 +28,7 @@ export const PUNT_KINDS = {
   neighbor: { code: 20, meter: 20, packetsPerSecond: 1000 },
   resolve: { code: 21, meter: 21, packetsPerSecond: 1000 },
   gateway_probe: { code: 11, meter: 11, packetsPerSecond: 2000 },
+  live: { code: 25, meter: 25, packetsPerSecond: 1000 },
 } as const;
 
 /** Packets that routers may have to answer pass one of these by the port they are from, before the meter of their kind: one port leaves room for the others. */
@@ -35,7 +36,38 @@ export const SENDER_METERS = { first: 64, count: 32, packetsPerSecond: 200 } as 
 
 export type PuntKind = keyof typeof PUNT_KINDS;
 
-export type Punt = { readonly kind: Exclude<PuntKind, PolicyPunt['kind']> } | PolicyPunt;
+export type Punt = { readonly kind: Exclude<PuntKind, PolicyPunt['kind'] | LivePunt['kind']> } | PolicyPunt | LivePunt;
+
+/** Where a live trace sees a packet, or what has become of it there; the code is on the wire. */
+export const LIVE_POINTS = {
+  /** Came in by the port of the interface that is traced. */
+  entry: 1,
+  /** Came from another hypervisor. */
+  arrival: 2,
+  /** In LOCAL, where it may be answered. */
+  local: 3,
+  /** Went to a local port, or to many. */
+  delivered: 4,
+  flooded: 5,
+  /** Went to another hypervisor. */
+  sent: 6,
+  /** Went to a physical network. */
+  left: 7,
+  /** Its sender is told why it goes no further. */
+  refused: 8,
+  /** A router had it for itself. */
+  answered: 9,
+  dropped: 10,
+} as const;
+export type LivePoint = keyof typeof LIVE_POINTS;
+
+/** A copy of a packet that a live trace follows. */
+export interface LivePunt {
+  readonly kind: 'live';
+  /** 1 to 255, of this datapath. */
+  readonly session: number;
+  readonly point: LivePoint;
+}
 
 /** A packet that a security group rule has decided on; which one is in the registers. */
 export interface PolicyPunt {
@@ -52,8 +84,9 @@ const LENGTH = 4;
 const INGRESS = 1;
 const LOG = 2;
 
-/** `[magic, layout, kind, flags]`. */
+/** `[magic, layout, kind, flags]`; of a live trace `[magic, layout, kind, point, session]`. */
 export function encodePunt(punt: Punt): Uint8Array {
+  if (punt.kind === 'live') return Uint8Array.of(MAGIC, LAYOUT, PUNT_KINDS.live.code, LIVE_POINTS[punt.point], punt.session);
   const flags = 'direction' in punt ? (punt.direction === 'ingress' ? INGRESS : 0) | (punt.log ? LOG : 0) : 0;
   return Uint8Array.of(MAGIC, LAYOUT, PUNT_KINDS[punt.kind].code, flags);
 }
@@ -62,11 +95,17 @@ const BY_CODE: ReadonlyMap<number, PuntKind> = new Map(
   (Object.keys(PUNT_KINDS) as PuntKind[]).map((kind) => [PUNT_KINDS[kind].code, kind]),
 );
 
+const POINTS_BY_CODE: ReadonlyMap<number, LivePoint> = new Map(
+  (Object.keys(LIVE_POINTS) as LivePoint[]).map((point) => [LIVE_POINTS[point], point]),
+);
+
 export function decodePunt(bytes: Uint8Array): Punt | undefined {
   if (bytes.length < LENGTH || bytes[0] !== MAGIC || bytes[1] !== LAYOUT) return undefined;
   const kind = BY_CODE.get(bytes[2]!);
   const flags = bytes[3]!;
   if (kind === 'log_allowed' || kind === 'log_denied' || kind === 'reject')
     return { kind, direction: (flags & INGRESS) === 0 ? 'egress' : 'ingress', log: (flags & LOG) !== 0 };
-  return kind === undefined ? undefined : { kind };
+  if (kind !== 'live') return kind === undefined ? undefined : { kind };
+  const [point, session] = [POINTS_BY_CODE.get(flags), bytes[LENGTH] ?? 0];
+  return point === undefined || session === 0 ? undefined : { kind, point, session };
 }

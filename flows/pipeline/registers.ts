@@ -55,6 +55,10 @@ export const REGISTERS = {
   arrival: { field: 'reg14', offset: 0, bits: 32, means: 'port key of the router port it came in by' },
   remote_sender: { field: 'reg15', offset: 16, bits: 1, means: 'came from another hypervisor, to be translated here' },
   drop_reason: { field: 'reg15', offset: 0, bits: 16, means: 'why the packet is dropped' },
+  live_marked: { field: 'reg15', offset: 21, bits: 1, means: 'somebody follows it in a live trace; crosses Geneve tunnels' },
+  live_local: { field: 'reg15', offset: 22, bits: 1, means: 'the live trace has seen it in LOCAL' },
+  live_told: { field: 'reg15', offset: 23, bits: 1, means: 'the live trace is told how it ends here' },
+  live_session: { field: 'reg15', offset: 24, bits: 8, means: 'the live trace that follows it; 0: none' },
 } as const satisfies Record<string, Subfield & { means: string }>;
 
 /** Where IDENTITY finds the address it is asked for: registers of other names, which whoever asks saves before and restores after. */
@@ -98,11 +102,19 @@ export function regMatch(name: RegisterName, value: number): OxmField {
 
 /** Matches two registers that share a field, which a match can name only once. */
 export function regMatchBoth(a: RegisterName, valueOfA: number, b: RegisterName, valueOfB: number): OxmField {
-  const [{ field }, { bits, offset }] = [REGISTERS[a], REGISTERS[b]];
-  const of = (name: RegisterName) => ((2 ** REGISTERS[name].bits - 1) * 2 ** REGISTERS[name].offset) >>> 0;
-  const value = (valueOfA * 2 ** REGISTERS[a].offset + valueOfB * 2 ** offset) >>> 0;
-  const mask = (of(a) | of(b)) >>> 0;
-  return bits + REGISTERS[a].bits === 32 ? { field, value } : { field, value, mask };
+  const { field, value, mask } = together({ [a]: valueOfA, [b]: valueOfB });
+  return mask === 0xffff_ffff ? { field, value } : { field, value, mask };
+}
+
+/** Writes several registers that share a field at once. */
+export function regLoadAll(values: Readonly<Partial<Record<RegisterName, number>>>): Action {
+  return { kind: 'set_field', ...together(values) };
+}
+
+function together(values: Readonly<Partial<Record<RegisterName, number>>>) {
+  const parts = Object.entries(values).map(([name, value]) => ({ ...REGISTERS[name as RegisterName], value }));
+  const shifted = (of: (part: (typeof parts)[number]) => number) => parts.reduce((sum, part) => sum + of(part) * 2 ** part.offset, 0);
+  return { field: parts[0]!.field, value: shifted(({ value }) => value), mask: shifted(({ bits }) => 2 ** bits - 1) };
 }
 
 /** Writes a register's bits and leaves the rest of the field alone. */

@@ -13,6 +13,7 @@ import type { Entity } from '../model/entities.js';
 import type { Chassis, Encapsulation } from '../model/entities/presence.js';
 import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Fact } from './facts.js';
+import type { LiveFilter } from './live-filter.js';
 import type { TableName } from './tables.js';
 
 /** A NIC present on this bridge and bound to an interface. What vna sees itself; not part of the slice. */
@@ -93,6 +94,22 @@ export interface Neighbor {
   readonly mac: number;
 }
 
+/** Somebody follows real packets of an interface for a while. What vna was asked for; nobody stores it, and it ends by itself. */
+export interface LiveTrace {
+  readonly kind: 'live_trace';
+  /** `live-<session>`. */
+  readonly uuid: string;
+  /** 1 to 255, of this datapath. */
+  readonly session: number;
+  /** Whose packets. */
+  readonly interface_uuid: string;
+  readonly filter: LiveFilter;
+  /** Only what does not arrive is told. */
+  readonly dropped_only: boolean;
+  /** Seconds after which the switch itself removes the flows; longer than the trace lasts. */
+  readonly seconds: number;
+}
+
 /** Root of what is there without any entity: misses, drops, the fixed parts of tables. The compiler holds exactly one. */
 export interface Pipeline {
   readonly kind: 'pipeline';
@@ -102,7 +119,7 @@ export interface Pipeline {
 }
 
 /** What vna knows by itself, and no slice has. */
-export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort | PhysicalPort | GatewayHold | Neighbor;
+export type LocalRecord = LocalPort | NatZones | Here | TunnelPort | UnderlayPort | PhysicalPort | GatewayHold | Neighbor | LiveTrace;
 export type InputRecord = Entity | Binding | LocalRecord;
 export type RuleRecord = InputRecord | Pipeline | Fact;
 export type RecordKind = RuleRecord['kind'];
@@ -128,7 +145,8 @@ export interface Lookup {
 export interface Emit {
   /** Who is responsible for the flows emitted from now on; starts as the rule's record alone. */
   owners(...uuids: readonly string[]): void;
-  flow(table: TableName, priority: number, match: Match, instructions: readonly Instruction[]): void;
+  /** @param seconds after which the switch removes it by itself; for good when absent */
+  flow(table: TableName, priority: number, match: Match, instructions: readonly Instruction[], seconds?: number): void;
   /** One conjunctive clause; clauses with the same table, priority and match become one flow. */
   conjunction(table: TableName, priority: number, match: Match, clause: Extract<Action, { kind: 'conjunction' }>): void;
   group(group: Group): void;

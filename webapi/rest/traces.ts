@@ -2,7 +2,9 @@
  * What would become of a packet.
  */
 import { z } from 'zod';
-import type { Controller } from '../../controller/contract.js';
+import type { Controller, Params } from '../../controller/contract.js';
+import { liveAnswerSchema, type LiveAnswer } from '../../controller/live/answer.js';
+import { liveInput, liveReasons } from '../../controller/live/question.js';
 import { HotoriError, summaryOf } from '../../flows/model/errors.js';
 import { parseParameters } from '../../flows/model/parse-input.js';
 import { traceAnswerSchema } from '../../flows/trace/explain/answer.js';
@@ -25,20 +27,29 @@ export const traceFields = z.strictObject({
   with: batchFields.optional().describe('A batch to try on top of it. Nothing of it is committed.'),
 });
 
+/** A trace asks about a packet, or follows real ones. */
+const eitherFields = z.strictObject({
+  ...traceFields.partial({ source: true, destination: true }).shape,
+  live: liveInput
+    .optional()
+    .describe('Follow real packets instead; nothing else may stand beside it. Answered when enough were seen, or the time is over.'),
+});
+
 export function tracesEndpoint(controller: Controller): Endpoint {
   const reader = new BatchReader();
   return {
     method: 'POST',
     path: '/traces',
     operation_id: 'trace',
-    summary: 'Say what becomes of a packet and why, by running it through the compiled flows; nothing is sent',
+    summary: 'Say what becomes of a packet and why, by running it through the compiled flows; or, with `live`, by following real ones',
     tag: 'traces',
     controls: noControls,
-    fields: traceFields,
+    fields: eitherFields,
     commits: false,
-    answer: traceAnswerSchema,
+    answer: z.union([traceAnswerSchema, liveAnswerSchema]),
     body_limit: BODY_LIMIT,
-    handle: async ({ params }) => {
+    handle: async ({ params, signal }) => {
+      if (params['live'] !== undefined) return { body: await follow(controller, params, signal) };
       const { question, revision, verify, batch } = readQuestion(params);
       const number = revision === undefined ? undefined : resolveRevision(String(revision), controller.revision());
       const operations = batch && within(() => reader.read(batch));
@@ -50,6 +61,21 @@ export function tracesEndpoint(controller: Controller): Endpoint {
       }
     },
   };
+}
+
+const liveFields = z.strictObject({ live: liveInput });
+
+async function follow(controller: Controller, params: Params, signal: AbortSignal): Promise<LiveAnswer> {
+  const checked = parseParameters(liveFields, params, () => 'cannot stand beside live: a live trace follows the packets there are');
+  if (!checked.ok) throw refusal(checked.reasons);
+  const { live } = checked.value as z.output<typeof liveFields>;
+  const reasons = liveReasons(live).map(({ pointer, detail }) => ({ pointer: `/live${pointer}`, detail }));
+  if (reasons.length > 0) throw refusal(reasons);
+  try {
+    return await controller.traceLive(live, signal);
+  } catch (error) {
+    throw error instanceof HotoriError && error.reasons.length > 0 ? under('/live', error) : error;
+  }
 }
 
 interface Read {
@@ -82,6 +108,10 @@ function within<T>(read: () => T): T {
 }
 
 function inBatch(error: HotoriError): HotoriError {
-  const reasons = error.reasons.map((reason) => ({ ...reason, pointer: `/with${reason.pointer}` }));
+  return under('/with', error);
+}
+
+function under(prefix: string, error: HotoriError): HotoriError {
+  const reasons = error.reasons.map((reason) => ({ ...reason, pointer: `${prefix}${reason.pointer}` }));
   return new HotoriError(error.code, summaryOf(reasons), { reasons, details: error.details, cause: error.cause });
 }

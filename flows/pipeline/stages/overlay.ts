@@ -6,7 +6,7 @@
  * Promises: a packet comes in only from an address of a known peer, for a segment with ports here and from a peer that has a part in its routing domain; it
  * has been through routing and the sender's egress policy there, so only ingress policy follows. What came through a tunnel leaves through one only if it was
  * translated here on its way.
- * VNI is the segment key; with Geneve the sender's port key comes along.
+ * VNI is the segment key; with Geneve the sender's port key comes along, and whether a live trace follows the packet.
  */
 import { chassisUuid, type Chassis, type ChassisEndpoint } from '../../model/entities/presence.js';
 import { parseIp } from '../../net/ip.js';
@@ -24,7 +24,10 @@ import { isArpOrNd } from './address.js';
 import { learningSegment } from './attachments.js';
 
 const ETHERNET = 14;
-const sourcePortOption = { field: 'tun_metadata0', offset: 0, bits: 32 } as const;
+/** Port keys have 31 bits; the last one tells that a live trace follows the packet. */
+const portOption = { field: 'tun_metadata0', offset: 0, bits: 31 } as const;
+const markOption = { field: 'tun_metadata0', offset: 31, bits: 1 } as const;
+const sourcePort = { ...regField('source_port'), bits: 31 } as const;
 const vni = { field: 'tun_id', offset: 0, bits: 32 } as const;
 const fromTunnel = regMatch('from_tunnel', 1);
 const fromHere = regMatch('from_tunnel', 0);
@@ -89,7 +92,8 @@ function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: 
     set(destination, parseIp(remote.address).value),
     { kind: 'move', src: regField('segment'), dst: vni },
   ];
-  if (encap === 'geneve') leave.push({ kind: 'move', src: regField('source_port'), dst: sourcePortOption });
+  if (encap === 'geneve')
+    leave.push({ kind: 'move', src: sourcePort, dst: portOption }, { kind: 'move', src: regField('live_marked'), dst: markOption });
   emit.flow('TUNNEL_OUT', 100, thither, [apply(...leave, { kind: 'output', port: port.ofport })]);
   // What came by the same port to be translated here; a switch sends nothing back unless it is told to.
   if (look.all(everyNatZones, '').length > 0)
@@ -106,7 +110,8 @@ function admit(here: Here, chassis: Chassis, way: Way | undefined, peerKey: numb
     const port = chassis.encaps.includes(encap) ? look.get('tunnel_port', `tunnel-${encap}`) : undefined;
     if (port === undefined) continue;
     const arrived: Action[] = [regLoad('peer', peerKey), regLoad('from_tunnel', 1)];
-    if (encap === 'geneve') arrived.push({ kind: 'move', src: sourcePortOption, dst: regField('source_port') });
+    if (encap === 'geneve')
+      arrived.push({ kind: 'move', src: portOption, dst: sourcePort }, { kind: 'move', src: markOption, dst: regField('live_marked') });
     for (const [local, remote] of ends) {
       const [source, destination] = fieldsOf(local);
       const match = [is('in_port', port.ofport), is(source, parseIp(remote.address).value), is(destination, parseIp(local.address).value)];

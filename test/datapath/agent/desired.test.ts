@@ -130,6 +130,7 @@ describe('what is desired', () => {
       const compiler = createCompiler();
       return {
         tables: compiler.tables,
+        look: compiler.look,
         records: () => compiler.records(),
         gateways: () => compiler.gateways(),
         provenance: (cookie) => compiler.provenance(cookie),

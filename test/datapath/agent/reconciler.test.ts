@@ -60,6 +60,31 @@ describe('the reconciler', () => {
     await second.stop();
   });
 
+  it('neither puts back nor reports a flow that the switch has removed because its time was over', async () => {
+    const bench = new Bench();
+    const lasting = tables({ 0: 0, 1: 1 });
+    const fleeting = { ...testFlow(2, 1), hard_timeout: 5 };
+    const [key, before] = [flowKey(fleeting), bench.reconciler.counters];
+    await bench.begin(lasting);
+    bench.reconciler.change({ ...difference(lasting, lasting), flows_put: new Map([[key, fleeting]]) });
+    await bench.clock.advance(2 * AUDIT_MS);
+    const kept = bench.bridge.flows.has(key);
+    bench.bridge.apply([{ kind: 'flow_delete_strict', flow: fleeting }]);
+    bench.bridge.applied.length = 0;
+    await bench.clock.advance(2 * AUDIT_MS);
+    const afterwards = kinds(bench.bridge.applied);
+    bench.reconciler.change({ ...difference(lasting, lasting), flows_deleted: new Map([[key, fleeting]]) });
+    await bench.clock.advance(2 * AUDIT_MS);
+    expect({ kept, afterwards, withdrawn: kinds(bench.bridge.applied), drift: before.drift, status: bench.reconciler.status() }).toEqual({
+      kept: true,
+      afterwards: ['canary'],
+      withdrawn: ['canary'],
+      drift: { missing: 0, extra: 0, changed: 0 },
+      status: { isAdopted: true, applied_seq: 1, flow_count: 3, error: null },
+    });
+    await bench.stop();
+  });
+
   it('audits at once after it has believed the canary, and repairs what the canary did not know', async () => {
     const first = new Bench();
     await first.begin(tables({ 0: 0, 1: 1, 2: 1 }));

@@ -55,6 +55,7 @@ export class ScriptedSource implements SliceSource {
       serveFlows: (provider) => (this.flows = provider),
       serveAcceptance: (acceptor) => (this.acceptSlice = acceptor),
       serveChecks: () => undefined,
+      serveLive: () => undefined,
       closed,
     });
   }

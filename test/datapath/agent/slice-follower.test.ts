@@ -26,6 +26,7 @@ class Source implements SliceSource {
       serveFlows: () => undefined,
       serveAcceptance: () => undefined,
       serveChecks: () => undefined,
+      serveLive: () => undefined,
       relist: () => {
         this.relisted++;
       },

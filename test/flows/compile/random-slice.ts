@@ -18,6 +18,7 @@ import {
   here,
   iface,
   ipLease,
+  liveTrace,
   localPort,
   macLease,
   natRule,
@@ -228,6 +229,15 @@ const pairs = fc
   .map(([other, encapsulation, mac2mac]) => tunnel('a', other, { encapsulation, mac2mac }));
 const tunnels = fc.constantFrom('geneve' as const, 'vxlan' as const, 'gre' as const).map((encap) => tunnelPort(encap, 900 + encap.length));
 
+// Of an interface there is one at a time.
+const liveTraces = fc
+  .tuple(
+    small(VMS),
+    fc.constantFrom({ protocol: 'udp' as const }, { destination: '10.0.2.0/24' }, { protocol: 'arp' as const }),
+    fc.boolean(),
+  )
+  .map(([n, filter, dropped_only]) => liveTrace(n, `if-vm${n}`, { filter, dropped_only }));
+
 const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 3, arbitrary: networks },
   segments,
@@ -254,6 +264,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: natRules },
   { weight: 2, arbitrary: translations },
   { weight: 3, arbitrary: zones },
+  { weight: 2, arbitrary: liveTraces },
 );
 
 export type Change = { readonly put: InputRecord } | { readonly deleteAt: number };

@@ -12,7 +12,7 @@ import type { Chassis, Encapsulation } from '../../../flows/model/entities/prese
 import type { PolicyRoute, Route, RouteLink } from '../../../flows/model/entities/routing.js';
 import type { AddressSet, PolicyClass, SecurityGroup, SecurityGroupRule } from '../../../flows/model/entities/security-group.js';
 import type { Tunnel } from '../../../flows/model/entities/tunnel.js';
-import type { Here, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
+import type { Here, LiveTrace, LocalPort, TunnelPort, UnderlayPort } from '../../../flows/pipeline/rule.js';
 import * as values from '../model/values.js';
 import { stamps } from '../model/values.js';
 
@@ -280,4 +280,18 @@ export function tunnelPort(encap: Encapsulation, ofport: number): TunnelPort {
 
 export function underlayPort(ofport: number): UnderlayPort {
   return { kind: 'underlay_port', uuid: 'underlay', ofport };
+}
+
+export function liveTrace(session: number, interfaceUuid: string, over: Partial<LiveTrace> = {}): LiveTrace {
+  const filter = { protocol: 'udp', destination_port: 5000 } as const;
+  return {
+    kind: 'live_trace',
+    uuid: `live-${session}`,
+    session,
+    interface_uuid: interfaceUuid,
+    filter,
+    dropped_only: false,
+    seconds: 15,
+    ...over,
+  };
 }
