@@ -129,7 +129,6 @@ describe('a live trace', () => {
       '1 of 1 packet seen',
       '',
     ]);
-    console.log(delivered.out, dropped.out, nothing.out);
   }, 30_000);
 
   it('ends when its time is over, and says what it has seen until then', async () => {
