@@ -60,11 +60,6 @@ export class Slices {
     return this.scopes.of(uuid);
   }
 
-  /** Datapaths that hear of a record. */
-  hearing(uuid: string): string[] {
-    return [...new Set(this.scopes.of(uuid).flatMap((scope) => [...this.listeners.get(scope).keys()]))].sort();
-  }
-
   /** Follows changes that the model and the bindings have already. @returns what changes, per datapath that something changes for. */
   update(changes: readonly EntityChange[], bound: readonly BindingChange[]): ReadonlyMap<string, SliceChange> {
     const wasBound = new Map(bound.map((change) => [change.interface_uuid, change.before]));

@@ -79,7 +79,7 @@ export class Twin implements Realm {
 
   /** Datapaths that hear of an interface. */
   hearing(interfaceUuid: string): string[] {
-    return this.slices.hearing(interfaceUuid);
+    return [...this.slices.audience(interfaceUuid)].sort();
   }
 
   /** @returns the datapaths whose slices change, with how. */

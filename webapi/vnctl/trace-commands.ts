@@ -84,7 +84,8 @@ export function addTraceCommand(program: Command, session: () => Session): void 
       }
       const alien = ONLY_LIVE.find((name) => options[name] !== undefined);
       if (alien !== undefined) throw usageError(`--${alien}: goes with --live only`);
-      if (source === undefined || destination === undefined) throw usageError(`missing required argument '${source === undefined ? 'source' : 'destination'}', or --live`);
+      if (source === undefined || destination === undefined)
+        throw usageError(`missing required argument '${source === undefined ? 'source' : 'destination'}', or --live`);
       const question = { source, destination, ...packetOf(options), ...(await changesOf(options, io)) };
       const answer = (await client.act('/traces', question)) as unknown as TraceAnswer;
       if (options.format === 'json') io.out(formatData(answer, 'json'));
