@@ -9,7 +9,14 @@ import { HotoriError } from '../../flows/model/errors.js';
 import { BusError, type Bus } from '../bus/contract.js';
 import type { ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from '../contract.js';
 import type { Random } from '../kernel/ambient.js';
-import { audienceSchema, CONTROL, executedSchema, installedSchema, statusSchema, type ControlRequest } from '../messages/control-service.js';
+import {
+  audienceSchema,
+  CONTROL,
+  executedSchema,
+  installedSchema,
+  statusSchema,
+  type ControlRequest,
+} from '../messages/control-service.js';
 import type { LiveCommand, LiveReport } from '../messages/live.js';
 import { MessageError } from '../messages/envelope.js';
 import type { FlowEntry, TraceCheck, TraceProbe } from '../messages/slice.js';
