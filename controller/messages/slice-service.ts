@@ -25,7 +25,7 @@ export const topicOf = (attachment_id: string): string => `slice/${attachment_id
 
 const revision = z.object({ incarnation: z.string(), number: z.int().min(0) });
 const vifs = z.array(z.object({ port_name: z.string().max(64), iface_id: z.string().max(1024).nullable() })).max(100_000);
-const chassis = chassisSchema.pick({ endpoints: true, encaps: true, underlay: true });
+const chassis = chassisSchema.pick({ endpoints: true, encaps: true, underlay: true, physical_networks: true });
 
 export const helloSchema = z.object({
   node_id: z.string().min(1).max(255),

@@ -81,8 +81,8 @@ export interface Condition {
   readonly uuids: readonly string[];
 }
 
-/** What a vna says of its hypervisor: where tunnels to it end. */
-export type ChassisFacts = Pick<Chassis, 'endpoints' | 'encaps' | 'underlay'>;
+/** What a vna says of its hypervisor: where tunnels to it end, and which physical networks it is on; without them, none. */
+export type ChassisFacts = Pick<Chassis, 'endpoints' | 'encaps' | 'underlay'> & Partial<Pick<Chassis, 'physical_networks'>>;
 
 /** The identity a vna presents; vnmgr finds the datapath by (dpid) or registers it. */
 export interface DatapathHello {
@@ -125,7 +125,7 @@ export type SliceAcceptor = () => Promise<boolean>;
 
 /** A packet to run through the switch's own trace. */
 export interface TraceProbe {
-  /** The port it comes in by: an interface, an encapsulation, or `underlay`. */
+  /** The port it comes in by: an interface, an encapsulation, `underlay`, or `physical:` and the name of a physical network. */
   readonly by: string;
   /** As `ofproto/trace` takes it, without the port. */
   readonly packet: string;

@@ -11,8 +11,8 @@ import type { DatapathHello } from '../messages/slice.js';
 import type { Observation } from '../transaction/step.js';
 
 const vifsSchema = z.array(vifSchema.pick({ port_name: true, iface_id: true }));
-const factsSchema = chassisSchema.pick({ endpoints: true, encaps: true, underlay: true });
-const NOTHING_SAID = { endpoints: [], encaps: [], underlay: null };
+const factsSchema = chassisSchema.pick({ endpoints: true, encaps: true, underlay: true, physical_networks: true });
+const NOTHING_SAID = { endpoints: [], encaps: [], underlay: null, physical_networks: [] };
 
 /** Throws HotoriError `invalid_argument`. */
 export function observationOf(datapath_uuid: string, hello: Omit<DatapathHello, 'bridge'>): Observation {

@@ -4,7 +4,16 @@
  * Owns: a compiler and an interpreter for the slice of a datapath, kept up by the changes of that slice; which made-up port is whose.
  * Promises: the flows are those that the datapath's vna makes of the same slice, but for the numbers of ports and zones. Cost follows the change.
  */
-import type { CompileRecord, FlowDelta, LocalRecord, Provenance, Tables } from '../../flows/compile/contract.js';
+import type {
+  CompileRecord,
+  FlowDelta,
+  Gateway,
+  LocalRecord,
+  Neighbor,
+  PhysicalPort,
+  Provenance,
+  Tables,
+} from '../../flows/compile/contract.js';
 import { createCompiler, type InspectableCompiler } from '../../flows/compile/compiler.js';
 import type { Binding } from '../../flows/model/binding.js';
 import type { Chassis, Encapsulation } from '../../flows/model/entities/presence.js';
@@ -15,12 +24,15 @@ import type { RealmSite } from '../../flows/trace/explain/realm.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { SliceChange } from '../slices/slices.js';
 import { TranslatingRouters } from '../../flows/pipeline/translating-routers.js';
-import { l2Of, localPort, natZones, ownRecords, tunnelPort, underlayPort } from './local-records.js';
+import { gatewayHold, l2Of, localPort, natZones, neighborOf, ownRecords, physicalPort, tunnelPort, underlayPort } from './local-records.js';
 
 export interface TwinOptions {
   /** Of routers that have no mode of their own. */
   readonly traceroute: TracerouteMode;
 }
+
+/** Records that are taken in one go: some milliseconds of work. */
+const PART = 200;
 
 export class DatapathTwin implements RealmSite {
   readonly datapath_uuid: string;
@@ -31,16 +43,28 @@ export class DatapathTwin implements RealmSite {
   private readonly chassis = new Map<string, Chassis>();
   private readonly translating = new TranslatingRouters();
   /** Route links, each with a number of its own: another one changes no flows of these. */
-  private readonly routeLinks = new Map<string, number>();
-  private lastLink = 0;
+  private readonly routeLinks = new Numbers();
+  private readonly physicalNetworks = new Numbers();
   private own: readonly LocalRecord[] = [];
+  private physicalPorts: readonly PhysicalPort[] = [];
+  private gateways: readonly Gateway[] = [];
+  /** By MAC. */
+  private neighbors: ReadonlyMap<number, Neighbor> = new Map();
   private lastPort = 0;
 
-  constructor(datapath_uuid: string, slice: readonly SliceRecord[], options: TwinOptions) {
+  constructor(datapath_uuid: string, options: TwinOptions) {
     this.datapath_uuid = datapath_uuid;
     this.compiler = createCompiler({ traceroute: options.traceroute });
-    this.compile({ puts: slice, deletes: [] });
     this.interpreter = new Interpreter(this.compiler.tables);
+  }
+
+  /** Takes its whole slice, in steps. */
+  *fill(slice: readonly SliceRecord[]): Generator<void> {
+    const sorted = [...slice].sort((a, b) => rankOf(a) - rankOf(b));
+    for (let at = 0; at < sorted.length; at += PART) {
+      this.apply({ puts: sorted.slice(at, at + PART), deletes: [] });
+      yield;
+    }
   }
 
   get tables(): Tables {
@@ -77,6 +101,18 @@ export class DatapathTwin implements RealmSite {
     return this.interfaces.get(ofport);
   }
 
+  portTo(physicalNetwork: string): number | undefined {
+    return this.physicalPorts.find((port) => port.physical_network === physicalNetwork)?.ofport;
+  }
+
+  physicalAt(ofport: number): string | undefined {
+    return this.physicalPorts.find((port) => port.ofport === ofport)?.physical_network;
+  }
+
+  neighborWith(mac: number): string | undefined {
+    return this.neighbors.get(mac)?.address;
+  }
+
   /** Ports and zones have the same numbers. */
   interfaceInZone(zone: number): string | undefined {
     return this.interfaces.get(zone);
@@ -84,9 +120,12 @@ export class DatapathTwin implements RealmSite {
 
   /** Follows a change of its slice. @returns what it changes in the tables. */
   apply(change: SliceChange): FlowDelta {
-    const delta = this.compile(change);
-    this.interpreter.apply(delta);
-    return delta;
+    const first = this.compile(change);
+    this.interpreter.apply(first);
+    const second = this.meetNeighbors();
+    if (second === undefined) return first;
+    this.interpreter.apply(second);
+    return bothOf(first, second);
   }
 
   private get ownChassis(): Chassis | undefined {
@@ -103,18 +142,27 @@ export class DatapathTwin implements RealmSite {
     }
     const peers = [...this.chassis.values()].filter(({ datapath_uuid }) => datapath_uuid !== this.datapath_uuid);
     this.translating.update(puts, deletes);
-    const zones = [...this.translating.links()].map((link) => natZones(link, this.numberOf(link)));
-    const own = [...ownRecords(this.datapath_uuid, this.ownChassis, peers), ...zones];
+    const zones = [...this.translating.links()].map((link) => natZones(link, this.routeLinks.of(link)));
+    this.physicalPorts = (this.ownChassis?.physical_networks ?? []).map((name) => physicalPort(name, this.physicalNetworks.of(name)));
+    const own = [...ownRecords(this.datapath_uuid, this.ownChassis, peers), ...zones, ...this.physicalPorts, gatewayHold];
     const kept = new Set(own.map(({ uuid }) => uuid));
     gone.push(...this.own.map(({ uuid }) => uuid).filter((uuid) => !kept.has(uuid)));
     this.own = own;
     return this.compiler.update([...records, ...own], gone);
   }
 
-  private numberOf(link: string): number {
-    const number = this.routeLinks.get(link) ?? this.lastLink++;
-    this.routeLinks.set(link, number);
-    return number;
+  /** Next hops of the gateways that are here now. @returns what they change; undefined: nothing. */
+  private meetNeighbors(): FlowDelta | undefined {
+    const gateways = this.compiler.gateways();
+    if (gateways === this.gateways) return undefined;
+    this.gateways = gateways;
+    const wanted = gateways.filter(({ ofport }) => ofport !== null).flatMap((one) => one.next_hops.map((ip) => neighborOf(one, ip)));
+    const known = new Set([...this.neighbors.values()].map(({ uuid }) => uuid));
+    const kept = new Set(wanted.map(({ uuid }) => uuid));
+    const gone = [...known].filter((uuid) => !kept.has(uuid));
+    this.neighbors = new Map(wanted.map((one) => [one.mac, one]));
+    if (gone.length === 0 && wanted.every(({ uuid }) => known.has(uuid))) return undefined;
+    return this.compiler.update(wanted, gone);
   }
 
   private bind(binding: Binding, records: CompileRecord[], gone: string[]): void {
@@ -140,4 +188,44 @@ export class DatapathTwin implements RealmSite {
     if (port === undefined || !this.interfaces.delete(port)) return;
     gone.push(`port-${interfaceUuid}`);
   }
+}
+
+/** Numbers from 0, given out once and for all. */
+class Numbers {
+  private readonly given = new Map<string, number>();
+
+  of(name: string): number {
+    const number = this.given.get(name) ?? this.given.size;
+    this.given.set(name, number);
+    return number;
+  }
+}
+
+/** What many others refer to first, so that it is not compiled again when they come; what is an interface's, together. */
+const RANKS: Partial<Record<SliceRecord['kind'], number>> = { interface: 1, mac_lease: 2, ip_lease: 3, binding: 4 };
+
+function rankOf({ kind }: SliceRecord): number {
+  return RANKS[kind] ?? 0;
+}
+
+/** One change and then another, as one: what the second takes away of the first is taken for something that was there. */
+function bothOf(first: FlowDelta, second: FlowDelta): FlowDelta {
+  const [flows_put, flows_deleted] = joined([first.flows_put, first.flows_deleted], [second.flows_put, second.flows_deleted]);
+  const [groups_put, groups_deleted] = joined([first.groups_put, first.groups_deleted], [second.groups_put, second.groups_deleted]);
+  return { flows_put, flows_deleted, groups_put, groups_deleted };
+}
+
+type PutAndDeleted<K, V> = readonly [put: ReadonlyMap<K, V>, deleted: ReadonlyMap<K, V>];
+
+function joined<K, V>([put, deleted]: PutAndDeleted<K, V>, [morePut, moreDeleted]: PutAndDeleted<K, V>): PutAndDeleted<K, V> {
+  const [puts, gone] = [new Map(put), new Map(deleted)];
+  for (const [key, value] of moreDeleted) {
+    puts.delete(key);
+    if (!gone.has(key)) gone.set(key, value);
+  }
+  for (const [key, value] of morePut) {
+    gone.delete(key);
+    puts.set(key, value);
+  }
+  return [puts, gone];
 }

@@ -1,13 +1,18 @@
 /**
  * What a vna knows by itself, as far as the model tells it.
  *
- * Owns: the local records of one datapath made from its slice: ports for the interfaces plugged there, tunnel ports for its encapsulations.
- * Assumes: a vna has opened what it says it offers. Port numbers and conntrack zones are made up: they name the same things, and flows keep their cookies.
+ * Owns: the local records of one datapath made from its slice: ports for the interfaces plugged there, tunnel ports for its encapsulations, ports to its physical
+ * networks, neighbours of the gateways there.
+ * Assumes: a vna has opened what it says it offers; who is to be a gateway is; next hops outside answer for their MACs, which are made up, for those who trace to
+ * say so. Port numbers and conntrack zones are made up: they name the same things, and flows keep their cookies.
  */
-import type { LocalRecord } from '../../flows/compile/contract.js';
+import type { Gateway, LocalRecord, Neighbor, PhysicalPort } from '../../flows/compile/contract.js';
 import type { Binding } from '../../flows/model/binding.js';
 import { encapsulation, type Chassis, type Encapsulation } from '../../flows/model/entities/presence.js';
+import { formatIp, type Ip } from '../../flows/net/ip.js';
+import { ANY, holdUuid, neighborUuid, physicalPortUuid } from '../../flows/pipeline/outside.js';
 import { directMtu } from '../../flows/pipeline/pairing.js';
+import { shortHash } from '../../flows/pipeline/short-hash.js';
 
 /** Numbers of ports that are no VM's, above all others. */
 const FIRST_TUNNEL = 60_001;
@@ -50,3 +55,23 @@ export function natZones(routeLink: string, index: number): LocalRecord {
 export function localPort({ interface_uuid }: Binding, number: number): LocalRecord {
   return { kind: 'local_port', uuid: `port-${interface_uuid}`, interface_uuid, ofport: number, ct_zone: number };
 }
+
+/** Numbers of ports to physical networks, below all others that are no VM's. */
+const FIRST_PHYSICAL = 59_000;
+
+/** @param index which of those of the datapath it is */
+export function physicalPort(physical_network: string, index: number): PhysicalPort {
+  return { kind: 'physical_port', uuid: physicalPortUuid(physical_network), physical_network, ofport: FIRST_PHYSICAL + index };
+}
+
+/** Whoever is named as the gateway acts as it. */
+export const gatewayHold: LocalRecord = { kind: 'gateway_hold', uuid: holdUuid(ANY), interface_uuid: ANY };
+
+/** A next hop outside, next to a gateway that is here. */
+export function neighborOf({ mac_lease_uuid }: Gateway, ip: Ip): Neighbor {
+  const address = formatIp(ip);
+  return { kind: 'neighbor', uuid: neighborUuid(mac_lease_uuid, address), mac_lease_uuid, address, mac: NEIGHBORS + shortHash(address) };
+}
+
+/** Locally administered. */
+const NEIGHBORS = 0x0e4a * 2 ** 32;

@@ -14,6 +14,7 @@ import { entityOf, referrers } from '../../flows/model/view.js';
 import { nicsOf } from '../../flows/trace/explain/ends.js';
 import type { NextHop } from '../../flows/trace/explain/next-hop.js';
 import { traceInput } from '../../flows/trace/explain/question.js';
+import { compiling } from '../../flows/trace/explain/realm.js';
 import { verdictOf } from '../../flows/trace/explain/verdict.js';
 import { Classes } from '../../flows/trace/reach/classes.js';
 import { servicesToldApart, type ServicePart } from '../../flows/trace/reach/services.js';
@@ -212,7 +213,7 @@ function* outcomes(twin: Twin, cells: readonly Cell[], services: readonly Servic
   const known = new Map<string, NextHop>();
   const found: (Outcome | null)[] = [];
   for (const cell of cells) {
-    found.push(outcomeOf(twin, cell, services[cell.service]!, known));
+    found.push(yield* compiling(twin, () => outcomeOf(twin, cell, services[cell.service]!, known)));
     yield;
   }
   return found;

@@ -20,7 +20,7 @@ export function* planOf(twin: Twin, changes: readonly EntityChange[]): Generator
   twin.apply(inverse(changes));
   const counted = concerned.slice(0, MOST_PLANNED_DATAPATHS);
   // Compiled as they are, so that the change shows.
-  for (const uuid of counted) twin.at(uuid);
+  for (const uuid of counted) yield* twin.compile(uuid);
   const known = new Map(counted.map((uuid) => [uuid, new Set(twin.at(uuid)?.tables.flows.keys())]));
 
   twin.apply(changes);
@@ -28,7 +28,8 @@ export function* planOf(twin: Twin, changes: readonly EntityChange[]): Generator
   const deltas = new Map(twin.deltas);
   twin.apply(inverse(changes));
   const datapaths = counted.flatMap((datapath_uuid, at): Plan['datapaths'] => {
-    const gone = [...(deltas.get(datapath_uuid)?.flows_deleted.values() ?? [])];
+    const deleted = deltas.get(datapath_uuid)?.flows_deleted ?? [];
+    const gone = [...deleted].flatMap(([key, flow]) => (known.get(datapath_uuid)!.has(key) ? [flow] : []));
     // Who made them is known again, now that they are back.
     const removed = gone.slice(0, MOST_PLANNED_FLOWS).map((flow) => described(twin, datapath_uuid, 'remove', flow));
     const { added, changed, flows } = after[at]!;

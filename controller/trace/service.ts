@@ -8,6 +8,7 @@
 import { Draft } from '../../flows/model/draft.js';
 import type { PendingDatapath, TraceAnswer } from '../../flows/trace/explain/answer.js';
 import { explain } from '../../flows/trace/explain/explain.js';
+import { compiling } from '../../flows/trace/explain/realm.js';
 import type { ReachAnswer } from '../../flows/trace/reach/answer.js';
 import { reachMatrix } from '../../flows/trace/reach/matrix.js';
 import type { ReachQuestion } from '../../flows/trace/reach/question.js';
@@ -42,6 +43,8 @@ export interface TraceParts {
 }
 
 const IDLE_MS = 600_000;
+/** Of all datapaths together, between questions. */
+const MOST_FLOWS = 1_000_000;
 
 export class TraceService implements ReplicaFollower {
   private readonly parts: TraceParts;
@@ -145,10 +148,14 @@ export class TraceService implements ReplicaFollower {
     const now = this.parts.replica.revision();
     const at = { ...now, number: revision ?? now.number };
     const past = this.history.since(at.number, now.number);
-    const { explanation, probes } = await this.onTop(twin, past, operations ?? [], at.number, () => {
-      const { explanation, passage } = explain(twin, question);
-      return { explanation, probes: passage === undefined ? [] : probesOf(twin, passage) };
-    });
+    const { explanation, probes } = await this.onTop(twin, past, operations ?? [], at.number, () =>
+      workedOut(
+        compiling(twin, () => {
+          const { explanation, passage } = explain(twin, question);
+          return { explanation, probes: passage === undefined ? [] : probesOf(twin, passage) };
+        }),
+      ),
+    );
     return { at, isCurrent: at.number === now.number && operations === undefined, explanation, probes };
   }
 
@@ -158,7 +165,7 @@ export class TraceService implements ReplicaFollower {
     past: readonly (readonly EntityChange[])[],
     operations: readonly Operation[],
     revision: number,
-    look: () => T,
+    look: () => Promise<T>,
   ): Promise<T> {
     const done: (readonly EntityChange[])[] = [];
     const apply = (changes: readonly EntityChange[]) => {
@@ -168,7 +175,7 @@ export class TraceService implements ReplicaFollower {
     try {
       for (const changes of past.toReversed()) apply(inverse(changes));
       if (operations.length > 0) apply(await this.changesOf(twin, operations, revision).catch(refuseOperations));
-      return look();
+      return await look();
     } finally {
       for (const changes of done.toReversed()) twin.apply(inverse(changes));
     }
@@ -200,6 +207,7 @@ export class TraceService implements ReplicaFollower {
         const { held } = this;
         this.held = undefined;
         for (const changes of held) this.twin?.apply(changes);
+        this.twin?.shrink(MOST_FLOWS);
         this.rest();
       }
     };

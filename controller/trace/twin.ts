@@ -4,7 +4,7 @@
  * Owns: a copy of the model with its bindings and slices, and the datapaths of it that somebody has asked about, compiled.
  * Assumes: entities are never altered, so both models share them.
  * Promises: `apply` costs what the change is; what is applied can be taken back by `inverse`, and everything is as before then. A datapath is compiled when
- * it is first asked for, and follows from then on.
+ * it is first needed, in steps, and follows from then on.
  */
 import type { FlowDelta } from '../../flows/compile/contract.js';
 import type { Entity } from '../../flows/model/entities.js';
@@ -12,7 +12,7 @@ import { endpointKey, kindIndex, macKey } from '../../flows/model/indexes.js';
 import { Model } from '../../flows/model/model.js';
 import { entityOf } from '../../flows/model/view.js';
 import { formatMac, isMulticastMac } from '../../flows/net/mac.js';
-import type { Realm, RealmSite } from '../../flows/trace/explain/realm.js';
+import { NotCompiled, type Realm, type RealmSite } from '../../flows/trace/explain/realm.js';
 import type { Microflow } from '../../flows/trace/microflow.js';
 import { Bindings } from '../slices/bindings.js';
 import type { Scopes } from '../slices/scopes.js';
@@ -37,11 +37,38 @@ export class Twin implements Realm {
 
   at(datapathUuid: string): DatapathTwin | undefined {
     const known = this.datapaths.get(datapathUuid);
-    if (known !== undefined) return known;
-    if (entityOf(this.model, 'datapath', datapathUuid) === undefined) return undefined;
-    const made = new DatapathTwin(datapathUuid, this.slices.slice(datapathUuid), this.options);
+    if (known === undefined) {
+      if (entityOf(this.model, 'datapath', datapathUuid) === undefined) return undefined;
+      throw new NotCompiled(datapathUuid);
+    }
+    // The one used last is the last.
+    this.datapaths.delete(datapathUuid);
+    this.datapaths.set(datapathUuid, known);
+    return known;
+  }
+
+  /** Nothing may be applied before the last step is done. */
+  *compile(datapathUuid: string): Generator<void> {
+    if (this.datapaths.has(datapathUuid) || entityOf(this.model, 'datapath', datapathUuid) === undefined) return;
+    const made = new DatapathTwin(datapathUuid, this.options);
+    yield* made.fill(this.slices.slice(datapathUuid));
     this.datapaths.set(datapathUuid, made);
-    return made;
+  }
+
+  /** Forgets the tables of datapaths that were not asked about for longest, for as long as there are more flows than that; one is kept. */
+  shrink(mostFlows: number): void {
+    let flows = 0;
+    for (const [at, [uuid, { tables }]] of [...this.datapaths].reverse().entries()) {
+      flows += tables.flows.size;
+      if (at > 0 && flows > mostFlows) this.datapaths.delete(uuid);
+    }
+  }
+
+  *on(physicalNetwork: string): Generator<string> {
+    for (const uuid of this.model.from(kindIndex('chassis'), '')) {
+      const chassis = entityOf(this.model, 'chassis', uuid)!;
+      if (chassis.physical_networks.includes(physicalNetwork)) yield chassis.datapath_uuid;
+    }
   }
 
   endingAt(address: string): RealmSite | undefined {

@@ -12,7 +12,7 @@ export interface Observation {
   readonly dpid: string;
   readonly node_id: string;
   readonly vifs: readonly VifObservation[];
-  readonly chassis: ChassisFacts;
+  readonly chassis: Required<ChassisFacts>;
 }
 
 /** A datapath has become the gateway of a router's port. */

@@ -52,13 +52,15 @@ export function chassisFacts(
   const bridge = bridge_mappings[underlay];
   const found = addresses?.map(canonical) ?? (bridge === undefined ? [] : addressesOf(devices[bridge] ?? []));
   const isExplicit = mode === 'explicit';
-  if (found.length === 0 && !isExplicit) return { endpoints: [], encaps: [], underlay: null };
+  const physical_networks = Object.keys(bridge_mappings).sort();
+  if (found.length === 0 && !isExplicit) return { endpoints: [], encaps: [], underlay: null, physical_networks };
   const device = bridge === undefined || tables === undefined ? undefined : localPort(tables, bridge);
   const around = { mac: mac2mac ? (device?.mac_in_use ?? null) : null, underlay, mtu: mtu ?? device?.mtu ?? DEFAULT_MTU };
   return {
     endpoints: found.map((address): ChassisEndpoint => ({ address, ...around })),
     encaps: [...encaps],
     underlay: isExplicit ? around : null,
+    physical_networks,
   };
 }
 

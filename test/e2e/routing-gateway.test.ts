@@ -9,6 +9,7 @@ import type { Vm } from '../lab/vm.js';
 import { checkFabric } from './fabric-check.js';
 import { stopped } from './overlay-world.js';
 import { hopsOf } from './tenant-chains.js';
+import { said } from './trace-real.js';
 import { post } from './world.js';
 
 /** Two hypervisors on the physical network, the third behind a router. */
@@ -219,6 +220,32 @@ describe('a router with a port in a physical network', () => {
       out: ['10.101.0.1', OUTSIDE.global],
       back: [GATEWAY.ipv4, FLOATING],
       silence: [true, true, true],
+    });
+  }, 30_000);
+
+  it('is traced up to what is outside, and from there', async () => {
+    const [v5, outside] = [vms.get('v5')!, underlay.netns];
+    const shown = (from: Pick<Vm, 'exec'>, ...more: string[]) =>
+      hopsOf(from, 'traceroute', '-n', '-I', '-q', '1', '-w', '2', '-m', '5', ...more);
+    const out = await said(hotori, { source: 'if-v5', destination: OUTSIDE.global });
+    const into = await said(hotori, { source: `${OUTSIDE.ipv4}@nw-public1`, destination: FLOATING });
+    const physical = await said(hotori, { source: 'if-p3', destination: 'if-v5' });
+    const real = {
+      out: await shown(v5, OUTSIDE.global),
+      in: await shown(outside, FLOATING),
+      physical: (await shown(vms.get('p3')!, '10.101.0.15')).slice(0, 2),
+    };
+    expect({ out, into, physical }).toEqual({
+      out: {
+        verdict: 'undecidable left_the_overlay',
+        back: 'delivered',
+        traceroute: [...real.out.slice(0, -1), '?'],
+        seen: undefined,
+        contradictions: [],
+      },
+      into: { verdict: 'delivered delivered', back: 'delivered', traceroute: real.in, seen: OUTSIDE.ipv4, contradictions: [] },
+      // The answer would leave by the router's address, which its connection does not know.
+      physical: { verdict: 'delivered delivered', back: 'dropped', traceroute: real.physical, seen: '172.16.1.103', contradictions: [] },
     });
   }, 30_000);
 

@@ -20,6 +20,7 @@ import {
   VMS,
   type VmName,
 } from './nat-world.js';
+import { said } from './trace-real.js';
 import { listeningOn } from './three-hypervisors.js';
 import { post } from './world.js';
 
@@ -135,6 +136,51 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
       })),
     );
   }, 30_000);
+
+  it('is traced as real packets go: who is seen, which routers answer, and the switches agree', async () => {
+    const ways: readonly (readonly [VmName, VmName, (v6: boolean) => string])[] = [
+      ['a', 'y', (v6) => at('far', 10, v6)],
+      ['b', 'y', (v6) => at('far', 10, v6)],
+      ['y', 'a', (v6) => at('out', FLOATING.a, v6)],
+      ['x', 'a', (v6) => at('out', FLOATING.a, v6)],
+      ['a', 'c', () => at('out', FLOATING.c)],
+      ['a', 'a', (v6) => at('out', FLOATING.a, v6)],
+      ['b', 'a', (v6) => at('out', FLOATING.a, v6)],
+      ['y', 'd', () => at('out', STATIC.whole)],
+    ];
+    const compared = await Promise.all(
+      ways.flatMap(([from, , address]) =>
+        [...new Set(FAMILIES.map(address))].map(async (destination) => {
+          const question = { source: `if-${from}`, destination };
+          const tcp = await said(hotori, { ...question, destination_port: 80 });
+          const icmp = await said(hotori, question);
+          const real = { seen: await seenAs(vms[from], destination, 80), routers: await traceroute(vms[from], '-I', destination) };
+          const { verdict, back, seen, contradictions } = tcp;
+          return {
+            said: {
+              from,
+              destination,
+              verdict,
+              back,
+              seen,
+              routers: icmp.traceroute,
+              contradictions: [...contradictions, ...icmp.contradictions],
+            },
+            real: {
+              from,
+              destination,
+              verdict: 'delivered delivered',
+              back: 'delivered',
+              seen: real.seen,
+              routers: real.routers,
+              contradictions: [],
+            },
+          };
+        }),
+      ),
+    );
+    expect(compared.map((one) => one.said)).toEqual(compared.map((one) => one.real));
+  }, 60_000);
 
   it('judges by groups what came to the address behind, seen from the address it came from', async () => {
     const c = at('out', FLOATING.c);

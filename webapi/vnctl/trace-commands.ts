@@ -30,7 +30,7 @@ interface TraceOptions {
 
 /** Options that are parameters of the API under their own names. */
 const NUMBERS = ['source_port', 'icmp_code', 'ttl', 'size'] as const;
-const TEXTS = ['family', 'next_hop', 'source_address', 'source_mac', 'revision'] as const;
+const TEXTS = ['ct_state', 'family', 'next_hop', 'source_address', 'source_mac', 'revision'] as const;
 
 /** Options about real packets alone, and those about packets that are made up. */
 const ONLY_LIVE = ['protocol', 'from', 'to', 'count', 'dropped_only'] as const;
@@ -59,7 +59,8 @@ export function addTraceCommand(program: Command, session: () => Session): void 
     .option('--ttl <number>', 'TTL that the sender gives it')
     .option('--size <bytes>', 'of the IP packet')
     .option('--df', 'fragments are forbidden')
-    .option('--established', 'a later packet of a connection that was admitted')
+    .addOption(new Option('--ct_state <state>', 'of the connection it is part of').choices(['new', 'established', 'auto']))
+    .option('--established', 'as --ct_state established')
     .option('--family <family>', 'ipv4 or ipv6, where interfaces are named')
     .option('--next_hop <address>', 'whom the sender sends it to')
     .option('--source_address <address>', 'another source address than that of the interface')

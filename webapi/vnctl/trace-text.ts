@@ -32,10 +32,12 @@ export function traceText(answer: TraceAnswer, format: Exclude<TraceFormat, 'jso
   return [headline(answer), ...body].map((line) => `${line}\n`).join('');
 }
 
-function headline({ source, destination, packet, revision, uncommitted, ttl, size }: TraceAnswer): string {
+const STATES = { new: '', established: ', established', reply: ', an answer' } as const;
+
+function headline({ source, destination, packet, ct_state, revision, uncommitted, ttl, size }: TraceAnswer): string {
   const to = destination.name === null ? destination.address : `${destination.name} (${destination.address})`;
   const model = `revision ${revision}${uncommitted ? ' with changes that are not committed' : ''}`;
-  return `trace to ${to} from ${source.name} (${source.address}): ${packet}, ttl ${ttl}, ${size} bytes, ${model}`;
+  return `trace to ${to} from ${source.name} (${source.address}): ${packet}${STATES[ct_state]}, ttl ${ttl}, ${size} bytes, ${model}`;
 }
 
 function hopLines(answer: TraceAnswer, paint: Paint): string[] {
@@ -85,7 +87,9 @@ function notes(answer: TraceAnswer, paint: Paint): string[] {
     ...tunnels.map(tunnelText),
     ...(traceroute.length === 0
       ? []
-      : [`traceroute shows ${traceroute.map(({ address, mark }) => `${address ?? '*'}${mark === '' ? '' : ` ${mark}`}`).join(', ')}`]),
+      : [
+          `traceroute shows ${traceroute.map(({ address, mark }) => (mark === '?' ? mark : `${address ?? '*'}${mark === '' ? '' : ` ${mark}`}`)).join(', ')}`,
+        ]),
     ...(answer.return === null ? [] : [`return path: ${returnText(answer.return, paint)}`]),
     ...(answer.verified ?? []).map(verifiedText),
     ...assumptions.map((text) => `depends on: ${text}`),
@@ -100,7 +104,7 @@ function tunnelText({ from, to, encapsulation, local, remote, vni, mtu }: TraceT
 function verifiedText({ datapath_uuid, agrees, difference, partly, error }: TraceVerification): string {
   if (agrees === null) return `not verified on ${datapath_uuid}: ${error}`;
   if (difference === null)
-    return `verified: the switch of ${datapath_uuid} agrees${partly ? '; what it sends where depends on the length of the packet, and was not compared' : ''}`;
+    return `verified: the switch of ${datapath_uuid} agrees${partly ? '; what it sends where was not compared' : ''}`;
   return `ALARM: the switch of ${datapath_uuid} does otherwise (${difference.what}): ${difference.switch}, not ${difference.trace}`;
 }
 

@@ -47,6 +47,8 @@ export const chassisSchema = z.strictObject({
   encaps: z.array(encapsulation),
   /** Where its rows say by which addresses it is reached (overlay.mode explicit): what those addresses have around them. null: `endpoints` say it all. */
   underlay: chassisUnderlaySchema.nullable().default(null),
+  /** Physical networks that the operator's bridges there are on, as networks name them; sorted. */
+  physical_networks: z.array(z.string().min(1).max(255)).max(256).default([]),
 });
 
 export type VifRecord = Readonly<z.infer<typeof vifSchema>>;

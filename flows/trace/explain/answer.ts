@@ -41,10 +41,16 @@ const hopSchema = z.object({
   in: z.object({ interface_uuid: z.string(), network_uuid: z.string().nullable() }).nullable().describe('The port it came in by.'),
   out: z.object({ interface_uuid: z.string(), network_uuid: z.string().nullable() }).nullable().describe('The port it leaves by.'),
   ttl: z.tuple([z.int(), z.int()]).describe('Before and after.'),
+  rewrites: rewriteSchema.describe(
+    'MACs, addresses and ports it changes; those of routers in a row are changed at once, by the first and the last.',
+  ),
   mode: z.string().describe('What the router does with packets that expire in it.'),
   reason: z.string().describe('Why it goes on as it does.'),
   uuids: uuids.describe('The route or policy route that decided.'),
-  mtu: z.int().nullable().describe('Of the network it goes on in.'),
+  mtu: z
+    .int()
+    .nullable()
+    .describe('Bytes that the network it goes on in carries, or the tunnel, where that is less; null: nothing limits it.'),
   datapath_uuid: z.string(),
 });
 export type TraceHop = z.infer<typeof hopSchema>;
@@ -93,7 +99,9 @@ export type TraceTunnel = z.infer<typeof tunnelSchema>;
 const probeSchema = z.object({
   ttl: z.int(),
   address: z.string().nullable().describe('Who answers; null: nobody, a star.'),
-  mark: z.string().describe("traceroute's mark, such as !H; empty for a router on the way and for the destination."),
+  mark: z
+    .string()
+    .describe("traceroute's mark, such as !H; empty for a router on the way and for the destination; ?: that cannot be known."),
   uuid: z.string().nullable(),
 });
 export type TraceProbe = z.infer<typeof probeSchema>;
@@ -108,6 +116,9 @@ const endSchema = z.object({
   port_name: z.string().nullable(),
 });
 export type TraceEnd = z.infer<typeof endSchema>;
+
+export const TRACE_STATES = ['new', 'established', 'reply'] as const;
+export type TraceState = (typeof TRACE_STATES)[number];
 
 const outcome = {
   verdict: z.enum(VERDICTS),
@@ -124,6 +135,9 @@ export const explanationSchema = z.object({
   destination: endSchema,
   protocol: z.string(),
   packet: z.string().describe('The packet in a line.'),
+  ct_state: z
+    .enum(TRACE_STATES)
+    .describe('As what it was taken: the first packet of a connection, a later one from who opened it, or an answer to who opened it.'),
   ttl: z.int(),
   size: z.int(),
   next_hop: z
@@ -152,7 +166,7 @@ const verificationSchema = z.object({
   difference: z
     .object({ what: z.string(), trace: z.string(), switch: z.string(), text: z.string().describe('What the switch printed.') })
     .nullable(),
-  partly: z.boolean().describe('Outputs could not be compared, as where the length of the packet decides.'),
+  partly: z.boolean().describe('Outputs could not be compared, as where the length of the packet decides, or it leaves by another bridge.'),
   error: z.string().nullable(),
 });
 export type TraceVerification = z.infer<typeof verificationSchema>;

@@ -3,6 +3,7 @@
  *
  * Owns: for each reason that has more to say than its name, what to look at. Others are said as docs/pipeline.md has them.
  */
+import { physicalNameOf } from '../../model/gateways.js';
 import { tunnelKey } from '../../model/indexes.js';
 import { entityOf } from '../../model/view.js';
 import { formatCidr } from '../../net/cidr.js';
@@ -75,6 +76,8 @@ export function dropDetail(scene: DropScene): DropDetail | undefined {
       return tooBig(scene);
     case 'no_tunnel':
       return noTunnel(scene);
+    case 'no_physical_port':
+      return offPhysical(scene);
     default:
       return undefined;
   }
@@ -126,6 +129,8 @@ function filtered(scene: DropScene, code: 'egress_filter' | 'ingress_filter'): D
 
 function spoofed({ realm, code, packet, ends }: DropScene): DropDetail {
   const { sender } = ends;
+  if (sender.iface === undefined)
+    return { code, text: `${formatIp(sender.ip)} outside sends with a MAC that is of somebody here`, uuids: [sender.network.uuid] };
   const own = addressesOf(realm.model, sender.iface.uuid);
   const from = addressesIn(packet)?.src;
   const said = `${from === undefined ? 'another address' : formatIp(from)} with ${formatMac(packet.number('eth_src'))}`;
@@ -212,6 +217,13 @@ function tooBig(scene: DropScene): DropDetail {
     text: `it is longer than the ${mtu} bytes that the way from ${scene.site.datapath_uuid}${to} carries`,
     uuids: [scene.site.datapath_uuid, ...(there === undefined ? [] : [there])],
   };
+}
+
+function offPhysical({ site, packet, code }: DropScene): DropDetail {
+  const [network] = new Names(site.look).networksIn(packet);
+  const name = network && physicalNameOf(network);
+  const text = `${site.datapath_uuid} is not on physical network ${name ?? 'that it is for'}: no bridge_mappings there name it`;
+  return { code, text, uuids: [site.datapath_uuid, ...(network === undefined ? [] : [network.uuid])] };
 }
 
 const UNPAIRED: Readonly<Record<Unpaired, string>> = {

@@ -8,11 +8,14 @@ import { HotoriError, summaryOf, type Reason } from '../../model/errors.js';
 import type { Interface, IpLease, MacLease } from '../../model/entities/interface.js';
 import type { Network } from '../../model/entities/network.js';
 import { ipKey } from '../../model/indexes.js';
+import { physicalNameOf } from '../../model/gateways.js';
 import { subnets } from '../../model/subnets.js';
 import { entityOf, macLeasesOf, referrers, type ModelView } from '../../model/view.js';
 import { cidrContains } from '../../net/cidr.js';
 import { formatIp, parseIp, type Ip } from '../../net/ip.js';
 import { formatMac, parseMac } from '../../net/mac.js';
+import { shortHash } from '../../pipeline/short-hash.js';
+import { interfaceName } from './names.js';
 import type { TraceQuestion } from './question.js';
 
 /** A NIC with one of its addresses. */
@@ -23,34 +26,46 @@ export interface Nic {
   readonly network: Network;
 }
 
+/** A host outside, in a physical network: somebody with an address that nobody here has. Its MAC is made up. */
+export interface Outsider {
+  readonly iface: undefined;
+  readonly mac: number;
+  readonly ip: Ip;
+  readonly network: Network;
+}
+
+export type Sender = Nic | Outsider;
+
 export interface Ends {
-  readonly sender: Nic;
+  readonly sender: Sender;
   /** Differs from the sender's where the question says so. */
   readonly ip: Ip;
   readonly mac: number;
   readonly target: Ip;
   /** Who has the target address; undefined for one that nobody has. */
   readonly receiver: Nic | undefined;
+  /** A host outside that is known to be there, for it has sent what this answers. */
+  readonly outsider?: Outsider | undefined;
 }
 
 export function endsOf(model: ModelView, question: TraceQuestion): Ends {
-  const senders = nicsNamed(model, question, 'source');
+  const senders = sendersNamed(model, question);
   const first = senders[0]!.iface;
-  if (first.mode === 'simulated')
+  if (first?.mode === 'simulated')
     throw refusedAt('source', `${first.uuid} is simulated: nothing is plugged in there that could send`, first.uuid);
   const asked = isUuid(question.destination) ? undefined : addressAt('destination', question.destination);
   const ip = question.source_address === undefined ? undefined : addressAt('source_address', question.source_address);
   const mac = question.source_mac === undefined ? undefined : macAt('source_mac', question.source_mac);
-  const own = (sender: Nic) => ({ sender, ip: ip ?? sender.ip, mac: mac ?? sender.mac });
+  const own = (sender: Sender) => ({ sender, ip: ip ?? sender.ip, mac: mac ?? sender.mac });
   if (asked !== undefined) {
     const sender = closest(senders, asked);
-    if (sender === undefined) throw familyError('destination', first.uuid, asked.family);
+    if (sender === undefined) throw familyError('destination', first?.uuid, asked.family);
     checkFamily(own(sender).ip, asked);
     return { ...own(sender), target: asked, receiver: whoHas(model, asked, sender.network) };
   }
   const receivers = nicsNamed(model, question, 'destination');
   const pair = closestPair(senders, receivers);
-  if (pair === undefined) throw familyError('destination', first.uuid, receivers[0]!.ip.family);
+  if (pair === undefined) throw familyError('destination', first?.uuid, receivers[0]!.ip.family);
   checkFamily(own(pair[0]).ip, pair[1].ip);
   return { ...own(pair[0]), target: pair[1].ip, receiver: pair[1] };
 }
@@ -114,6 +129,23 @@ function nicsNamed(model: ModelView, question: TraceQuestion, field: Field): rea
   return fit;
 }
 
+/** As nicsNamed; an address of a physical network that nobody here has is that of a host outside. */
+function sendersNamed(model: ModelView, question: TraceQuestion): readonly Sender[] {
+  const { source } = question;
+  const at = source.indexOf('@');
+  const network = at < 0 ? undefined : entityOf(model, 'network', source.slice(at + 1));
+  if (network === undefined || physicalNameOf(network) === undefined) return nicsNamed(model, question, 'source');
+  const ip = addressAt('source', source.slice(0, at));
+  return [nicAt(model, network, ip) ?? outsiderAt(network, ip)];
+}
+
+/** Locally administered. */
+const OUTSIDERS = 0x0e4b * 2 ** 32;
+
+export function outsiderAt(network: Network, ip: Ip): Outsider {
+  return { iface: undefined, mac: OUTSIDERS + shortHash(formatIp(ip)), ip, network };
+}
+
 function nicNamedByAddress(model: ModelView, text: string, at: number, field: Field): Nic {
   const ip = addressAt(field, text.slice(0, at));
   const uuid = text.slice(at + 1);
@@ -127,12 +159,12 @@ function nicNamedByAddress(model: ModelView, text: string, at: number, field: Fi
 const isUuid = (text: string) => text.startsWith('if-') || text.includes('@');
 
 /** The address that the sender would take: of the family, in the network of the destination if there is one. */
-function closest(senders: readonly Nic[], target: Ip): Nic | undefined {
+function closest(senders: readonly Sender[], target: Ip): Sender | undefined {
   const able = senders.filter(({ ip }) => ip.family === target.family);
   return able.find(({ network }) => subnets(network).some(({ cidr }) => cidrContains(cidr, target))) ?? able[0];
 }
 
-function closestPair(senders: readonly Nic[], receivers: readonly Nic[]): readonly [Nic, Nic] | undefined {
+function closestPair(senders: readonly Sender[], receivers: readonly Nic[]): readonly [Sender, Nic] | undefined {
   const pairs = senders.flatMap((a) => receivers.filter((b) => a.ip.family === b.ip.family).map((b) => [a, b] as const));
   const near = (isNear: (a: Network, b: Network) => boolean) => pairs.find(([a, b]) => isNear(a.network, b.network));
   return near((a, b) => a.uuid === b.uuid) ?? near((a, b) => a.vrf_key === b.vrf_key) ?? pairs[0];
@@ -166,8 +198,8 @@ function checkFamily(source: Ip, target: Ip): void {
     throw refusedAt('source_address', `${formatIp(source)} and ${formatIp(target)} are not of one family`);
 }
 
-function familyError(field: Field, uuid: string, family: Ip['family']): HotoriError {
-  return refusedAt(field, `is ${family === 'ipv4' ? 'IPv4' : 'IPv6'}, and ${uuid} has no such address`, uuid);
+function familyError(field: Field, uuid: string | undefined, family: Ip['family']): HotoriError {
+  return refusedAt(field, `is ${family === 'ipv4' ? 'IPv4' : 'IPv6'}, and ${uuid ?? 'the sender'} has no such address`, uuid);
 }
 
 export function refusedAt(field: keyof TraceQuestion, detail: string, uuid?: string): HotoriError {
@@ -180,6 +212,11 @@ function notThere(field: Field, detail: string, uuid?: string): HotoriError {
 
 function error(code: 'invalid_argument' | 'invalid_reference', reason: Reason): HotoriError {
   return new HotoriError(code, summaryOf([reason]), { reasons: [reason] });
+}
+
+/** Who sends, for people. */
+export function senderName({ iface, ip }: Sender): string {
+  return iface === undefined ? `${formatIp(ip)} outside` : interfaceName(iface);
 }
 
 /** Whether an interface has an address, or everything there is: one without addresses may have any. */

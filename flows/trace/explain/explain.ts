@@ -5,18 +5,19 @@
  * Promises: what is said of tables comes from running packets through the compiled flows, asking for a MAC included; what cannot be known is said to be.
  * Throws HotoriError for what cannot be asked, with its pointer.
  */
-import { entityOf } from '../../model/view.js';
 import { formatIp, type Ip } from '../../net/ip.js';
 import { formatMac } from '../../net/mac.js';
 import type { FieldRecord } from '../microflow.js';
 import { Microflow } from '../microflow.js';
 import type { Explanation, TraceEnd, TraceReturn } from './answer.js';
-import { endsOf, nicsOf, type Ends, type Nic } from './ends.js';
+import { endsOf, type Ends, type Sender } from './ends.js';
 import { hopsOf } from './hops.js';
 import { interfaceName } from './names.js';
-import { ASK_SIZE, nextHopOf, notPlugged } from './next-hop.js';
-import { addressesIn, familyProtocol, packetLine, packetOf, replyTo } from './packet.js';
+import { ASK_SIZE, nextHopOf } from './next-hop.js';
+import { familyProtocol, packetLine, packetOf } from './packet.js';
 import { Experiment, type Passage } from './passage.js';
+import { answerTo } from './reply.js';
+import { connected } from './connection.js';
 import { predictTraceroute } from './probes.js';
 import type { TraceQuestion } from './question.js';
 import type { Realm } from './realm.js';
@@ -33,9 +34,6 @@ export function explain(realm: Realm, question: TraceQuestion): Explained {
   const ends = endsOf(realm.model, question);
   const { sender, receiver } = ends;
   const assumptions: string[] = [];
-  const place = realm.placeOf(sender.iface.uuid);
-  const site = place && realm.at(place.datapath_uuid);
-  const in_port = site?.ofportOf(sender.iface.uuid);
   const base = {
     source: endOf(realm, sender, ends.ip, ends.mac),
     destination: endOf(realm, receiver, ends.target, receiver?.mac),
@@ -44,61 +42,51 @@ export function explain(realm: Realm, question: TraceQuestion): Explained {
     size: sizeOf(question, sender, assumptions),
     assumptions,
   };
-  const nothing = { next_hop: null, admitted_by: [], hops: [], tunnels: [], traceroute: [], visits: [], return: null };
-  if (site === undefined || in_port === undefined) {
-    return { explanation: { ...base, packet: lineOf(question, ends), ...notPlugged(sender), ...nothing }, passage: undefined };
-  }
-
-  const experiment = new Experiment(realm);
-  const hop = nextHopOf(realm, site, in_port, ends, question.next_hop, assumptions);
+  const nothing = {
+    ct_state: 'new' as const,
+    next_hop: null,
+    admitted_by: [],
+    hops: [],
+    tunnels: [],
+    traceroute: [],
+    visits: [],
+    return: null,
+  };
+  const hop = nextHopOf(realm, ends, question.next_hop, assumptions);
   if ('verdict' in hop) return { explanation: { ...base, packet: lineOf(question, ends), ...hop, ...nothing }, passage: undefined };
+  const { site, in_port } = hop;
+  const at = site.datapath_uuid;
   const next_hop = { address: formatIp(hop.ip), mac: formatMac(hop.mac), interface_uuid: hop.interface_uuid };
   const sending = { question, in_port, eth_src: ends.mac, eth_dst: hop.mac, src: ends.ip, dst: ends.target };
-  const first = packetOf({ ...sending, flags: 'first' });
-  const send = (packet: FieldRecord) => experiment.send(site.datapath_uuid, packet, base.size);
-
-  let packet = first;
-  let passage = send(packet);
-  if (question.ct_state === 'established') {
-    const answer = answerTo(realm, passage);
-    if (answer === undefined) assumptions.push('no connection is established: its first packet, which is shown, gets no answer');
-    else {
-      experiment.send(answer.datapath_uuid, answer.packet, ASK_SIZE);
-      packet = packetOf({ ...sending, flags: 'later' });
-      passage = send(packet);
-    }
-  }
-  const traceroute = predictTraceroute(
-    realm,
-    (ttl) => new Experiment(realm).send(site.datapath_uuid, { ...first, nw_ttl: ttl }, base.size),
-    ends,
-  );
+  const sendBy = (experiment: Experiment, packet: FieldRecord) => experiment.send(at, packet, base.size);
+  const { experiment, packet, passage, ct_state } = connected({ realm, question, ends, sending, sendBy, assumptions });
+  const probe = packetOf({ ...sending, flags: 'first' });
+  const traceroute = predictTraceroute(realm, (experiment, ttl) => sendBy(experiment, { ...probe, nw_ttl: ttl }), ends);
   const explanation = {
     ...base,
     packet: packetLine(Microflow.from(packet)),
+    ct_state,
     next_hop,
     ...outcomeOf(realm, passage, ends),
     traceroute,
     visits: visitsOf(realm, passage),
-    return: returnOf(realm, experiment, passage),
+    return: returnOf(realm, experiment, passage, ends),
   };
   return { explanation, passage };
 }
 
 function outcomeOf(realm: Realm, passage: Passage, ends: Ends): TraceReturn {
-  return {
-    ...judge(realm, passage, ends),
-    admitted_by: admittedBy(realm, passage),
-    hops: hopsOf(realm, passage, ends.ip),
-    tunnels: tunnelsOf(realm, passage),
-  };
+  const tunnels = tunnelsOf(realm, passage);
+  const hops = hopsOf(realm, passage, ends.ip, tunnels);
+  return { ...judge(realm, passage, ends), admitted_by: admittedBy(realm, passage), hops, tunnels };
 }
 
-function endOf(realm: Realm, nic: Nic | undefined, ip: Ip, mac: number | undefined): TraceEnd {
-  const place = nic && realm.placeOf(nic.iface.uuid);
+function endOf(realm: Realm, nic: Sender | undefined, ip: Ip, mac: number | undefined): TraceEnd {
+  const iface = nic?.iface;
+  const place = iface && realm.placeOf(iface.uuid);
   return {
-    interface_uuid: nic?.iface.uuid ?? null,
-    name: nic === undefined ? null : interfaceName(nic.iface),
+    interface_uuid: iface?.uuid ?? null,
+    name: iface === undefined ? null : interfaceName(iface),
     address: formatIp(ip),
     mac: mac === undefined ? null : formatMac(mac),
     network_uuid: nic?.network.uuid ?? null,
@@ -113,38 +101,13 @@ function lineOf(question: TraceQuestion, { ip, mac, target }: Ends): string {
 }
 
 /** What is longer than the sender's own network carries leaves in fragments, where they are allowed. */
-function sizeOf({ size, df }: TraceQuestion, { network }: Nic, assumptions: string[]): number {
+function sizeOf({ size, df }: TraceQuestion, { network }: Sender, assumptions: string[]): number {
   if (df || network.mtu === null || size <= network.mtu) return size;
   assumptions.push(`the sender cuts ${size} bytes into fragments of ${network.mtu}, the MTU of ${network.uuid}; the first is shown`);
   return network.mtu;
 }
 
-interface Answer {
-  readonly datapath_uuid: string;
-  readonly packet: FieldRecord;
-  readonly receiver: Nic;
-  readonly back: Ends;
-}
-
-/** What the receiver of a packet answers; undefined where it does not get it, or says nothing. */
-function answerTo(realm: Realm, { ending }: Passage): Answer | undefined {
-  if (ending.kind !== 'delivered' || ending.interface_uuid === null) return undefined;
-  const { output, datapath_uuid } = ending.delivered;
-  const site = realm.at(datapath_uuid)!;
-  const iface = entityOf(realm.model, 'interface', ending.interface_uuid);
-  const addresses = addressesIn(output.packet);
-  const in_port = site.ofportOf(ending.interface_uuid);
-  if (iface === undefined || addresses === undefined || in_port === undefined) return undefined;
-  const receiver = nicsOf(realm.model, iface).find(({ ip }) => ip.family === addresses.dst.family && ip.value === addresses.dst.value);
-  if (receiver === undefined) return undefined;
-  const back: Ends = { sender: receiver, ip: receiver.ip, mac: receiver.mac, target: addresses.src, receiver: undefined };
-  const hop = nextHopOf(realm, site, in_port, back, undefined, []);
-  if ('verdict' in hop) return undefined;
-  const packet = replyTo(output.packet, in_port, receiver.mac, hop.mac);
-  return packet && { datapath_uuid, packet, receiver, back };
-}
-
-function returnOf(realm: Realm, experiment: Experiment, passage: Passage): TraceReturn | null {
-  const answer = answerTo(realm, passage);
+function returnOf(realm: Realm, experiment: Experiment, passage: Passage, ends: Ends): TraceReturn | null {
+  const answer = answerTo(realm, passage, ends);
   return answer === undefined ? null : outcomeOf(realm, experiment.send(answer.datapath_uuid, answer.packet, ASK_SIZE), answer.back);
 }

@@ -12,10 +12,11 @@ import type { RouterPort } from '../../pipeline/facts.js';
 import { prefixOf, routerPortsOfInterface } from '../../pipeline/indexes.js';
 import { hopAt, pathsOf, policyOutcome, type Hop, type Outcome } from '../../pipeline/paths.js';
 import { ttlCosts } from '../../pipeline/stages/routes.js';
-import { TABLES } from '../../pipeline/tables.js';
+import { TABLES, type TableName } from '../../pipeline/tables.js';
 import type { Microflow } from '../microflow.js';
 import type { TableStep } from '../result.js';
-import type { TraceHop } from './answer.js';
+import type { TraceHop, TraceTunnel } from './answer.js';
+import { rewritten } from './walk.js';
 import { addressFacing, Names, register, routerName } from './names.js';
 import type { Passage } from './passage.js';
 import type { Realm, RealmSite } from './realm.js';
@@ -30,16 +31,45 @@ interface Crossing {
   readonly before: Microflow;
 }
 
-export function hopsOf(realm: Realm, passage: Passage, sender: Ip): TraceHop[] {
+/** What a crossing makes of a packet: by what port of the first router, as it came to it or left the one before, and as it goes on. */
+interface Passing {
+  readonly first: RouterPort | undefined;
+  readonly from: Microflow;
+  readonly to: Microflow;
+}
+
+/** @param tunnels those that it goes through */
+export function hopsOf(realm: Realm, passage: Passage, sender: Ip, tunnels: readonly TraceTunnel[]): TraceHop[] {
+  const hops = routersOf(realm, passage, sender);
+  return hops.map((hop, at): TraceHop => {
+    const isLastHere = hops[at + 1]?.datapath_uuid !== hop.datapath_uuid;
+    const tunnel = isLastHere ? tunnels.find(({ from }) => from === hop.datapath_uuid) : undefined;
+    const limits = [hop.mtu, tunnel?.mtu ?? null].filter((mtu) => mtu !== null);
+    return { ...hop, mtu: limits.length === 0 ? null : Math.min(...limits) };
+  });
+}
+
+function routersOf(realm: Realm, passage: Passage, sender: Ip): TraceHop[] {
   const expiredAt = expiredPort(realm, passage);
   const hops: TraceHop[] = [];
+  let entered: RouterPort | undefined;
   for (const { datapath_uuid, trace } of passage.visits) {
     const site = realm.at(datapath_uuid)!;
     const tables = trace.steps.filter((step): step is TableStep => step.kind === 'table');
+    let from = tables[0]?.packet;
     for (const [at, step] of tables.entries()) {
       const crossing = crossingAt(site, step, tables[at + 1]);
-      if (crossing === undefined) continue;
-      for (const hop of described(crossing, realm.model, sender, hops.length)) {
+      if (crossing === undefined || from === undefined) continue;
+      const first = entered ?? new Names(site.look).arrivalIn(crossing.before);
+      const end = tables.findIndex(({ table }, later) => later > at && BEYOND.has(table));
+      const within = tables.slice(at, end < 0 ? undefined : end + 1);
+      // It is routed again where it is translated, and takes one from the TTL there.
+      entered = isHandedOver(within) ? first : undefined;
+      if (entered !== undefined) continue;
+      const to = within.at(-1)?.packet ?? crossing.before;
+      const passing = { first, from, to };
+      from = to;
+      for (const hop of described(crossing, passing, realm.model, sender, hops.length)) {
         hops.push(hop);
         if (expiredAt !== undefined && hop.in?.interface_uuid === expiredAt) return hops;
       }
@@ -52,6 +82,15 @@ export function hopsOf(realm: Realm, passage: Passage, sender: Ip): TraceHop[] {
 function expiredPort(realm: Realm, { ending, visits }: Passage): string | undefined {
   if (ending.kind !== 'punted' || ending.what !== 'time_exceeded') return undefined;
   return new Names(realm.at(visits[ending.visit]!.datapath_uuid)!.look).arrivalIn(ending.punt.packet)?.interface_uuid;
+}
+
+/** Where a router, or a run of them, is left. */
+const BEYOND: ReadonlySet<number> = new Set([TABLES.L2_LOOKUP, TABLES.L2L3, TABLES.FIB, TABLES.POLICY_ROUTES].map(({ id }) => id));
+
+/** To another hypervisor, which translates it. */
+function isHandedOver(within: readonly TableStep[]): boolean {
+  const passes = (table: TableName) => within.some((step) => step.table === TABLES[table].id);
+  return passes('NAT_OUT') && !passes('NAT_SENT') && passes('ROUTED');
 }
 
 function crossingAt(site: RealmSite, step: TableStep, next: TableStep | undefined): Crossing | undefined {
@@ -77,9 +116,8 @@ function crossingAt(site: RealmSite, step: TableStep, next: TableStep | undefine
   return undefined;
 }
 
-function described(crossing: Crossing, model: ModelView, sender: Ip, from: number): TraceHop[] {
+function described(crossing: Crossing, { first, from: arrived, to }: Passing, model: ModelView, sender: Ip, from: number): TraceHop[] {
   const { site, hops, outcome, policy, before } = crossing;
-  const first = new Names(site.look).arrivalIn(before);
   const costs = ttlCosts(hops);
   const ttl = before.number('nw_ttl');
   return hops.flatMap((hop, at): TraceHop[] => {
@@ -99,6 +137,11 @@ function described(crossing: Crossing, model: ModelView, sender: Ip, from: numbe
         in: placeOf(arrival),
         out: placeOf(at === hops.length - 1 ? leaves : exitOf(route, leaves, site)),
         ttl: [Math.max(0, ttl - (at === 0 ? 0 : costs[at - 1]!)), Math.max(0, ttl - costs[at]!)],
+        rewrites: {
+          // All of it is done at once: what is done on the way in is the first router's, what on the way out the last one's.
+          ...(at === 0 ? rewritten(arrived, before) : {}),
+          ...(at === hops.length - 1 ? rewritten(at === 0 ? arrived : before, to) : {}),
+        },
         mode: hop.mode,
         reason: policy === undefined ? routeText(route) : policyText(policy),
         uuids: [...(policy === undefined ? [] : [policy.uuid]), ...(route === undefined ? [] : [route.uuid])],

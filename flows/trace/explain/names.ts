@@ -39,7 +39,7 @@ export function dropReason(packet: Microflow): DropReason | undefined {
 const interfacesByKey = index('interface', ({ port_key }) => [String(port_key)]);
 const routersByKey = index('route_link', ({ router_key }) => [String(router_key)]);
 const rulesByKey = index('group_rule', ({ rule }) => [String(rule.rule_key)]);
-const networksByKey = index('network', ({ segment_key }) => [String(segment_key)]);
+export const networksByKey = index('network', ({ segment_key }) => [String(segment_key)]);
 const routerPortsByKey = index('router_port', ({ port_key }) => [String(port_key)]);
 
 /** The names behind the keys in a packet's registers. */

@@ -50,6 +50,15 @@ export function packetOf({ question, in_port, eth_src, eth_dst, src, dst, flags 
   return { in_port, eth_src, eth_dst, ...network(src, dst), nw_proto: IP_PROTO[protocol], nw_ttl: question.ttl, ...upper };
 }
 
+/** The packet that opens the connection in which the one asked about is an answer; undefined where that can be none. Without a source port it is a client's. */
+export function openingOf(question: TraceQuestion): TraceQuestion | undefined {
+  const { source_port, destination_port, icmp_type } = question;
+  if (hasPorts(protocolOf(question)))
+    return source_port === undefined ? undefined : { ...question, source_port: destination_port, destination_port: source_port };
+  const pair = Object.values(ECHO).find(([, reply]) => reply === icmp_type);
+  return pair && { ...question, icmp_type: pair[0] };
+}
+
 function network(src: Ip, dst: Ip): FieldRecord {
   return src.family === 'ipv4'
     ? { eth_type: ETH_TYPE.ipv4, ip_src: src.value, ip_dst: dst.value }

@@ -2,7 +2,7 @@
  * What traceroute would show.
  *
  * Owns: sending the same packet with one TTL after another, as traceroute does, and reading who answers.
- * Promises: each line comes from a packet of its own through the tables. Answers that are limited in number are taken to come.
+ * Promises: each line comes from a packet of its own through the tables, the last one from the answer to it as well. Answers of routers are taken to come.
  */
 import { formatIp } from '../../net/ip.js';
 import type { PuntKind } from '../../pipeline/punt.js';
@@ -10,8 +10,10 @@ import type { TraceProbe } from './answer.js';
 import type { Ends } from './ends.js';
 import { addressFacing, dropReason, Names } from './names.js';
 import { addressesIn } from './packet.js';
-import type { Passage } from './passage.js';
+import { ASK_SIZE } from './next-hop.js';
+import { Experiment, type Passage } from './passage.js';
 import type { Realm } from './realm.js';
+import { answerTo } from './reply.js';
 
 const MOST_PROBES = 64;
 
@@ -26,14 +28,25 @@ const MARKS: Partial<Record<PuntKind, string>> = {
   port_unreachable: '',
 };
 
-export function predictTraceroute(realm: Realm, send: (ttl: number) => Passage, ends: Ends): TraceProbe[] {
+/** @param send sends the packet with another TTL, as if nothing had been sent before */
+export function predictTraceroute(realm: Realm, send: (experiment: Experiment, ttl: number) => Passage, ends: Ends): TraceProbe[] {
   const probes: TraceProbe[] = [];
   for (let ttl = 1; ttl <= MOST_PROBES; ttl++) {
-    const { probe, isLast } = probeOf(realm, send(ttl), ends, ttl);
-    probes.push(probe);
+    const experiment = new Experiment(realm);
+    const passage = send(experiment, ttl);
+    const { probe, isLast } = probeOf(realm, passage, ends, ttl);
+    const isHeard = passage.ending.kind !== 'delivered' || isAnswered(realm, experiment, passage, ends);
+    probes.push(isHeard ? probe : { ...probe, address: null });
     if (isLast) break;
   }
   return probes;
+}
+
+/** Whether what the receiver answers gets back. */
+function isAnswered(realm: Realm, experiment: Experiment, passage: Passage, ends: Ends): boolean {
+  const answer = answerTo(realm, passage, ends);
+  const back = answer && experiment.send(answer.datapath_uuid, answer.packet, ASK_SIZE);
+  return back?.ending.kind === 'delivered' || back?.ending.kind === 'outside';
 }
 
 function probeOf(realm: Realm, passage: Passage, ends: Ends, ttl: number): { readonly probe: TraceProbe; readonly isLast: boolean } {
@@ -45,6 +58,8 @@ function probeOf(realm: Realm, passage: Passage, ends: Ends, ttl: number): { rea
       const isKnown = ending.interface_uuid !== null;
       return { probe: { ...star, address: isKnown ? formatIp(ends.target) : null, uuid: ending.interface_uuid }, isLast: true };
     }
+    case 'outside':
+      return { probe: { ...star, mark: '?' }, isLast: true };
     case 'answered': {
       const src = addressesIn(ending.delivered.output.packet)?.src;
       return { probe: { ...star, address: src === undefined ? null : formatIp(src) }, isLast: true };

@@ -29,9 +29,11 @@ export const traceInput = z.strictObject({
   size: z.int().min(20).max(65_535).default(USUAL_SIZE).describe('Bytes of the IP packet.'),
   df: z.boolean().default(false).describe('Fragments are forbidden.'),
   ct_state: z
-    .enum(['new', 'established'])
+    .enum(['new', 'established', 'auto'])
     .default('new')
-    .describe('new: the first packet of a connection; established: a later one of a connection that was admitted.'),
+    .describe(
+      'new: the first packet of a connection; established: a later one of a connection that was admitted; auto: as part of whatever connection could be there: one that its sender could have opened, else, with a source_port, one that its receiver could have, else a first packet.',
+    ),
   next_hop: z.string().max(64).optional().describe('Address the sender sends it to; else the destination, or the router that DHCP tells.'),
   source_address: z.string().max(64).optional().describe('Another source address than that of the interface.'),
   source_mac: z.string().max(17).optional().describe('Another source MAC than that of the interface.'),

@@ -4,7 +4,7 @@
  * Owns: verdict and reason of an ending. What is specific to one drop reason is in drop-reasons.ts.
  */
 import type { PuntKind } from '../../pipeline/punt.js';
-import { DROP_REASONS, TABLES, type DropReason } from '../../pipeline/tables.js';
+import { DROP_REASONS, TABLES } from '../../pipeline/tables.js';
 import type { Punt, Trace } from '../result.js';
 import type { TraceReason, TraceVerdict } from './answer.js';
 import { deciderOf, hitIn, type Decider } from './decider.js';
@@ -14,7 +14,9 @@ import { addressesOf, dropReason, interfaceName, Names } from './names.js';
 import { addressesIn } from './packet.js';
 import type { Ending, Passage } from './passage.js';
 import type { Realm, RealmSite } from './realm.js';
+import { physicalNameOf } from '../../model/gateways.js';
 import { formatIp } from '../../net/ip.js';
+import { formatMac } from '../../net/mac.js';
 
 export interface Judgement {
   readonly verdict: TraceVerdict;
@@ -33,9 +35,6 @@ const TOLD: Partial<Record<PuntKind, string>> = {
   reject: 'administratively prohibited, TCP a reset',
   beyond_scope: 'beyond the scope of its source address',
 };
-
-/** Reasons to drop that only a vna knows to hold: which physical networks its bridge is joined to, and who is there. */
-const NOT_IN_THE_MODEL: ReadonlySet<string> = new Set(['no_physical_port'] satisfies DropReason[]);
 
 const SERVED: Partial<Record<PuntKind, string>> = { dhcpv4: 'DHCP', router_solicit: 'router advertisement' };
 
@@ -59,6 +58,8 @@ export function judge(realm: Realm, passage: Passage, ends: Ends): Judgement {
       return { verdict: 'undecidable', reason: at('unknown', `it depends on what is not known here: ${ending.why}`, []) };
     case 'lost':
       return { verdict: 'dropped', reason: at('switch', ending.why, [visit.datapath_uuid]) };
+    case 'outside':
+      return leftFor(ending, ends, at);
     case 'answered':
       return answered(ending, visit.trace, site, at);
     case 'delivered':
@@ -66,11 +67,6 @@ export function judge(realm: Realm, passage: Passage, ends: Ends): Judgement {
     case 'dropped': {
       const decider = deciderOf(visit.trace, ending.drop.pass, ending.drop.packet, site);
       const { code, text, uuids, nearest } = detailOf(realm, passage, site, decider, ending.drop.packet, ends);
-      if (NOT_IN_THE_MODEL.has(code))
-        return {
-          verdict: 'undecidable',
-          reason: at(code, `it is for a physical network, and depends on what ${visit.datapath_uuid} has of it`, uuids, decider),
-        };
       return { verdict: 'dropped', reason: at(code, text, uuids, decider, { nearest: nearest ?? null }) };
     }
     case 'punted': {
@@ -83,7 +79,7 @@ export function judge(realm: Realm, passage: Passage, ends: Ends): Judgement {
       if (told === undefined)
         return {
           verdict: 'undecidable',
-          reason: at(what, unknownText(what, visit.datapath_uuid), [], decider),
+          reason: at(what, `it depends on what the agent of ${visit.datapath_uuid} makes of it`, [], decider),
         };
       const detail = detailOf(realm, passage, site, decider, punt.packet, ends, what);
       const { code, text, uuids, nearest } = detail;
@@ -110,6 +106,18 @@ function answered(ending: Extract<Ending, { kind: 'answered' }>, trace: Trace, s
   return { verdict: 'answered', reason: at('answered', `${who} is answered for by flows of ${site.datapath_uuid}`, uuids, decider) };
 }
 
+/** Out of what is known here: but for whoever has shown that it is there. */
+function leftFor({ physical_network, neighbor, packet }: Extract<Ending, { kind: 'outside' }>, { outsider }: Ends, at: Writer): Judgement {
+  const dst = addressesIn(packet)?.dst;
+  const target = dst === undefined ? undefined : formatIp(dst);
+  const next = neighbor ?? target ?? formatMac(packet.number('eth_dst'));
+  const isThere = outsider !== undefined && physicalNameOf(outsider.network) === physical_network && formatIp(outsider.ip) === next;
+  if (isThere) return { verdict: 'delivered', reason: at('delivered', `delivered to ${next} outside, in ${physical_network}`, []) };
+  const does = target === undefined || target === next ? 'does with it' : `does with a packet for ${target}`;
+  const text = `it leaves for ${physical_network}, and depends on ${next} there: whether that answers for its MAC, and what it ${does}`;
+  return { verdict: 'undecidable', reason: at('left_the_overlay', text, []) };
+}
+
 function delivered(realm: Realm, ending: Extract<Ending, { kind: 'delivered' }>, ends: Ends, at: Writer): Judgement {
   const {
     interface_uuid,
@@ -133,7 +141,12 @@ function delivered(realm: Realm, ending: Extract<Ending, { kind: 'delivered' }>,
       ),
     };
   const expected = ends.receiver?.iface.uuid;
-  const instead = expected !== undefined && expected !== interface_uuid ? `, not ${expected}` : '';
+  const isTranslated = target !== undefined && formatIp(target) !== formatIp(ends.target);
+  const instead = isTranslated
+    ? `, as ${formatIp(target)},`
+    : expected !== undefined && expected !== interface_uuid
+      ? `, not ${expected},`
+      : '';
   return { verdict: 'delivered', reason: at('delivered', `delivered to ${name}${instead} on ${datapath_uuid}`, [interface_uuid]) };
 }
 
@@ -151,16 +164,14 @@ function detailOf(
     return { code: punt ?? 'no_output', text: 'no flow sends it anywhere', uuids: decider?.made?.uuids ?? [] };
   const visit = passage.visits[passage.ending.visit]!;
   const written = dropDetail({ realm, site, visit, code: code ?? 'ingress_rule', decider, packet: end, ends, punt });
-  return written ?? { code: code!, text: `it ${DROP_REASONS[code!].says}`, uuids: decider?.made?.uuids ?? [] };
+  return written ?? { code: code!, text: sentence(DROP_REASONS[code!].says), uuids: decider?.made?.uuids ?? [] };
+}
+
+/** What is said of a packet, as what says it all. */
+function sentence(says: string): string {
+  return /^(a|the|no) /.test(says) ? says : `it ${says}`;
 }
 
 export function cookieText(cookie: bigint): string {
   return `0x${cookie.toString(16).padStart(16, '0')}`;
-}
-
-/** Packets that an agent works on with what it alone knows. */
-function unknownText(what: PuntKind, datapath: string): string {
-  return what === 'neighbor' || what === 'resolve'
-    ? `it leaves by the gateway on ${datapath}, and depends on who answers there for the MAC of its next hop`
-    : `it depends on what the agent of ${datapath} makes of it`;
 }

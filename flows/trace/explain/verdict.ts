@@ -5,7 +5,7 @@
  * Promises: the verdict and the reason are those that `explain` gives of the same question.
  */
 import { endsOf } from './ends.js';
-import { nextHopOf, notPlugged, type NextHop } from './next-hop.js';
+import { nextHopOf, type NextHop } from './next-hop.js';
 import { packetOf } from './packet.js';
 import { Experiment } from './passage.js';
 import type { TraceQuestion } from './question.js';
@@ -21,13 +21,10 @@ export interface Verdict extends Judgement {
 /** Of the first packet of a connection, not longer than any network allows. @param known next hops found already: of one realm, as long as nothing changes there */
 export function verdictOf(realm: Realm, question: TraceQuestion, known: Map<string, NextHop>): Verdict {
   const ends = endsOf(realm.model, question);
-  const { sender, target } = ends;
-  const place = realm.placeOf(sender.iface.uuid);
-  const site = place && realm.at(place.datapath_uuid);
-  const in_port = site?.ofportOf(sender.iface.uuid);
-  if (site === undefined || in_port === undefined) return { ...notPlugged(sender), admitted_by: [] };
-  const hop = nextHopOf(realm, site, in_port, ends, question.next_hop, [], known);
+  const { target } = ends;
+  const hop = nextHopOf(realm, ends, question.next_hop, [], known);
   if ('verdict' in hop) return { ...hop, admitted_by: [] };
+  const { site, in_port } = hop;
   const packet = packetOf({ question, in_port, eth_src: ends.mac, eth_dst: hop.mac, src: ends.ip, dst: target, flags: 'first' });
   const passage = new Experiment(realm).send(site.datapath_uuid, packet, question.size);
   return { ...judge(realm, passage, ends), admitted_by: admittedBy(realm, passage) };

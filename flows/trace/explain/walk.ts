@@ -15,7 +15,7 @@ import { tunnelEnd, type Visit } from '../fabric.js';
 import { Microflow } from '../microflow.js';
 import { CT_STATE } from '../prerequisite.js';
 import type { ConjunctionStep, FlowRef, TableStep, TraceStep } from '../result.js';
-import type { TraceStepAnswer, TraceTunnel, TraceVisit } from './answer.js';
+import type { TraceHop, TraceStepAnswer, TraceTunnel, TraceVisit } from './answer.js';
 import { dropReason, Names, tableName } from './names.js';
 import type { Passage } from './passage.js';
 import { cookieText } from './reason.js';
@@ -89,11 +89,16 @@ function conjunctionOf(site: RealmSite, { id, dimensions }: ConjunctionStep): Tr
   return { id, dimensions: dimensions.map(dimension) };
 }
 
-/** The name of a port: its interface, its encapsulation, `underlay`, else its number. */
+/** Of ports to physical networks. */
+const PHYSICAL = 'physical:';
+
+/** The name of a port: its interface, its encapsulation, `underlay`, `physical:` and the name of the network, else its number. */
 export function portText(site: RealmSite, port: number): string {
   const encap = [...site.tunnels].find(([, ofport]) => ofport === port)?.[0];
   if (encap !== undefined) return encap;
-  return port === site.direct?.port ? 'underlay' : (site.interfaceAt(port) ?? String(port));
+  if (port === site.direct?.port) return 'underlay';
+  const physical = site.physicalAt(port);
+  return physical === undefined ? (site.interfaceAt(port) ?? String(port)) : `${PHYSICAL}${physical}`;
 }
 
 /** Ports have numbers of their own here: the name says which is meant. */
@@ -108,6 +113,13 @@ function withPortNames(site: RealmSite, text: string): string {
 export function headers(packet: Microflow): Record<string, string> {
   const fields = Object.entries(packet.toFields()) as [FieldName, number | bigint][];
   return Object.fromEntries(fields.filter(([field]) => !INTERNAL.test(field)).map(([field, value]) => [field, fieldText(field, value)]));
+}
+
+/** Header fields that differ, but for the TTL. */
+export function rewritten(before: Microflow, after: Microflow): TraceHop['rewrites'] {
+  const [was, is] = [headers(before), headers(after)];
+  const fields = Object.keys(is).filter((field) => field !== 'nw_ttl' && field in was && was[field] !== is[field]);
+  return Object.fromEntries(fields.map((field) => [field, { before: was[field]!, after: is[field]! }]));
 }
 
 const MACS = /^(eth_(src|dst)|arp_[st]ha|nd_[st]ll)$/;

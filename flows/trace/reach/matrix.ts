@@ -11,7 +11,7 @@ import { referrers } from '../../model/view.js';
 import { nicsOf } from '../explain/ends.js';
 import type { NextHop } from '../explain/next-hop.js';
 import { traceInput, type TraceQuestion } from '../explain/question.js';
-import type { Realm } from '../explain/realm.js';
+import { compiling, type Realm } from '../explain/realm.js';
 import { verdictOf, type Verdict } from '../explain/verdict.js';
 import { MOST_MEMBERS, type ReachAnswer, type ReachCell } from './answer.js';
 import { Classes, type ReachClass } from './classes.js';
@@ -39,7 +39,7 @@ export function* reachMatrix(realm: Realm, question: ReachQuestion): Generator<v
       const pair = pick(from, to);
       if (pair === undefined) continue;
       for (const [service, one] of services.entries()) {
-        const verdict = traced(realm, questionOf(pair, one), pair, known);
+        const verdict = yield* compiling(realm, () => traced(realm, questionOf(pair, one), pair, known));
         cells.push({ source: from.class.id, destination: to.class.id, service, pairs: pairsOf(from, to), ...verdict });
         yield;
       }

@@ -92,15 +92,25 @@ describe('the reachability of a plan', () => {
 
   it('of a change that is too much to compare says how much it is', async () => {
     const { world } = asked;
-    const networks = Array.from({ length: 40 }, (_, n) => `${n}`);
+    const many = Array.from({ length: 40 }, (_, n) => `m${n}`);
     await world.vnmgr.execute([
-      ...networks.map((n) => create('network', { uuid: `nw-m${n}`, ipv4_network: `10.60.${n}.0`, ipv4_prefix: 24 })),
-      create('router', { uuid: 'rt-many', networks: networks.map((n) => ({ network_uuid: `nw-m${n}`, ip_address: `10.60.${n}.1` })) }),
-      ...networks.map((n) =>
-        create('interface', { uuid: `if-m${n}`, mode: 'vif', network_uuid: `nw-m${n}`, ipv4_address: `10.60.${n}.9` }),
+      ...['m', 'n'].map((name, at) => create('network', { uuid: `nw-${name}`, ipv4_network: `10.6${at}.0.0`, ipv4_prefix: 24 })),
+      create('router', {
+        uuid: 'rt-many',
+        networks: ['m', 'n'].map((name, at) => ({ network_uuid: `nw-${name}`, ip_address: `10.6${at}.0.1` })),
+      }),
+      ...many.map((name) => create('security_group', { uuid: `sg-${name}`, default: 'allow' })),
+      ...many.map((name, at) =>
+        create('interface', {
+          uuid: `if-${name}`,
+          mode: 'vif',
+          network_uuid: 'nw-m',
+          ipv4_address: `10.60.0.${at + 9}`,
+          security_group_uuids: [`sg-${name}`],
+        }),
       ),
     ]);
-    await asked.one.see([...['a1', 'a2', 'b1'], ...networks.map((n) => `m${n}`)].map((name, at) => vif(`tap${at + 1}`, `if-${name}`)));
+    await asked.one.see(['a1', 'a2', 'b1', ...many].map((name, at) => vif(`tap${at + 1}`, `if-${name}`)));
     const { reachability } = await world.vnmgr.plan([{ verb: 'delete', kind: 'router', uuid: 'rt-many' }]);
     expect(reachability).toEqual({
       services: [],

@@ -119,6 +119,26 @@ describe('a trace', () => {
     expect([established.verdict, established.return?.verdict]).toEqual(['delivered', 'delivered']);
   });
 
+  it.each<[string, Partial<TraceQuestion>, string]>([
+    ['a later one where its sender could have opened it', { destination_port: 22 }, 'established delivered'],
+    ['a first one where nobody could have', { destination_port: 443 }, 'new dropped'],
+    [
+      'an answer where only its receiver could have',
+      { source: 'if-b1', destination: 'if-a2', source_port: 80, destination_port: 40000 },
+      'reply delivered',
+    ],
+    [
+      'no answer from a port that its receiver may not open',
+      { source: 'if-b1', destination: 'if-a2', source_port: 22, destination_port: 40000 },
+      'new dropped',
+    ],
+    ['an echo reply to a ping that gets there', { source: 'if-b2', destination: 'if-a1', icmp_type: 0 }, 'reply delivered'],
+    ['an echo reply to a ping that does not', { source: 'if-b2', destination: 'if-c1', icmp_type: 0 }, 'new dropped'],
+  ])('takes a packet for %s, when that is left to it', async (_what, over, expected) => {
+    const { ct_state, verdict } = await asked.trace({ ct_state: 'auto', ...over });
+    expect(`${ct_state} ${verdict}`).toBe(expected);
+  });
+
   it('tries operations that are not committed, and leaves nothing of them', async () => {
     const { vnmgr } = asked.world;
     const before = [vnmgr.revision(), await asked.trace({ destination_port: 443 })];

@@ -217,6 +217,7 @@ export function chassis(name: string, addresses: readonly string[], over: Partia
     endpoints: addresses.map((address) => ({ address, mac: null, underlay: 'underlay', mtu: 1500 })),
     encaps: ['geneve'],
     underlay: null,
+    physical_networks: [],
     ...over,
   };
 }
