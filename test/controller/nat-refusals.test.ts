@@ -8,6 +8,7 @@ const setting: Operation[] = [
   create('network', { uuid: 'nw-in', ipv4_network: '10.0.1.0', ipv6_network: 'fd00:1::' }),
   create('network', { uuid: 'nw-out', ipv4_network: '203.0.113.0' }),
   create('network', { uuid: 'nw-lone', ipv4_network: '10.0.9.0' }),
+  create('network', { uuid: 'nw-twin', ipv4_network: '10.0.1.0' }),
   create('router', {
     uuid: 'rt-1',
     route_link_uuid: 'rl-1',
@@ -220,6 +221,19 @@ const cases: readonly [what: string, operation: Operation, code: string, reasons
     create('translation', { interface_uuid: 'if-vm', mode: 'static_address' }),
     'invariant_violated',
     ["/interface_uuid: if-vm is not a router's: that is simulated, with enable_routing"],
+  ],
+  [
+    'a second tenant with the same prefix behind the same outside network',
+    create('router', {
+      uuid: 'rt-twin',
+      networks: [
+        { network_uuid: 'nw-twin', ip_address: '10.0.1.1' },
+        { network_uuid: 'nw-out', ip_address: '203.0.113.2' },
+      ],
+      nat: [{ network_uuid: 'nw-out', ip_address: '203.0.113.2' }],
+    }),
+    'conflict',
+    [expect.stringMatching(/^: nw-(in|twin): 10.0.1.0\/24 overlaps 10.0.1.0\/24 of nw-(in|twin) in the same routing domain$/)],
   ],
   [
     'deleting the lease of an address that is translated',

@@ -6,6 +6,7 @@
  *
  * Owns: what is defined; `place` says on which hypervisor each VM is.
  */
+import type { Attachment } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
 import type { Argv } from '../lab/run.js';
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
@@ -105,6 +106,25 @@ export function definitions(): { method: string; path: string; body: object }[] 
         }),
       ),
     ),
+  ];
+}
+
+/** What lets every network cross between these hypervisors in the explicit overlay mode. */
+export function crossings(places: readonly Attachment[]) {
+  const host = (name: string) => `if-host-${name}`;
+  return [
+    post('networks', { uuid: 'nw-under', mode: 'physical', ipv4_network: '172.16.1.0' }),
+    ...places.flatMap(({ hypervisor: { name }, ipv4 }) => [
+      post('interfaces', {
+        uuid: host(name),
+        mode: 'host',
+        owner_datapath_uuid: `dp-${name}`,
+        port_name: 'eth-phy',
+        network_uuid: 'nw-under',
+        ipv4_address: ipv4,
+      }),
+      ...(Object.keys(NETS) as Net[]).map((net) => post(`datapaths/dp-${name}/networks/nw-${net}`, { interface_uuid: host(name) })),
+    ]),
   ];
 }
 

@@ -8,6 +8,7 @@ import { checkFabric } from './fabric-check.js';
 import {
   at,
   configure,
+  crossings,
   definitions,
   endpointOf,
   FLOATING,
@@ -28,12 +29,15 @@ const FAMILIES = [false, true];
 const NAMES = Object.keys(VMS) as VmName[];
 
 /** Where each VM is. */
-const PLACES: readonly (readonly [string, Readonly<Record<VmName, 1 | 2>>])[] = [
-  ['one hypervisor', { a: 1, b: 1, c: 1, x: 1, y: 1, d: 1, e: 1 }],
-  ['two hypervisors', { a: 1, b: 2, c: 2, x: 1, y: 2, d: 2, e: 1 }],
+const APART = { a: 1, b: 2, c: 2, x: 1, y: 2, d: 2, e: 1 } as const;
+/** Name, places, the overlay mode of the hypervisors. */
+const WORLDS: readonly (readonly [string, Readonly<Record<VmName, 1 | 2>>, 'auto' | 'explicit'])[] = [
+  ['one hypervisor', { a: 1, b: 1, c: 1, x: 1, y: 1, d: 1, e: 1 }, 'auto'],
+  ['two hypervisors', APART, 'auto'],
+  ['two hypervisors between which nothing crosses that is not named', APART, 'explicit'],
 ];
 
-describe.each(PLACES)('addresses translated on %s', (_where, place) => {
+describe.each(WORLDS)('addresses translated on %s', (_where, place, mode) => {
   let lab: Lab;
   let hotori: Hotori;
   const vms = {} as Record<VmName, Vm>;
@@ -49,9 +53,10 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
       bridge_mappings: { underlay: UNDERLAY_BRIDGE },
       overlay: { address: [ipv4], encap: ['geneve'] },
     }));
-    hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna });
+    hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna, args: ['--overlay-mode', mode] });
     await hotori.untilInstalled();
     await hotori.post('/batch?wait=installed', { operations: [...definitions(), post('translations', translation)] });
+    if (mode === 'explicit') await hotori.post('/batch?wait=installed', { operations: crossings(underlay.attachments) });
     for (const name of NAMES) {
       const { mac_address } = await hotori.get(`/interfaces/if-${name}`);
       vms[name] = await lab.addVm(lab.hypervisors[place[name] - 1]!, { name: `v${name}`, iface_id: `if-${name}`, mac: mac_address });
@@ -136,6 +141,9 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
       })),
     );
   }, 30_000);
+
+  // How the rest goes does not depend on what may cross.
+  if (mode === 'explicit') return;
 
   it('is traced as real packets go: who is seen, which routers answer, and the switches agree', async () => {
     const ways: readonly (readonly [VmName, VmName, (v6: boolean) => string])[] = [
@@ -249,6 +257,9 @@ describe.each(PLACES)('addresses translated on %s', (_where, place) => {
       expected[`floating to floating${family}`] = [[...turn, ...silent], [...turn, c], v6 ? [...turn, ...silent] : [...turn, c]];
     }
     expect(found).toEqual(expected);
+    // By the TTL of answers: `asymm` where it does not tell how far they come from.
+    const path = (await vms.y.exec(['tracepath', '-n', '-m', '8', at('out', FLOATING.a)], { timeoutMs: 30_000 })).stdout;
+    expect([/asymm/.test(path), /hops 4 back 4/.test(path)]).toEqual([false, true]);
   }, 60_000);
 
   it('lists routers as their modes say', async () => {
