@@ -10,7 +10,7 @@ const base = {
 };
 
 /** These take minutes: `make soak` runs them. */
-const SOAK_ONLY = ['/test/e2e/outages\\.test\\.ts$'];
+const SOAK_ONLY = ['/test/e2e/(outages|upgrade)\\.test\\.ts$'];
 
 export default {
   projects: [

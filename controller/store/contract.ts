@@ -9,8 +9,8 @@
 import type { Entity } from '../../flows/model/entities.js';
 import type { Revision } from '../messages/slice.js';
 
-/** Version of what is written. A store of a newer one is refused, of an older one migrated. */
-export const STORE_SCHEMA_VERSION = 1;
+/** Version of what is written: another one whenever an older program would not understand an entity. A store of a newer one is refused, of an older one migrated. */
+export const STORE_SCHEMA_VERSION = 2;
 
 /** Highest value handed out so far per kind of key (see controller/transaction/keys.ts). */
 export type Counters = Readonly<Record<string, number>>;

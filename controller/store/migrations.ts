@@ -12,7 +12,10 @@ export interface StoreSchema {
   readonly steps: readonly ((entity: unknown) => unknown)[];
 }
 
-export const STORE_SCHEMA: StoreSchema = { version: STORE_SCHEMA_VERSION, steps: [] };
+/** Entities of version 1 lack what version 2 added, all of which has a default: reading one as an entity of this version supplies it. */
+const supplyDefaults = (entity: unknown): unknown => entity;
+
+export const STORE_SCHEMA: StoreSchema = { version: STORE_SCHEMA_VERSION, steps: [supplyDefaults] };
 
 /** An entity of that version as one of the schema's. */
 export function migrated({ steps }: StoreSchema, from: number, entity: unknown): unknown {

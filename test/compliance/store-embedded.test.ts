@@ -5,6 +5,7 @@ import { Encoder } from 'cbor-x';
 import { open } from 'lmdb';
 import { systemRandom } from '../../controller/kernel/ambient.js';
 import { openEmbeddedStore } from '../../controller/store/embedded.js';
+import { STORE_SCHEMA } from '../../controller/store/migrations.js';
 import { change, segment } from './store-values.js';
 import { refusal, storeCompliance } from './store.js';
 
@@ -50,10 +51,10 @@ describe('embedded store', () => {
 
   it('refuses what a newer version wrote, and says so', async () => {
     await fill();
-    await tamper('meta', (meta) => ({ ...meta, schema_version: 2, more: true }));
+    await tamper('meta', (meta) => ({ ...meta, schema_version: 99, more: true }));
     await expect(openStore()).rejects.toMatchObject({
       code: 'newer_schema',
-      message: `the store in ${dir} was written by a newer version (schema 2; this one knows 1)`,
+      message: `the store in ${dir} was written by a newer version (schema 99; this one knows ${STORE_SCHEMA.version})`,
     });
   });
 
@@ -63,7 +64,7 @@ describe('embedded store', () => {
     await store.commit([change(1, [segment('seg-a', 'a'), segment('seg-b', 'b')], [], { vrf_key: 7 })], revision);
     await store.close();
     const openAs = (step: (entity: unknown) => unknown) =>
-      openEmbeddedStore({ dir, random: systemRandom, schema: { version: 2, steps: [step] } });
+      openEmbeddedStore({ dir, random: systemRandom, schema: { version: STORE_SCHEMA.version + 1, steps: [...STORE_SCHEMA.steps, step] } });
     expect(await refusal(openAs((entity) => ((entity as { uuid: string }).uuid === 'seg-b' ? { uuid: 'seg-b' } : entity)))).toBe('corrupt');
     const before = await openStore();
     expect(await before.load()).toMatchObject({
@@ -99,7 +100,7 @@ describe('embedded store', () => {
     const again = await openStore();
     expect(await refusal(again.load())).toBe('corrupt');
     await again.close();
-    await tamper('meta', () => ({ schema_version: 1 }));
+    await tamper('meta', () => ({ schema_version: STORE_SCHEMA.version }));
     expect(await refusal(openStore())).toBe('corrupt');
   });
 

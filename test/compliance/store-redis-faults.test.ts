@@ -2,7 +2,8 @@ import { readdir, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
-import type { Store, StoredChange } from '../../controller/store/contract.js';
+import { STORE_SCHEMA } from '../../controller/store/migrations.js';
+import { STORE_SCHEMA_VERSION, type Store, type StoredChange } from '../../controller/store/contract.js';
 import { eventually } from '../lab/eventually.js';
 import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
 import { FaultyProxy } from './faulty-proxy.js';
@@ -211,10 +212,10 @@ describe('Redis store', () => {
       const store = await open();
       const { revision } = await store.load();
       const { ended } = await store.watch(revision, () => {}, new AbortController().signal);
-      await server.cli('hset', '{hotori}:meta', 'schema', '2');
+      await server.cli('hset', '{hotori}:meta', 'schema', '99');
       const expected = {
         code: 'newer_schema',
-        message: `the store in ${server.url} was written by a newer version (schema 2; this one knows 1)`,
+        message: `the store in ${server.url} was written by a newer version (schema 99; this one knows ${STORE_SCHEMA_VERSION})`,
       };
       expect(await errorOf(open())).toMatchObject(expected);
       expect(await errorOf(store.commit([needle(1)], revision))).toMatchObject(expected);
@@ -230,7 +231,7 @@ describe('Redis store', () => {
       const at1 = { ...revision, number: 1 };
       const { ended } = await older.watch(at1, () => {}, new AbortController().signal);
       const step = (entity: unknown) => ({ ...(entity as object), display_name: `${(entity as { display_name: string }).display_name}+` });
-      const schema = { version: 2, steps: [step] };
+      const schema = { version: STORE_SCHEMA.version + 1, steps: [...STORE_SCHEMA.steps, step] };
       const newer = await Promise.all([open({ schema }), open({ schema }), open({ schema })]);
       for (const store of newer) {
         const { entities, ...rest } = await store.load();
@@ -238,7 +239,7 @@ describe('Redis store', () => {
         expect(new Set(entities)).toEqual(new Set([segment('seg-a', 'a+'), segment('seg-b', 'b+')]));
       }
       expect(await refusal(newer[0].changesSince(revision))).toBe('compacted');
-      expect(await server.cli('hget', '{hotori}:meta', 'schema')).toBe('2\n');
+      expect(await server.cli('hget', '{hotori}:meta', 'schema')).toBe(`${schema.version}\n`);
       expect(await refusal(older.commit([needle(2)], at1))).toBe('newer_schema');
       expect(await ended).toMatchObject({ code: expect.stringMatching(/newer_schema/) });
       await newer[0].commit([needle(3)], { ...revision, number: 2 });

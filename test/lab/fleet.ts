@@ -38,6 +38,8 @@ export class Fleet extends Hotori {
   /** Where each process listens. */
   readonly #listens: ReadonlyMap<string, string>;
   readonly #running = new Map<string, Daemon>();
+  /** What processes are started from. */
+  #program = path.join(repositoryRoot(), 'dist/main.js');
   /** vnmgrs that were killed, as datapaths name them. */
   readonly #dead = new Set<string | null>([null]);
 
@@ -72,17 +74,17 @@ export class Fleet extends Hotori {
     return this.#wires[n - 1]!;
   }
 
+  /** From now on processes are started from another build. @param main its dist/main.js */
+  useProgram(main: string): void {
+    this.#program = main;
+  }
+
   /** @param args more of its command line */
   async startRole(name: string, args: readonly string[] = []): Promise<void> {
     const { dir } = this.#options;
     await mkdir(dir, { recursive: true });
     const log = path.join(dir, `${name}.log`);
-    const argv = [
-      '--enable-source-maps',
-      path.join(repositoryRoot(), 'dist/main.js'),
-      ...(await this.#argumentsOf(name)),
-      ...args,
-    ] as const;
+    const argv = ['--enable-source-maps', this.#program, ...(await this.#argumentsOf(name)), ...args] as const;
     this.#running.set(name, Daemon.start([process.execPath, ...argv], log));
   }
 
