@@ -24,6 +24,8 @@ export const filtersOfInterface = index('filter', (r) => [r.interface_uuid]);
 export const filteredNicsOfSegment = index('nic', (r) => (r.filtered ? [String(r.segment_key)] : []));
 
 export const nicsOfFloodChunk = index('nic', (r) => floodClasses(r).map((c) => floodChunkUuid(r.segment_key, c, chunkOf(r))));
+/** NICs on other hypervisors whose MAC several segments have. */
+export const remoteNicsOfSharedMac = index('remote_nic', (r) => (r.mac_shared ? [String(r.mac)] : []));
 export const floodSetsOfSegment = index('flood_set', (r) => [String(r.segment_key)]);
 export const floodChunksOfSet = index('flood_chunk', (r) => [floodSetUuid(r.segment_key, r.policy_class_key)]);
 export const routerPortsOfSegment = index('router_port', (r) => [String(r.segment_key)]);

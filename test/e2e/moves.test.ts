@@ -11,6 +11,12 @@ import { Traffic } from './traffic.js';
 /** Packets of one pair, 100 a second, that may be lost once the port is up at the new place. */
 const MOST_LOST = 10;
 
+/**
+ * When a port comes or goes, on whatever bridge, the userspace datapath of Open vSwitch 3.1.0 drops what it has in hand just then, of any port
+ * (docs/troubleshooting.md): packets of a pair that may be lost on the hypervisors whose ports change.
+ */
+const BY_PORTS = 3;
+
 /** To the VM that moves: from the hypervisor it leaves (routed), the one it comes to (in its network, and routed), and the third. */
 const TO_MOVER = [2, 3, 4, 5] as const;
 const OTHERS = [
@@ -33,6 +39,9 @@ const streamOf = ([from, to]: readonly [number, number]) => ({
   from: world.vm(from),
   to: world.addresses.get(to)!,
 });
+
+/** Whether no end of a stream is on the hypervisors between which VMs move. */
+const isElsewhere = (stream: string) => [...stream.matchAll(/\d/g)].every(([vm]) => Number(vm) > 4);
 
 /** What hypervisors dispute, in words. */
 async function conflicts(): Promise<string[]> {
@@ -75,7 +84,7 @@ it.each([
     await world.hotori.untilInstalled();
 
     const [moved, stayed] = await Promise.all([toMover.stop(), others.stop()]);
-    expect([...stayed].filter(([, { lost }]) => lost > 0)).toEqual([]);
+    expect([...stayed].filter(([name, { lost }]) => lost > (isElsewhere(name) ? 0 : BY_PORTS))).toEqual([]);
     const late = [...moved].map(([name, result]) => [name, result.lostAfter(up)] as const);
     expect(late.filter(([, lost]) => lost > MOST_LOST)).toEqual([]);
     expect(await world.settledAnswers(allAnswers(world))).toEqual(allAnswers(world));
@@ -109,7 +118,7 @@ it('a VM that leaves takes its connections out of the switch, and no others', as
   await eventually('the connections of the mover being gone', async () => !(await connections())[0]);
   expect(await connections()).toEqual([false, true]);
   const results = await streams.stop();
-  expect(results.get('vm3>vm2')!.lost).toBe(0);
+  expect(results.get('vm3>vm2')!.lost).toBeLessThanOrEqual(BY_PORTS);
 
   await old.ovs.vsctl('del-port', 'br-int', mover.portName);
   await setGroups([]);

@@ -4,14 +4,14 @@
  * Owns: entry from the underlay's bridge, and the way out through it.
  * Assumes: the MAC of a NIC says which segment it is in where no other segment has it.
  * Promises: unicast between NICs of a segment all of whose MACs are its own goes as it is; whatever else (broadcasts, routed packets, other segments) goes through
- * the tunnel. A frame is taken in by the MAC of its sender, on its own account: when a segment stops or starts going this way, frames of its other MACs are
- * taken in all along, so nobody has to switch at the same moment.
+ * the tunnel. A frame is taken in by the MAC of its sender, on its own account, unless NICs of several segments that there are here could have sent it: when a
+ * segment stops or starts going this way nobody has to switch at the same moment.
  */
 import { apply, drop, goto, is, isMulticastFrame, resubmit } from '../build.js';
-import { UNKNOWN_HOLDERS } from '../facts.js';
-import { floodSetsOfSegment } from '../indexes.js';
+import { UNKNOWN_HOLDERS, type RemoteNic } from '../facts.js';
+import { floodSetsOfSegment, remoteNicsOfSharedMac } from '../indexes.js';
 import { enterSegment, regField, regLoad, regMatch } from '../registers.js';
-import { rule } from '../rule.js';
+import { rule, type Lookup } from '../rule.js';
 import { wayUuid } from './crossing.js';
 import { learningSegment } from './attachments.js';
 import { directUuid, peerUuid } from './overlay-facts.js';
@@ -29,7 +29,7 @@ export const underlayPortFlows = rule('underlay port', 'underlay_port', (port, _
 
 export const directInFlows = rule('direct in', 'remote_nic', (nic, look, emit) => {
   const peer = look.get('peer', peerUuid(nic.datapath_uuid));
-  if (nic.mac_shared || peer === undefined || look.get('direct_peer', directUuid(nic.datapath_uuid)) === undefined) return;
+  if (isAmbiguous(nic, look) || peer === undefined || look.get('direct_peer', directUuid(nic.datapath_uuid)) === undefined) return;
   if (look.all(floodSetsOfSegment, String(nic.segment_key)).length === 0) return;
   const arrived = [regLoad('peer', peer.peer_key), regLoad('from_tunnel', 1), regLoad('source_port', nic.port_key)];
   emit.owners(nic.interface_uuid, nic.mac_lease_uuid);
@@ -40,6 +40,14 @@ export const directInFlows = rule('direct in', 'remote_nic', (nic, look, emit) =
     [apply(...arrived, enterSegment(nic.segment_key, nic.vrf_key), resubmit('L2_LOOKUP'))],
   );
 });
+
+/**
+ * Whether frames with this MAC could be of another segment that this hypervisor has a part in. A segment whose MAC turns up elsewhere goes through the tunnel, but
+ * its hypervisors hear of that at different moments: until then its frames come as before.
+ */
+function isAmbiguous({ mac, mac_shared, segment_key }: RemoteNic, look: Lookup): boolean {
+  return mac_shared && look.all(remoteNicsOfSharedMac, String(mac)).some((other) => other.segment_key !== segment_key);
+}
 
 export const directOutFlows = rule('direct out', 'presence', (presence, look, emit) => {
   const { segment_key, policy_class_key, datapath_uuid, domain_uuid } = presence;

@@ -192,10 +192,11 @@ describe('overlay', () => {
       };
     };
 
-    function direct(settled: boolean, shared: readonly string[] = []): Fabric {
+    /** @param shared MACs that NICs have which another segment has as well */
+    function direct(settled: boolean, shared: Readonly<Record<string, string>> = {}): Fabric {
       const { compilers, sites } = fabric();
       const all = ['1', '2', '3'].map(onL2);
-      const marked = shared.map((name) => macLease(name, MAC[name]!, { mac_shared: true }));
+      const marked = Object.entries(shared).map(([name, mac]) => macLease(name, mac, { mac_shared: true }));
       return {
         compilers,
         sites: sites.map((site, i) => {
@@ -228,13 +229,18 @@ describe('overlay', () => {
       ]);
     });
 
-    it('a segment with a MAC that another segment has goes through the tunnel, and its other MACs are taken in both ways all the same', () => {
-      const senders = direct(true);
-      const receivers = direct(true, ['a3']);
-      const mixed: Fabric = { compilers: {}, sites: [senders.sites[0]!, receivers.sites[1]!, receivers.sites[2]!] };
-      expect([ways(receivers, 'a1', 'a2', '10.0.1.12'), ways(mixed, 'a1', 'a2', '10.0.1.12')]).toEqual([
+    it('a segment with a MAC that another segment has goes through the tunnel, and what comes without one is taken in unless it could be of either', () => {
+      const from = (senders: Fabric, receivers: Fabric) =>
+        ways({ compilers: {}, sites: [senders.sites[0]!, receivers.sites[1]!, receivers.sites[2]!] }, 'a1', 'a2', '10.0.1.12');
+      const before = direct(true);
+      const [other, own, either] = [{ a3: MAC['a3']! }, { a1: MAC['a1']! }, { a1: MAC['a1']!, d3: MAC['a1']! }].map((shared) =>
+        direct(true, shared),
+      ) as [Fabric, Fabric, Fabric];
+      expect([from(other, other), from(before, other), from(before, own), from(before, either)]).toEqual([
         { outputs: ['tunnel'], to: [['a2', 1]] },
         { outputs: ['direct'], to: [['a2', 1]] },
+        { outputs: ['direct'], to: [['a2', 1]] },
+        { outputs: ['direct'], to: [] },
       ]);
     });
 
