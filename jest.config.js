@@ -13,6 +13,8 @@ const base = {
 const SOAK_ONLY = ['/test/e2e/(outages|upgrade)\\.test\\.ts$'];
 
 export default {
+  // What hangs is found all the same; what a busy machine delays is no failure.
+  testTimeout: 30_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{flows,controller,datapath,webapi,compliance,fuzz,docs}/**/*.test.ts'] },
     { ...base, displayName: 'codec', testMatch: ['<rootDir>/test/codec/**/*.test.ts'] },

@@ -120,7 +120,6 @@ describe('a batch', () => {
       method: 'POST',
       path: '/segments',
       body: { uuid: `seg-${i}`, mode: 'virtual', display_name: 'x'.repeat(255) },
-      ...(i === 0 ? {} : {}),
     }));
     const text = JSON.stringify({ operations }) + ' '.repeat(17 * 1024 * 1024);
     const { status, body } = await api.post('/api/batch').set('Content-Type', 'application/json').send(text);
