@@ -147,7 +147,10 @@ function datapathOf(nat: Nat, own: string | undefined, look: Lookup): string | u
 }
 
 /** The address is answered for, and led to NAT_IN whichever way a packet comes. */
-function found({ external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, target, ports }: Nat, emit: Emit): void {
+function found(
+  { external, external_mac, entry_mac, is_own, segment_key, vrf_key, router_key, arrival, target, ports }: Nat,
+  emit: Emit,
+): void {
   const here = regMatch('segment', segment_key);
   const stands = target !== null && ports === null;
   const echo = isEchoRequest(external.family);
@@ -166,6 +169,8 @@ function found({ external, external_mac, entry_mac, is_own, segment_key, vrf_key
   emit.flow('L3_IN', rank, asked, [goto('NAT_REPLY')]);
   const turns = [apply(enterSegment(segment_key, vrf_key), set('eth_dst', external_mac), resubmit('NAT_IN'))];
   for (const table of ['NAT_REPLY', 'NAT_REPLIED'] as const) emit.flow(table, 60, asked, turns);
+  // Who is next to the port is no such sender, and what is named is not dropped with what is not.
+  emit.flow('NAT_REPLY', 160, [...asked, regMatch('arrival', arrival)], turns);
   if (!stands) emit.flow('L3_IN', rank + 1, [...asked, ...echo], [goto('ROUTER_SELF')]);
 }
 
