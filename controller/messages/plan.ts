@@ -9,8 +9,9 @@ import { TRACE_PROTOCOLS } from '../../flows/trace/explain/question.js';
 
 /** Flows shown of one datapath; counts are of all. */
 export const MOST_PLANNED_FLOWS = 200;
-/** Datapaths that flows are worked out for. */
+/** Datapaths that flows are worked out for, and the flows of all of them with which there are no more. */
 export const MOST_PLANNED_DATAPATHS = 200;
+export const MOST_PLANNED_TABLES = 200_000;
 
 /** Pairs of classes, families and services that are compared, each by two traces: a few seconds of work. */
 export const MOST_PLANNED_CELLS = 2_000;
@@ -93,7 +94,9 @@ export const planSchema = z.object({
   reachability: planReachSchema,
   uncounted: z
     .array(z.string())
-    .describe(`Datapaths whose slice would change and whose flows were not worked out: at most ${MOST_PLANNED_DATAPATHS} are.`),
+    .describe(
+      `Datapaths whose slice would change and whose flows were not worked out: at most ${MOST_PLANNED_DATAPATHS} are, and none after those that have ${MOST_PLANNED_TABLES} flows together.`,
+    ),
 });
 export type Plan = z.infer<typeof planSchema>;
 export type PlanFlow = z.infer<typeof planFlowSchema>;

@@ -27,6 +27,9 @@ export type PlannedReach = Plan['reachability'];
 type Outcome = NonNullable<PlannedReach['changes'][number]['before']>;
 type Family = 'ipv4' | 'ipv6';
 
+/** Interfaces that are looked at in one go. */
+const PART = 200;
+
 const FAMILIES = ['ipv4', 'ipv6'] as const;
 
 /** Interfaces that nothing tells apart, before or after. */
@@ -64,10 +67,13 @@ export function* planReach(twin: Twin, changes: readonly EntityChange[]): Genera
   addTouched(touched, twin, changes, 'before');
   after(() => addTouched(touched, twin, changes, 'after'));
   const survey = new Survey(touched);
-  survey.look(twin, 'before');
-  yield;
-  after(() => survey.look(twin, 'after'));
-  yield;
+  yield* survey.look(twin, 'before');
+  twin.apply(changes);
+  try {
+    yield* survey.look(twin, 'after');
+  } finally {
+    twin.apply(undone);
+  }
   const groups = survey.groups();
   const pairs = pairsOf(touched, groups);
   const { services, notes } = servicesFor(touched, changes, groups, [twin, after]);
@@ -99,7 +105,7 @@ class Survey {
     this.touched = touched;
   }
 
-  look(twin: Twin, side: 'before' | 'after'): void {
+  *look(twin: Twin, side: 'before' | 'after'): Generator<void> {
     const { model } = twin;
     const classes = new Classes(twin);
     const domains = new Set([...this.touched.domains, ...this.touched.addresses.values()]);
@@ -108,7 +114,8 @@ class Survey {
     for (const vrf of domains)
       for (const network of model.lookup(vrfKey(vrf)))
         for (const lease of referrers(model, 'ip_lease', network)) if (lease.interface_uuid !== null) interfaces.add(lease.interface_uuid);
-    for (const uuid of interfaces) {
+    for (const [at, uuid] of [...interfaces].entries()) {
+      if (at % PART === PART - 1) yield;
       const iface = entityOf(model, 'interface', uuid);
       const nics = iface === undefined ? [] : nicsOf(model, iface);
       if (iface === undefined || iface.mode === 'simulated' || nics.length === 0) continue;

@@ -11,16 +11,21 @@ import type { Flow } from '../../flows/openflow/flow.js';
 import { flowToString } from '../../flows/openflow/text-flow.js';
 import { tableName } from '../../flows/trace/explain/names.js';
 import type { EntityChange } from '../transaction/transaction.js';
-import { MOST_PLANNED_DATAPATHS, MOST_PLANNED_FLOWS, type Plan, type PlanFlow } from '../messages/plan.js';
+import { MOST_PLANNED_DATAPATHS, MOST_PLANNED_FLOWS, MOST_PLANNED_TABLES, type Plan, type PlanFlow } from '../messages/plan.js';
 import { planReach, type PlannedReach } from './plan-reach.js';
 import { inverse, type Twin } from './twin.js';
 
 export function* planOf(twin: Twin, changes: readonly EntityChange[]): Generator<void, Omit<Plan, 'revision'>> {
   const concerned = [...twin.apply(changes).keys()].sort();
   twin.apply(inverse(changes));
-  const counted = concerned.slice(0, MOST_PLANNED_DATAPATHS);
   // Compiled as they are, so that the change shows.
-  for (const uuid of counted) yield* twin.compile(uuid);
+  const counted: string[] = [];
+  for (let flows = 0; counted.length < Math.min(concerned.length, MOST_PLANNED_DATAPATHS) && flows < MOST_PLANNED_TABLES;) {
+    const uuid = concerned[counted.length]!;
+    counted.push(uuid);
+    yield* twin.compile(uuid);
+    flows += twin.at(uuid)?.tables.flows.size ?? 0;
+  }
   const known = new Map(counted.map((uuid) => [uuid, new Set(twin.at(uuid)?.tables.flows.keys())]));
 
   twin.apply(changes);
@@ -37,7 +42,7 @@ export function* planOf(twin: Twin, changes: readonly EntityChange[]): Generator
     return [{ datapath_uuid, added, changed, removed: gone.length, flows: [...flows, ...removed].slice(0, MOST_PLANNED_FLOWS) }];
   });
   const entities = changes.flatMap(entityOf);
-  const uncounted = concerned.slice(MOST_PLANNED_DATAPATHS);
+  const uncounted = concerned.slice(counted.length);
   // Without other flows nothing goes elsewhere.
   const reachability = datapaths.length + uncounted.length === 0 ? NOTHING_COMPARED : yield* planReach(twin, changes);
   return { dry_run: true, changed: changes.length > 0, entities, datapaths, reachability, uncounted };

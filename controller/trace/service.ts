@@ -43,8 +43,8 @@ export interface TraceParts {
 }
 
 const IDLE_MS = 600_000;
-/** Of all datapaths together, between questions. */
-const MOST_FLOWS = 1_000_000;
+/** Of all datapaths together, between questions: 4 KB each. */
+const MOST_FLOWS = 200_000;
 
 export class TraceService implements ReplicaFollower {
   private readonly parts: TraceParts;
@@ -196,9 +196,9 @@ export class TraceService implements ReplicaFollower {
   /** One after another; what is committed meanwhile comes to the twin afterwards. */
   private alone<T>(work: (twin: Twin) => Promise<T>): Promise<T> {
     const run = async () => {
-      const twin = (this.twin ??= new Twin(this.parts.replica.model.values(), this.options));
       this.held = [];
       try {
+        const twin = this.twin ?? (await this.begin());
         return await work(twin);
       } catch (error) {
         if (!(error instanceof HotoriError)) this.twin = undefined;
@@ -214,6 +214,14 @@ export class TraceService implements ReplicaFollower {
     const result = this.last.then(run, run);
     this.last = result.catch(() => undefined);
     return result;
+  }
+
+  /** From the model as it is now: what is committed meanwhile is held. */
+  private async begin(): Promise<Twin> {
+    const twin = new Twin(this.options);
+    await workedOut(twin.fill(this.parts.replica.model.values()));
+    this.twin = twin;
+    return twin;
   }
 
   private rest(): void {

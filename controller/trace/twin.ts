@@ -28,11 +28,19 @@ export class Twin implements Realm {
   private readonly slices: Slices;
   private readonly datapaths = new Map<string, DatapathTwin>();
 
-  constructor(entities: Iterable<Entity>, options: TwinOptions) {
+  constructor(options: TwinOptions) {
     this.options = options;
-    this.model.apply(entities, []);
     this.bindings = new Bindings(this.model);
     this.slices = new Slices(this.model, this.bindings);
+  }
+
+  /** Takes a whole model, in steps, into one that is empty. */
+  *fill(entities: Iterable<Entity>): Generator<void> {
+    const sorted = [...entities].sort((a, b) => rankOf(a) - rankOf(b));
+    for (let at = 0; at < sorted.length; at += PART) {
+      this.apply(sorted.slice(at, at + PART).map((after) => ({ uuid: after.uuid, before: undefined, after })));
+      yield;
+    }
   }
 
   at(datapathUuid: string): DatapathTwin | undefined {
@@ -134,6 +142,16 @@ export class Twin implements Realm {
       if (place !== undefined) yield place.datapath_uuid;
     }
   }
+}
+
+/** Entities that are taken in one go: some milliseconds of work. */
+const PART = 200;
+
+/** What others refer to comes before them. */
+const RANKS: Partial<Record<Entity['kind'], number>> = { interface: 1, mac_lease: 2, ip_lease: 3, vif: 4 };
+
+function rankOf({ kind }: Entity): number {
+  return RANKS[kind] ?? 0;
 }
 
 /** What takes changes back. */

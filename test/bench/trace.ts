@@ -2,7 +2,7 @@
  * Traces, on a vnmgr in memory: the workload W(H,N,P) with every VM plugged.
  *
  * Owns: the command line, what is reported: the first trace (which compiles what it comes to), traces after it, a trace with a change that is not committed,
- * a plan; reachability among `--interfaces`.
+ * a plan; reachability among `--interfaces` on `--reach_hypervisors`, and plans there, with how long each kept the process from anything else, and the memory taken.
  */
 import { performance } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
@@ -20,6 +20,7 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
       ports: { type: 'string', default: '20' },
       traces: { type: 'string', default: '500' },
       interfaces: { type: 'string', default: '10000' },
+      reach_hypervisors: { type: 'string', default: '50' },
     },
   });
   const [h, n, p] = [Number(values.hypervisors), Number(values.networks), Number(values.ports)];
@@ -50,8 +51,8 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
     value: (count * 1000) / total,
     unit: '/s',
     n: count,
-    p50: percentile(times, 50),
-    p99: percentile(times, 99),
+    p50: percentile(times, 0.5),
+    p99: percentile(times, 0.99),
   };
 
   const change: Operation = { verb: 'update', kind: 'interface', uuid: 'if-0-0', params: { security_group_uuids: [] } };
@@ -61,10 +62,10 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
     bench: 'trace',
     case: name,
     metric: 'with a change',
-    value: percentile(tried, 50),
+    value: percentile(tried, 0.5),
     unit: 'ms',
     n: 50,
-    p99: percentile(tried, 99),
+    p99: percentile(tried, 0.99),
   };
 
   const planned: number[] = [];
@@ -73,29 +74,79 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
     await world.vnmgr.plan([{ ...change, uuid: `if-${i % n}-0` }]);
     planned.push(performance.now() - before);
   }
-  yield { bench: 'trace', case: name, metric: 'plan', value: percentile(planned, 50), unit: 'ms', n: 50, p99: percentile(planned, 99) };
+  yield { bench: 'trace', case: name, metric: 'plan', value: percentile(planned, 0.5), unit: 'ms', n: 50, p99: percentile(planned, 0.99) };
   await world.vnmgr.close();
-  yield* benchReach(Number(values.interfaces));
+  yield* benchReach(Number(values.interfaces), Number(values.reach_hypervisors));
 }
 
-/** Everybody to everybody, five services, in a world of few classes: four networks and two groups on two hypervisors. */
-async function* benchReach(interfaces: number): AsyncGenerator<BenchResult> {
+/** Everybody to everybody, five services, in a world of few classes: four networks and two groups. */
+async function* benchReach(interfaces: number, h: number): AsyncGenerator<BenchResult> {
   const world = await World.start();
-  const [h, n] = [2, 4];
+  const n = 4;
   await define(world, h, n, Math.ceil(interfaces / n));
   const uuids = world.vnmgr
     .list('interface', { offset: 0, limit: interfaces + n })
     .items.flatMap(({ uuid, mode }) => (mode === 'vif' ? [uuid] : []));
   const services = [22, 80, 443, 3306].map((port) => ({ protocol: 'tcp' as const, port }));
   const question = { sources: uuids, destinations: uuids, services: [...services, { protocol: 'icmp' as const }] };
-  const name = `${uuids.length} × ${uuids.length} × 5`;
-  for (const metric of ['first reachability', 'reachability']) {
-    const before = performance.now();
-    const { classes, cells } = await world.vnmgr.reachability(question, new AbortController().signal);
-    const ms = performance.now() - before;
-    yield { bench: 'trace', case: `${name}, ${classes.length} classes`, metric, value: ms, unit: 'ms', n: cells.length };
+  const name = `${uuids.length} × ${uuids.length} × 5 on ${h} hypervisors`;
+  const { signal } = new AbortController();
+  const trace = () =>
+    world.vnmgr.trace({ question: traceInput.parse({ source: 'if-0-0', destination: `if-1-${h - 1}`, destination_port: 22 }) });
+  const rules = [{ direction: 'ingress', protocol: 'tcp', ports: ['22', '80', '8080'], remote: { any: true } }];
+  const change: Operation = { verb: 'update', kind: 'security_group', uuid: 'sg-web', params: { rules } };
+  const work: readonly (readonly [string, () => Promise<number>])[] = [
+    ['first trace', async () => (await trace()).visits.length],
+    ['trace', async () => (await trace()).visits.length],
+    ['first reachability', async () => (await world.vnmgr.reachability(question, signal)).cells.length],
+    ['reachability', async () => (await world.vnmgr.reachability(question, signal)).cells.length],
+    ['plan of a group that all have', async () => (await world.vnmgr.plan([change])).reachability.compared],
+    ['plan of one interface', async () => (await world.vnmgr.plan([joins])).reachability.compared],
+  ];
+  const before = heap();
+  for (const [metric, run] of work) {
+    const { result, ms, held } = await timed(run);
+    yield { bench: 'trace', case: name, metric, value: ms, unit: 'ms', n: result };
+    yield { bench: 'trace', case: name, metric: `${metric}: longest hold of the process`, value: held, unit: 'ms', n: 1 };
   }
+  yield {
+    bench: 'trace',
+    case: name,
+    metric: 'memory of the twin, all datapaths of the plan compiled',
+    value: heap() - before,
+    unit: 'MB',
+    n: 1,
+  };
   await world.vnmgr.close();
+}
+
+const joins: Operation = { verb: 'update', kind: 'interface', uuid: 'if-0-0', params: { security_group_uuids: [] } };
+
+function heap(): number {
+  globalThis.gc?.();
+  return process.memoryUsage().heapUsed / 2 ** 20;
+}
+
+/** With the most work, in CPU time, between two timers that are due each millisecond. */
+async function timed<T>(run: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number; readonly held: number }> {
+  const worked = () => {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1_000;
+  };
+  let last = worked();
+  let held = 0;
+  const look = () => {
+    const now = worked();
+    held = Math.max(held, now - last);
+    last = now;
+  };
+  const tick = setInterval(look, 1);
+  const before = performance.now();
+  const result = await run();
+  const ms = performance.now() - before;
+  look();
+  clearInterval(tick);
+  return { result, ms, held };
 }
 
 /** Networks of VMs behind one router, a security group on each VM, VMs dealt out over the hypervisors. */

@@ -11,6 +11,9 @@ import { nicsOf } from '../explain/ends.js';
 import type { ReachAnswer } from './answer.js';
 import type { ReachEnd, ReachQuestion } from './question.js';
 
+/** Interfaces that are looked at in one go. */
+const PART = 200;
+
 export type ReachSide = 'sources' | 'destinations';
 
 export interface ReachEnds {
@@ -20,18 +23,20 @@ export interface ReachEnds {
   readonly left_out: ReachAnswer['left_out'];
 }
 
-export function reachEnds(model: ModelView, question: ReachQuestion): ReachEnds {
+export function* reachEnds(model: ModelView, question: ReachQuestion): Generator<void, ReachEnds> {
   const left_out: ReachAnswer['left_out'] = [];
   const missing: Reason[] = [];
   const unfit: Reason[] = [];
-  const on = (side: ReachSide): Interface[] => {
+  const on = function* (side: ReachSide): Generator<void, Interface[]> {
     const found = new Map<string, Interface>();
     const leftOut = new Set<string>();
     for (const [at, end] of question[side].entries()) {
       const members = membersOf(model, end);
       const pointer = `/${side}/${at}`;
+      if (at % PART === PART - 1) yield;
       if (members === undefined) missing.push({ pointer, ...notThere(end) });
-      for (const iface of members ?? []) {
+      for (const [of, iface] of [...(members ?? [])].entries()) {
+        if (of % PART === PART - 1) yield;
         const why = unfitness(model, iface, side);
         if (why === undefined) found.set(iface.uuid, iface);
         else if (typeof end === 'string') unfit.push({ pointer, detail: `${end} ${why}`, uuid: end });
@@ -43,7 +48,7 @@ export function reachEnds(model: ModelView, question: ReachQuestion): ReachEnds 
     }
     return [...found.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1));
   };
-  const ends = { sources: on('sources'), destinations: on('destinations') };
+  const ends = { sources: yield* on('sources'), destinations: yield* on('destinations') };
   if (missing.length > 0) throw new HotoriError('invalid_reference', summaryOf(missing), { reasons: missing });
   if (unfit.length > 0) throw new HotoriError('invalid_argument', summaryOf(unfit), { reasons: unfit });
   return { ...ends, left_out };

@@ -26,8 +26,8 @@ export type ReachMatrix = Pick<ReachAnswer, 'classes' | 'cells' | 'left_out'>;
 /** Throws HotoriError as reachEnds does, and `too_many_classes`. */
 export function* reachMatrix(realm: Realm, question: ReachQuestion): Generator<void, ReachMatrix> {
   const { services } = question;
-  const { sources, destinations, left_out } = reachEnds(realm.model, question);
-  const groups = grouped(new Classes(realm), sources, destinations);
+  const { sources, destinations, left_out } = yield* reachEnds(realm.model, question);
+  const groups = yield* grouped(new Classes(realm), sources, destinations);
   const senders = groups.filter((group) => group.sources.length > 0);
   const receivers = groups.filter((group) => group.destinations.length > 0);
   checkSize(senders.length, receivers.length, services.length);
@@ -47,6 +47,9 @@ export function* reachMatrix(realm: Realm, question: ReachQuestion): Generator<v
   return { classes: groups.map((group) => described(realm, group)), cells, left_out };
 }
 
+/** Interfaces that are put into classes in one go. */
+const PART = 200;
+
 interface Group {
   readonly class: ReachClass;
   readonly sources: Interface[];
@@ -58,7 +61,7 @@ interface Pair {
   readonly destination: Interface;
 }
 
-function grouped(classes: Classes, sources: readonly Interface[], destinations: readonly Interface[]): Group[] {
+function* grouped(classes: Classes, sources: readonly Interface[], destinations: readonly Interface[]): Generator<void, Group[]> {
   const groups = new Map<number, Group>();
   const groupOf = (iface: Interface) => {
     const found = classes.of(iface);
@@ -66,8 +69,11 @@ function grouped(classes: Classes, sources: readonly Interface[], destinations: 
     if (group === undefined) groups.set(found.id, (group = { class: found, sources: [], destinations: [] }));
     return group;
   };
-  for (const iface of sources) groupOf(iface).sources.push(iface);
-  for (const iface of destinations) groupOf(iface).destinations.push(iface);
+  for (const [side, list] of [['sources', sources] as const, ['destinations', destinations] as const])
+    for (const [at, iface] of list.entries()) {
+      groupOf(iface)[side].push(iface);
+      if (at % PART === PART - 1) yield;
+    }
   return [...groups.values()];
 }
 

@@ -184,7 +184,7 @@ describe('a plan', () => {
           await world.vnmgr.close();
         }
       }),
-      { numRuns: 5 },
+      { numRuns: 3 },
     );
   }, 120_000);
 });
