@@ -3,18 +3,19 @@
  *
  * Owns: whom to ask to watch, collecting what they see, when it is enough, and taking everything back.
  * Assumes: a vna that nobody collects from withdraws the trace by itself (messages/live.ts).
- * Promises: those who receive watch before the sender does. When `run` settles, every vna that was asked and answers has withdrawn the trace.
+ * Promises: those who receive watch before the sender does. When `run` settles, every vna that was asked and answers has withdrawn the trace; the
+ * others are named, and do so by themselves.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HotoriError, summaryOf, type Reason } from '../../flows/model/errors.js';
 import { cidrContains, cidrOf, parseCidr } from '../../flows/net/cidr.js';
 import { parseIp } from '../../flows/net/ip.js';
-import { impossibilities, traceInput, type TraceQuestion } from '../../flows/trace/explain/question.js';
 import type { TraceAnswer } from '../../flows/trace/explain/answer.js';
 import type { TraceRequest, VnmgrCalls } from '../contract.js';
-import type { Clock, Random } from '../kernel/ambient.js';
-import type { LiveAnswer, LiveJourney, LiveReason, LiveSeen } from './answer.js';
-import { endsOf, Journeys, outcomeOf, type Journey, type Outcome, type Sighting } from './journeys.js';
+import type { Random } from '../kernel/ambient.js';
+import type { LiveAnswer, LiveJourney, LiveSeen } from './answer.js';
+import { Expectations, explained } from './expectation.js';
+import { endsOf, Journeys, outcomeOf, type Journey, type Sighting } from './journeys.js';
 import type { LiveQuestion } from './question.js';
 
 /** What the model has of an interface when a trace of it begins. */
@@ -34,7 +35,6 @@ export interface LiveParts {
   readonly signal: AbortSignal;
   readonly calls: Pick<VnmgrCalls, 'live'>;
   readonly random: Random;
-  readonly clock: Clock;
   readonly traces: {
     trace(request: TraceRequest): Promise<TraceAnswer>;
     surroundings(interfaceUuid: string): Promise<Surroundings>;
@@ -54,16 +54,19 @@ const MOST_WATCHERS = 64;
 const SETTLED_MS = 250;
 const PATIENCE_MS = 1_500;
 const TICK_MS = 50;
-/** Different packets that traces are asked about. */
-const MOST_EXPLAINED = 8;
+const ARM_MS = 3_000;
+const DISARM_MS = 2_000;
 const UNWATCHED = 'too many hypervisors have a part in that routing domain; this one was not asked';
 
 export class LiveRun {
   private readonly parts: LiveParts;
   private readonly id: string;
   private readonly journeys = new Journeys();
+  private readonly over = new AbortController();
   private readonly watchers = new Map<string, Watcher>();
   private missed = 0;
+  /** What broke that ought not to. */
+  private failure: Error | undefined;
 
   constructor(parts: LiveParts) {
     this.parts = parts;
@@ -74,21 +77,17 @@ export class LiveRun {
     const { question, traces, signal } = this.parts;
     const around = await traces.surroundings(question.interface);
     const from = checked(question, around);
-    const over = new AbortController();
-    const stop = () => over.abort();
+    const stop = () => this.over.abort();
     signal.addEventListener('abort', stop, { once: true });
-    let collecting: Promise<unknown> = Promise.resolve();
     let ended: LiveAnswer['ended'] = 'timeout';
     try {
       if (signal.aborted) throw gone();
       await this.arm(from, around);
-      collecting = Promise.all([...this.watching()].map((watcher) => this.collect(watcher, over.signal)));
       ended = await this.untilEnough(from);
     } finally {
-      over.abort();
+      this.over.abort();
       signal.removeEventListener('abort', stop);
-      await Promise.all([...this.watching()].map(({ datapath_uuid }) => this.disarm(datapath_uuid)));
-      await collecting;
+      await Promise.all([...this.watching()].map((watcher) => this.disarm(watcher)));
     }
     return {
       revision: around.revision,
@@ -115,7 +114,7 @@ export class LiveRun {
     await Promise.all(
       receivers.map(async (watcher) => {
         try {
-          await this.armAt(watcher.datapath_uuid);
+          await this.watchAt(watcher);
         } catch (error) {
           if (!(error instanceof HotoriError)) throw error;
           watcher.error = error.message;
@@ -123,7 +122,17 @@ export class LiveRun {
       }),
     );
     if (this.parts.signal.aborted) throw gone();
-    await this.armAt(from);
+    await this.watchAt(this.watchers.get(from)!);
+  }
+
+  /** It is collected from as soon as it watches: one that is not withdraws the trace. */
+  private async watchAt(watcher: Watcher): Promise<void> {
+    const { datapath_uuid } = watcher;
+    const late = sleep(ARM_MS, undefined, { ref: false }).then(() => {
+      throw new HotoriError('unavailable', `the vna of ${datapath_uuid} does not answer`);
+    });
+    await Promise.race([this.armAt(datapath_uuid), late]);
+    void this.collect(watcher);
   }
 
   private async armAt(datapath: string): Promise<void> {
@@ -138,29 +147,31 @@ export class LiveRun {
     });
   }
 
-  private async disarm(datapath: string): Promise<void> {
-    try {
-      await this.parts.calls.live(datapath, { act: 'disarm', trace_id: this.id });
-    } catch (error) {
-      // It withdraws the trace by itself.
-      if (!(error instanceof HotoriError)) throw error;
-    }
+  /** One that cannot be told withdraws the trace by itself. */
+  private async disarm(watcher: Watcher): Promise<void> {
+    const told = this.parts.calls.live(watcher.datapath_uuid, { act: 'disarm', trace_id: this.id }).then(
+      () => undefined,
+      (error: unknown) => asError(error).message,
+    );
+    const error = await Promise.race([told, sleep(DISARM_MS, 'its agent does not answer', { ref: false })]);
+    if (error !== undefined) watcher.error = `${error}; it ends the trace by itself`;
   }
 
-  private async collect(watcher: Watcher, over: AbortSignal): Promise<void> {
-    const { calls, clock } = this.parts;
+  private async collect(watcher: Watcher): Promise<void> {
+    const { calls } = this.parts;
     const { datapath_uuid } = watcher;
-    const isOver = () => over.aborted;
-    // What comes when it is over is of no account: it was withdrawn because of us.
+    const isOver = () => this.over.signal.aborted;
     while (!isOver()) {
       try {
         const { observations, missed, over: isWithdrawn } = await calls.live(datapath_uuid, { act: 'collect', trace_id: this.id });
+        if (isOver()) return;
         this.missed += missed;
-        for (const observation of observations) this.journeys.add({ ...observation, datapath_uuid }, clock.now());
-        if (isWithdrawn && !isOver()) throw new HotoriError('unavailable', 'its agent has withdrawn the trace');
+        for (const observation of observations) this.journeys.add({ ...observation, datapath_uuid }, performance.now());
+        if (isWithdrawn) throw new HotoriError('unavailable', 'its agent has withdrawn the trace');
       } catch (error) {
-        if (!(error instanceof HotoriError)) throw error;
-        if (!isOver()) watcher.error = error.message;
+        if (isOver()) return;
+        if (error instanceof HotoriError) watcher.error = error.message;
+        else this.failure = asError(error);
         return;
       }
     }
@@ -168,10 +179,11 @@ export class LiveRun {
 
   /** @param from where the packets come in */
   private async untilEnough(from: string): Promise<LiveAnswer['ended']> {
-    const { question, signal, clock } = this.parts;
-    const deadline = clock.now() + question.timeout * 1000;
+    const { question, signal } = this.parts;
+    const deadline = performance.now() + question.timeout * 1000;
     while (!signal.aborted) {
-      const now = clock.now();
+      if (this.failure !== undefined) throw this.failure;
+      const now = performance.now();
       const { counted } = this;
       if (counted.length >= question.count && counted.slice(0, question.count).every((one) => this.isDone(one, now))) return 'count';
       if (now >= deadline) return counted.length >= question.count ? 'count' : 'timeout';
@@ -195,21 +207,14 @@ export class LiveRun {
 
   private async described(): Promise<LiveJourney[]> {
     const { question, traces } = this.parts;
-    const asked = new Map<string, Promise<TraceAnswer | undefined>>();
-    const ask = (first: Sighting) => {
-      const put = questionOf(question.interface, first);
-      const key = JSON.stringify(put);
-      if (put !== undefined && !asked.has(key) && asked.size < MOST_EXPLAINED)
-        asked.set(key, traces.trace({ question: put }).catch(refused));
-      return asked.get(key);
-    };
+    const expectations = new Expectations(question.interface, (request) => traces.trace(request));
     const journeys = this.counted.slice(0, question.count);
     return Promise.all(
       journeys.map(async (journey) => {
         const outcome = outcomeOf(journey, this.isWatched);
         const sightings = inOrder(journey.sightings);
         const [first] = sightings as [Sighting];
-        const expected = expectation(outcome, await ask(first));
+        const expected = await expectations.of(outcome, sightings);
         const rules = sightings.flatMap(({ point, egress_rule, ingress_rule }) => (point === 'dropped' ? [] : [egress_rule, ingress_rule]));
         const admitted_by = [...new Set(rules.filter((rule) => rule !== null))];
         return {
@@ -249,6 +254,10 @@ function isWithin(address: string, prefix: string): boolean {
   return cidrContains(cidr, ip);
 }
 
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
 function gone(): HotoriError {
   return new HotoriError('unavailable', 'nobody waits for the answer any more');
 }
@@ -267,50 +276,6 @@ function inOrder(sightings: readonly Sighting[]): Sighting[] {
   if (entry !== undefined) takeAll(entry.datapath_uuid);
   for (let next = rest[0]; next !== undefined; next = rest[0]) takeAll(next.datapath_uuid);
   return ordered;
-}
-
-const SYN = 0x02;
-const ETHERNET = 14;
-
-/** The trace that is about such a packet as its sender sent it; undefined where none can be asked. */
-function questionOf(source: string, { point, packet, routers_crossed }: Sighting): TraceQuestion | undefined {
-  const { protocol, source: from, destination: to, icmp_type, icmp_code, tcp_flags, size, eth_src, ttl } = packet;
-  const parsed = traceInput.safeParse({
-    source,
-    destination: to?.address,
-    protocol,
-    source_port: from?.port ?? undefined,
-    destination_port: to?.port ?? undefined,
-    icmp_type: icmp_type ?? undefined,
-    icmp_code: icmp_code ?? undefined,
-    ttl: (ttl ?? 0) + routers_crossed,
-    size: Math.max(20, size - ETHERNET),
-    ct_state: tcp_flags === null || (tcp_flags & SYN) !== 0 ? 'new' : 'established',
-    source_address: from?.address,
-    // Further on it is a router's.
-    source_mac: point === 'entry' ? eth_src : undefined,
-  });
-  return parsed.success && impossibilities(parsed.data).length === 0 ? parsed.data : undefined;
-}
-
-function refused(error: unknown): undefined {
-  if (!(error instanceof HotoriError)) throw error;
-}
-
-function expectation({ verdict, reason }: Outcome, answer: TraceAnswer | undefined): LiveJourney['expected'] {
-  if (answer === undefined) return null;
-  const said = answer.would_be ?? answer;
-  const isSame = said.verdict === verdict || (verdict === 'left' && said.verdict === 'undecidable');
-  const agrees = isSame && (said.verdict === 'dropped' || said.verdict === 'rejected' ? said.reason.code === reason.code : true);
-  const { code, text, uuids, nearest } = said.reason;
-  return { verdict: said.verdict, code, text, uuids, nearest, agrees };
-}
-
-/** Why it is denied a trace says in more words than the switch; where both come to the same. */
-function explained({ verdict, reason }: Outcome, expected: LiveJourney['expected']): LiveReason {
-  if (expected?.agrees !== true || (verdict !== 'dropped' && verdict !== 'rejected')) return reason;
-  const { text, uuids, nearest } = expected;
-  return { ...reason, text, uuids, nearest };
 }
 
 function seenOf({ at, ...seen }: Sighting): LiveSeen {

@@ -72,6 +72,8 @@ export const observationSchema = z.object({
   /** Where it goes to or comes from. */
   peer_uuid: z.string().nullable(),
   routers_crossed: z.int(),
+  /** What conntrack has said of it last, as bits of ct_state; 0: it was not asked. */
+  ct_state: z.int(),
 });
 export type LiveObservation = z.infer<typeof observationSchema>;
 

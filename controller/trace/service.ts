@@ -123,12 +123,12 @@ export class TraceService implements ReplicaFollower {
 
   /** Throws HotoriError: `invalid_argument`, `invalid_reference`, `conflict`, `unavailable`. */
   live(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer> {
-    const { calls, random, clock } = this.parts;
+    const { calls, random } = this.parts;
     const traces = {
       trace: (request: TraceRequest) => this.trace(request),
       surroundings: (interfaceUuid: string) => this.alone((twin) => Promise.resolve(this.surroundings(twin, interfaceUuid))),
     };
-    return new LiveRun({ question, signal, calls, random, clock, traces }).run();
+    return new LiveRun({ question, signal, calls, random, traces }).run();
   }
 
   private surroundings(twin: Twin, uuid: string): Surroundings {

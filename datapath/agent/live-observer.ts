@@ -99,6 +99,7 @@ export class LiveObserver {
       interface_uuid: this.#names.interfaceOf(register(packet, 'destination_port')) ?? null,
       peer_uuid: this.#peerOf(register(packet, 'peer')),
       routers_crossed: register(packet, 'routers_crossed').toString(2).replaceAll('0', '').length + register(packet, 'run_unpaid'),
+      ct_state: packet.number('ct_state'),
     };
   }
 
