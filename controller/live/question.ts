@@ -10,9 +10,9 @@ import { liveFilterReasons, liveFilterSchema } from '../../flows/pipeline/live-f
 export const liveInput = z.strictObject({
   interface: z.string().min(1).max(64).describe('uuid of the interface whose packets are followed, from where they come in.'),
   filter: liveFilterSchema.describe('Which of its packets; must name more than that they are IP.'),
-  count: z.int().min(1).max(100).default(1).describe('Packets to follow.'),
+  count: z.int().min(1).max(100).default(1).describe('Packets to follow, at most 100; 1 when absent.'),
   dropped_only: z.boolean().default(false).describe('Count and report only packets that are dropped or refused.'),
-  timeout: z.int().min(1).max(60).default(10).describe('Seconds to wait for them.'),
+  timeout: z.int().min(1).max(60).default(10).describe('Seconds to wait for them, at most 60; 10 when absent.'),
 });
 
 export type LiveQuestion = Readonly<z.output<typeof liveInput>>;

@@ -20,13 +20,13 @@ export const liveFilterSchema = z.strictObject({
   protocol: z
     .union([z.enum(PROTOCOLS), z.int().min(0).max(255)])
     .optional()
-    .describe('A name, or the number of an IP protocol.'),
+    .describe('tcp, udp, sctp, icmp, icmpv6, arp, or the number of an IP protocol.'),
   source: z.string().max(64).optional().describe('Address or prefix.'),
   destination: z.string().max(64).optional().describe('Address or prefix.'),
-  source_port: port.optional(),
-  destination_port: port.optional(),
-  icmp_type: z.int().min(0).max(255).optional(),
-  icmp_code: z.int().min(0).max(255).optional(),
+  source_port: port.optional().describe('With tcp, udp and sctp.'),
+  destination_port: port.optional().describe('With tcp, udp and sctp.'),
+  icmp_type: z.int().min(0).max(255).optional().describe('With icmp and icmpv6.'),
+  icmp_code: z.int().min(0).max(255).optional().describe('With icmp and icmpv6.'),
 });
 
 export type LiveFilter = Readonly<z.output<typeof liveFilterSchema>>;

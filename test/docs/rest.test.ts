@@ -3,6 +3,8 @@ import type { Controller } from '../../controller/contract.js';
 import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import { endpointsFor } from '../../webapi/rest/endpoints.js';
+import { liveInput } from '../../controller/live/question.js';
+import { liveFilterSchema } from '../../flows/pipeline/live-filter.js';
 import { reachInput } from '../../flows/trace/reach/question.js';
 import { traceFields } from '../../webapi/rest/traces.js';
 import { typeOf } from '../../webapi/words.js';
@@ -48,6 +50,8 @@ describe('docs/rest.md', () => {
 
   it.each([
     ['a trace', 'trace', traceFields],
+    ['a live trace', 'live trace', liveInput],
+    ['the filter of a live trace', 'live filter', liveFilterSchema],
     ['a question about reachability', 'reachability', reachInput],
   ])('lists the parameters of %s', (_what, name, { shape }) => {
     const rows = Object.entries(shape as Record<string, z.ZodType>).map(([parameter, field]) => [
