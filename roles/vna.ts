@@ -13,6 +13,7 @@ import { Agent } from '../datapath/agent/agent.js';
 import type { OverlayOptions } from '../datapath/agent/endpoints.js';
 import { readInstance } from '../datapath/agent/instance.js';
 import { SliceFile } from '../datapath/agent/slice-file.js';
+import { Turns } from '../datapath/agent/turns.js';
 import { startHealth } from './health.js';
 import { measureBus, measureVna, newMetrics, timeVna } from './metrics.js';
 import { openRedis } from './redis.js';
@@ -50,6 +51,7 @@ export function startAgents(
 ): readonly Agent[] {
   const { audit_period, trace_audit_rate, compile_check_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
+  const turns = new Turns(() => performance.now());
   const agents = config.vna.map(
     (vna) =>
       new Agent({
@@ -64,6 +66,7 @@ export function startAgents(
         traceroute,
         dhcp_lease_time,
         times: times(vna.bridge),
+        turns,
         log: logger.child({ bridge: vna.bridge }),
       }),
   );

@@ -7,6 +7,7 @@ import type { Clock } from './clock.js';
 import type { OverlayOptions } from './endpoints.js';
 import type { AgentLog } from './log.js';
 import type { SliceFile } from './slice-file.js';
+import type { Turns } from './turns.js';
 
 export interface AgentTimes {
   /** A whole slice, or a change of it, was compiled in so many seconds. */
@@ -44,6 +45,8 @@ export interface AgentOptions {
   readonly log: AgentLog;
   /** Told how long things take. */
   readonly times?: AgentTimes;
+  /** Shared by the agents of a process. */
+  readonly turns?: Turns;
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;

@@ -48,6 +48,7 @@ import { SliceFeed } from './slice-feed.js';
 import { SwitchChecker } from './switch-checker.js';
 import { SwitchLink } from './switch-link.js';
 import { TraceAudit, type TraceAuditCounters } from './trace-audit.js';
+import { Turns } from './turns.js';
 import { unlessAborted } from './unless-aborted.js';
 import { NatZones } from './nat-zones.js';
 import { natRow, readNatClaims, writeNatClaim } from '../ovsdb/nat-claims.js';
@@ -379,6 +380,7 @@ export class Agent {
         this.#reporting.detached();
       },
       onTaken: () => this.#reporting.applied(),
+      turns: options.turns ?? new Turns(now),
       clock,
       random,
       log,

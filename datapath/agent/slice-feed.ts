@@ -12,6 +12,7 @@ import type { SliceFile } from './slice-file.js';
 import { SliceFollower } from './slice-follower.js';
 import type { SliceChange } from './slice-intake.js';
 import { SliceKeeper } from './slice-keeper.js';
+import type { Turns } from './turns.js';
 
 export interface SliceFeedParts {
   readonly source: SliceSource;
@@ -25,6 +26,7 @@ export interface SliceFeedParts {
   readonly onDetached: () => void;
   /** A message was used, or refused. */
   readonly onTaken: () => void;
+  readonly turns: Turns;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -44,7 +46,7 @@ export class SliceFeed {
 
   constructor(parts: SliceFeedParts) {
     this.#parts = parts;
-    const { source, dpid, file, desired, hello, onAttached, onDetached, onTaken, clock, random, log } = parts;
+    const { source, dpid, file, desired, hello, onAttached, onDetached, onTaken, turns, clock, random, log } = parts;
     this.#keeper = new SliceKeeper({ file, dpid, clock, log });
     this.#follower = new SliceFollower({
       source,
@@ -57,6 +59,7 @@ export class SliceFeed {
         desired.refuse(seq, `slice messages of schema ${schema_version} are not understood`);
         onTaken();
       },
+      turns,
       clock,
       random,
       log,

@@ -9,6 +9,7 @@ import { Backoff } from '../channel/backoff.js';
 import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
 import { SliceIntake, type SliceChange } from './slice-intake.js';
+import type { Turns } from './turns.js';
 import { isAborted, unlessAborted } from './unless-aborted.js';
 
 export interface SliceFollowerOptions {
@@ -21,6 +22,7 @@ export interface SliceFollowerOptions {
   readonly onChange: (change: SliceChange) => void;
   /** A message cannot be understood. */
   readonly onUnsupported: (message: SliceMessage) => void;
+  readonly turns: Turns;
   readonly clock: Clock;
   /** 0 ≤ x < 1. */
   readonly random: () => number;
@@ -103,7 +105,7 @@ export class SliceFollower {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(() => {
+    this.#options.turns.ask(() => {
       this.#isScheduled = false;
       const change = this.#intake.take();
       if (change !== undefined) this.#options.onChange(change);

@@ -1,4 +1,5 @@
 import { SliceFollower } from '../../../datapath/agent/slice-follower.js';
+import { Turns } from '../../../datapath/agent/turns.js';
 import type { SliceChange } from '../../../datapath/agent/slice-intake.js';
 import type { SliceAttachment, SliceMessage, SliceSource } from '../../../controller/messages/slice.js';
 import { network } from '../../flows/compile/slice-builder.js';
@@ -48,6 +49,7 @@ function setUp() {
     onDetached: () => undefined,
     onChange: (change) => void changes.push(change),
     onUnsupported: ({ seq }) => void unsupported.push(seq),
+    turns: new Turns(() => 0),
     clock,
     random: () => 0.5,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
