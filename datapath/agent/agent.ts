@@ -292,7 +292,7 @@ export class Agent {
       signal: this.#stop.signal,
     });
     this.#desired = new Desired({
-      createCompiler: () => createCompiler({ traceroute: options.traceroute }),
+      createCompiler: () => createCompiler({ traceroute: options.traceroute }, options.sharedRuns),
       reconciler: this.#reconciler,
       ports: this.#ports,
       context: {

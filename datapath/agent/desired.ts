@@ -44,6 +44,8 @@ export class Desired {
   readonly #bindings = new Map<string, Binding>();
   /** What the compiler has of this hypervisor itself but its local ports, by uuid. */
   readonly #own = new Map<string, LocalRecord>();
+  /** What a change of the slice brought: it is compiled along with what it does to the local ports. */
+  #uncompiled: { readonly puts: readonly CompileRecord[]; readonly deletes: readonly string[] } | undefined;
   /** NICs as the local ports were last told. */
   #vifs: ReadonlyMap<string, Vif> | undefined;
   #datapath: string | undefined;
@@ -124,15 +126,17 @@ export class Desired {
     if (change.isComplete) this.#marked = change.firstSeq - 1;
 
     const deletes = change.isComplete ? this.#absentFrom(change) : change.deletes;
-    const puts = isNew ? [...change.puts, ...ports.live(), ...this.#own.values()] : [...change.puts, ...own.puts];
-    const delta = this.#compile(puts, [...deletes, ...own.deletes], isNew ? 'full' : 'incremental');
-    if (delta === undefined) return false;
-    this.#isCurrent = true;
-    if (!isNew) reconciler.change(delta);
+    if (isNew) {
+      if (this.#compile([...change.puts, ...ports.live(), ...this.#own.values()], [...deletes, ...own.deletes], 'full') === undefined)
+        return false;
+      this.#isCurrent = true;
+    } else this.#uncompiled = { puts: [...change.puts, ...own.puts], deletes: [...deletes, ...own.deletes] };
     const areBound = this.#keepBindings(change, deletes);
+    if (areBound || this.#options.vifs() !== this.#vifs) this.updatePorts();
+    if (this.#uncompiled !== undefined) this.#applyOwn([], []);
+    if (!this.#isCurrent) return false;
     if (change.isComplete) context.replace(change.puts);
     else context.apply(change.puts, deletes);
-    if (areBound || this.#options.vifs() !== this.#vifs) this.updatePorts();
     if (isNew) {
       reconciler.replace(this.#compiler.tables);
       reconciler.begin();
@@ -171,7 +175,13 @@ export class Desired {
   }
 
   #applyOwn(puts: readonly LocalRecord[], deletes: readonly string[]): FlowDelta | undefined {
-    const delta = this.#isCurrent ? this.#compile(puts, deletes, 'incremental') : undefined;
+    const slice = this.#uncompiled;
+    this.#uncompiled = undefined;
+    const delta = !this.#isCurrent
+      ? undefined
+      : slice === undefined
+        ? this.#compile(puts, deletes, 'incremental')
+        : this.#compile([...slice.puts, ...puts], [...slice.deletes, ...deletes], 'incremental');
     if (delta !== undefined) this.#options.reconciler.change(delta);
     return delta;
   }

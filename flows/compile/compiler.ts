@@ -45,6 +45,7 @@ import { liveFlows } from '../pipeline/stages/live.js';
 import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
 import type { CompileRecord, Compiler, FlowDelta, Gateway, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
+import type { SharedRuns } from './shared-runs.js';
 
 const FLOW_RULES = [
   fixedFlows,
@@ -100,6 +101,8 @@ const FLOW_RULES = [
   liveFlows,
 ] as unknown as readonly Rule[];
 
+const COMPILER_FACT_RULES = [...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES, ...NAT_FACT_RULES, ...GATEWAY_FACT_RULES];
+
 /** OFPMF_PKTPS | OFPMF_BURST. */
 const PER_PACKET = 0x2 | 0x4;
 
@@ -119,13 +122,11 @@ export interface CompilerOptions {
 }
 
 class PipelineCompiler implements Compiler {
-  readonly #engine = new Engine(
-    [...FACT_RULES, ...IDENTITY_FACT_RULES, ...OVERLAY_FACT_RULES, ...NAT_FACT_RULES, ...GATEWAY_FACT_RULES],
-    FLOW_RULES,
-  );
+  readonly #engine: Engine;
   readonly tables: Tables;
 
-  constructor(traceroute: TracerouteMode) {
+  constructor(traceroute: TracerouteMode, shared: SharedRuns | undefined) {
+    this.#engine = new Engine(COMPILER_FACT_RULES, FLOW_RULES, shared);
     this.#engine.update([{ kind: 'pipeline', uuid: 'pipeline', traceroute }], []);
     this.tables = { flows: this.#engine.flows, groups: this.#engine.groups, meters: METERS };
   }
@@ -191,7 +192,10 @@ export interface InspectableCompiler extends Compiler {
   readonly runs: number;
 }
 
-/** A compiler with nothing in it but the fixed part of the pipeline. */
-export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}): InspectableCompiler {
-  return new PipelineCompiler(traceroute);
+/**
+ * A compiler with nothing in it but the fixed part of the pipeline.
+ * @param shared with other compilers of this process
+ */
+export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}, shared?: SharedRuns): InspectableCompiler {
+  return new PipelineCompiler(traceroute, shared);
 }

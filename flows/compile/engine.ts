@@ -16,6 +16,7 @@ import { sameValue } from './equal.js';
 import { FactBook } from './fact-book.js';
 import { Emission, FlowSet, sameEmission, type Clause } from './flow-set.js';
 import { RecordStore, type Dependency } from './record-store.js';
+import { Listed, type Outcome, type Seen, type SharedRuns } from './shared-runs.js';
 import { Unique } from './unique.js';
 
 /** What most calls look up, or emit of something, is little or nothing; it is shared by all who have none. */
@@ -25,6 +26,8 @@ const NONE: readonly never[] = [];
 class Call {
   readonly rule: Rule;
   readonly stratum: 0 | 1;
+  /** Of the rule among those for records of this kind. */
+  readonly place: number;
   readonly root: string;
   /** Its root is gone, or of another kind. */
   isOver = false;
@@ -33,9 +36,10 @@ class Call {
   facts: readonly Fact[] = NONE;
   groups: readonly Group[] = NONE;
 
-  constructor(rule: Rule, stratum: 0 | 1, root: string) {
+  constructor(rule: Rule, stratum: 0 | 1, place: number, root: string) {
     this.rule = rule;
     this.stratum = stratum;
+    this.place = place;
     this.root = root;
   }
 
@@ -55,29 +59,47 @@ class Run implements Lookup, Emit {
   readonly emissions = new Unique(emissionId);
   readonly facts = new Unique(factId);
   readonly groups = new Unique(groupId);
+  /** For each that was looked up, what was found; only where that is kept. */
+  seen: Seen[] | undefined;
   readonly #store: RecordStore;
+  readonly #shared: SharedRuns | undefined;
   readonly #depend = (dependency: Dependency): void => this.looked.add(dependency);
   #rule = '';
   #owners: readonly string[] = NONE;
 
-  constructor(store: RecordStore) {
+  constructor(store: RecordStore, shared: SharedRuns | undefined) {
     this.#store = store;
+    this.#shared = shared;
   }
 
-  begin(rule: string, root: string): void {
+  begin(rule: string, root: RuleRecord, isKept: boolean): void {
     this.#rule = rule;
-    this.#owners = [root];
-    this.looked.add(root);
+    this.#owners = [root.uuid];
+    this.looked.add(root.uuid);
+    this.seen = isKept ? [root] : undefined;
+  }
+
+  /** Takes over what another run came to. */
+  repeat({ looked, emissions, facts, groups }: Outcome): void {
+    this.looked.borrow(looked);
+    this.emissions.borrow(emissions);
+    this.facts.borrow(facts);
+    this.groups.borrow(groups);
   }
 
   get<K extends RecordKind>(kind: K, uuid: string): RecordOf<K> | undefined {
+    const { size } = this.looked;
     this.looked.add(uuid);
     const record = this.#store.get(uuid);
+    if (this.seen !== undefined && this.looked.size > size) this.seen.push(record);
     return record?.kind === kind ? (record as RecordOf<K>) : undefined;
   }
 
   all<K extends RecordKind>(index: Index<K>, key: string): readonly RecordOf<K>[] {
-    return this.#store.all(index, key, this.#depend);
+    const { size } = this.looked;
+    const records = this.#store.all(index, key, this.#depend);
+    if (this.seen !== undefined && this.looked.size > size) this.seen.push(new Listed(index as unknown as Index, key, records));
+    return records;
   }
 
   owners(...uuids: readonly string[]): void {
@@ -97,12 +119,12 @@ class Run implements Lookup, Emit {
   }
 
   fact(fact: Fact): void {
-    this.facts.add(fact);
+    this.facts.add(this.#shared?.sameFact(fact) ?? fact);
   }
 }
 
 export class Engine {
-  readonly store = new RecordStore();
+  readonly store: RecordStore;
   readonly flowSet = new FlowSet();
   readonly groups = new Map<number, Group>();
   readonly look: Lookup = {
@@ -119,9 +141,14 @@ export class Engine {
   readonly #calls = new Map<string, readonly Call[]>();
   readonly #dependents = new Map<Dependency, Bag<Call>>();
   readonly #facts = new FactBook<Call>();
-  readonly #run = new Run(this.store);
+  readonly #run: Run;
+  readonly #shared: SharedRuns | undefined;
 
-  constructor(factRules: readonly Rule[], flowRules: readonly Rule[]) {
+  /** @param shared with other engines of the same rules */
+  constructor(factRules: readonly Rule[], flowRules: readonly Rule[], shared?: SharedRuns) {
+    this.#shared = shared;
+    this.store = new RecordStore(shared?.numberOf);
+    this.#run = new Run(this.store, shared);
     const add = (rule: Rule, stratum: 0 | 1) => {
       const list = this.#rules.get(rule.root) ?? [];
       list.push({ rule, stratum });
@@ -161,14 +188,16 @@ export class Engine {
     if (old !== undefined && old.kind !== record.kind) this.#remove(record.uuid, touched, dirty);
     this.store.put(record, touched);
     if (this.#calls.has(record.uuid)) return;
-    const calls = this.#rules.get(record.kind)?.map(({ rule, stratum }) => new Call(rule, stratum, record.uuid));
+    const calls = this.#rules.get(record.kind)?.map(({ rule, stratum }, place) => new Call(rule, stratum, place, record.uuid));
     if (calls === undefined) return;
     this.#calls.set(record.uuid, calls);
     for (const call of calls) dirty[call.stratum].add(call);
   }
 
   #remove(uuid: string, touched: Set<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
-    if (this.store.delete(uuid, touched) === undefined) return;
+    const gone = this.store.delete(uuid, touched);
+    if (gone === undefined) return;
+    this.#shared?.forget(gone);
     for (const call of this.#calls.get(uuid) ?? NONE) {
       call.isOver = true;
       // What it emitted is withdrawn when its stratum runs: without a root a run has no output.
@@ -183,16 +212,22 @@ export class Engine {
 
   #rerun(call: Call, touchedFacts: Set<string>, groupsBefore: Map<number, Group | undefined>): void {
     const run = this.#run;
+    const shared = this.#shared;
     const root = call.isOver ? undefined : this.store.get(call.root);
-    if (root !== undefined) {
+    const known = root === undefined ? undefined : shared?.find(call.place, root, this.store);
+    if (known !== undefined) run.repeat(known);
+    else if (root !== undefined) {
       this.runs++;
-      run.begin(call.rule.name, call.root);
+      run.begin(call.rule.name, root, shared !== undefined);
       call.rule.run(root, run, run);
     }
     this.#replaceLooked(call, run.looked);
     this.#replaceEmissions(call, run.emissions);
     this.#replaceFacts(call, run.facts, touchedFacts);
     this.#replaceGroups(call, run.groups, groupsBefore);
+    if (shared === undefined || root === undefined || known !== undefined) return;
+    const { looked, emissions, facts, groups } = call;
+    shared.keep(call.place, root, { looked, seen: run.seen ?? NONE, emissions, facts, groups });
   }
 
   #replaceLooked(call: Call, fresh: Unique<Dependency>): void {

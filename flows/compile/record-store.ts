@@ -72,9 +72,15 @@ class BuiltIndex {
 }
 
 export class RecordStore {
+  /** Numbers indexes; in the order in which they are asked for, when undefined. */
+  readonly #numberOf: ((index: Index) => number) | undefined;
   readonly #records = new Map<string, RuleRecord>();
   readonly #indexes = new Map<Index, BuiltIndex>();
   readonly #byKind = new Map<RecordKind, BuiltIndex[]>();
+
+  constructor(numberOf?: (index: Index) => number) {
+    this.#numberOf = numberOf;
+  }
 
   get(uuid: string): RuleRecord | undefined {
     return this.#records.get(uuid);
@@ -124,7 +130,7 @@ export class RecordStore {
   #built(index: Index): BuiltIndex {
     const known = this.#indexes.get(index);
     if (known !== undefined) return known;
-    const built = new BuiltIndex(this.#indexes.size, index);
+    const built = new BuiltIndex(this.#numberOf?.(index) ?? this.#indexes.size, index);
     this.#indexes.set(index, built);
     const siblings = this.#byKind.get(index.kind);
     if (siblings === undefined) this.#byKind.set(index.kind, [built]);

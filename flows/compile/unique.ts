@@ -10,6 +10,8 @@ const NOTHING: readonly never[] = [];
 export class Unique<T, K extends string | number = string | number> {
   readonly #idOf: (item: T) => K;
   #items: T[] = [];
+  /** They are somebody else's too: to be copied before they are changed. */
+  #areBorrowed = false;
   /** Places by id, once there are more than a few. */
   #places: Map<K, number> | undefined;
 
@@ -21,16 +23,32 @@ export class Unique<T, K extends string | number = string | number> {
     return this.#items.length === 0;
   }
 
+  get size(): number {
+    return this.#items.length;
+  }
+
   add(item: T): void {
     const id = this.#idOf(item);
     const place = this.#find(id);
+    if (this.#areBorrowed) {
+      if (place >= 0 && this.#items[place] === item) return;
+      this.#items = [...this.#items];
+      this.#areBorrowed = false;
+    }
     if (place >= 0) {
       this.#items[place] = item;
       return;
     }
     const length = this.#items.push(item);
     if (this.#places !== undefined) this.#places.set(id, length - 1);
-    else if (length > FEW) this.#places = new Map(this.#items.map((one, at) => [this.#idOf(one), at]));
+    else if (length > FEW) this.#place();
+  }
+
+  /** Takes these, each with an id of its own, in place of what there is, which is nothing. */
+  borrow(items: readonly T[]): void {
+    this.#items = items as T[];
+    this.#areBorrowed = true;
+    this.#places = undefined;
   }
 
   get(id: K): T | undefined {
@@ -44,12 +62,18 @@ export class Unique<T, K extends string | number = string | number> {
     if (items.length === 0) return NOTHING;
     this.#items = [];
     this.#places = undefined;
+    this.#areBorrowed = false;
     return items;
   }
 
+  #place(): void {
+    this.#places = new Map(this.#items.map((one, at) => [this.#idOf(one), at]));
+  }
+
   #find(id: K): number {
-    if (this.#places !== undefined) return this.#places.get(id) ?? -1;
     const items = this.#items;
+    if (this.#places === undefined && items.length > FEW) this.#place();
+    if (this.#places !== undefined) return this.#places.get(id) ?? -1;
     for (let at = 0; at < items.length; at++) if (this.#idOf(items[at]!) === id) return at;
     return -1;
   }

@@ -26,7 +26,7 @@ const change = (over: Partial<SliceChange>): SliceChange => ({
 });
 
 /** What the parts around it are told, in order. */
-function setUp(compilers: () => Compiler = createCompiler) {
+function setUp(compilers: () => Compiler = createCompiler, onPorts: (seq: number) => void = () => undefined) {
   const told: unknown[] = [];
   let pendingSince: number | undefined;
   const desired = new Desired({
@@ -41,7 +41,10 @@ function setUp(compilers: () => Compiler = createCompiler) {
       restartSeq: () => void told.push('restart'),
     },
     ports: {
-      update: (_vifs, bindings, seq) => void told.push(['ports', [...bindings].length, seq]),
+      update: (_vifs, bindings, seq) => {
+        told.push(['ports', [...bindings].length, seq]);
+        onPorts(seq);
+      },
       live: () => [],
       get pendingSince() {
         return pendingSince;
@@ -72,8 +75,8 @@ describe('what is desired', () => {
     expect([desired.take(change({ puts: slice })), heard()]).toEqual([false, []]);
     expect(desired.take(change({ isComplete: true, puts: [...slice, bindingOf('dp-1')], seq: 4, firstSeq: 3 }))).toBe(true);
     expect(heard()).toEqual([
-      ['context', 5],
       ['ports', 1, 4],
+      ['context', 5],
       ['replace', expect.any(Number)],
       'begin',
       'suspect',
@@ -94,6 +97,16 @@ describe('what is desired', () => {
       ['ports', 1, 3],
       ['ports', 0, 4],
     ]);
+  });
+
+  it('compiles a change together with what it does to the local ports', () => {
+    const { desired, heard } = setUp(undefined, (seq) => {
+      if (seq === 2) desired.applyPorts([{ kind: 'local_port', uuid: 'port-if-vm', interface_uuid: 'if-vm', ofport: 3, ct_zone: 9 }], []);
+    });
+    desired.take(change({ isComplete: true, puts: [network('a', 1)] }));
+    heard();
+    desired.take(change({ puts: [...slice, bindingOf('dp-1')], seq: 2 }));
+    expect(heard().map((said) => (Array.isArray(said) ? said[0] : said))).toEqual(['ports', 'change', 'context', 'aim', 'mark']);
   });
 
   it('loses with a later snapshot what that leaves out, but not the local ports', () => {
@@ -145,7 +158,7 @@ describe('what is desired', () => {
     isBroken = true;
     expect([desired.take(change({ puts: [network('b', 2)], seq: 2 })), heard(), desired.error]).toEqual([
       false,
-      ['failure'],
+      [['ports', 0, 2], 'failure'],
       { seq: 2, message: 'compiling failed: a rule broke', uuids: [] },
     ]);
     isBroken = false;
@@ -155,8 +168,8 @@ describe('what is desired', () => {
       desired.error,
     ]).toEqual([false, true, null]);
     expect(heard()).toEqual([
-      ['context', 4],
       ['ports', 0, 4],
+      ['context', 4],
       ['replace', expect.any(Number)],
       'begin',
       'suspect',
