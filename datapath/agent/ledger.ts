@@ -62,6 +62,13 @@ export interface DriftExample {
   readonly found: string | null;
 }
 
+/** Some of the entries. */
+export interface Part<K, V> {
+  /** Of those that were wanted when it was made. */
+  readonly keys: readonly K[];
+  has(value: V): boolean;
+}
+
 interface Sweep<K, V> {
   readonly number: number;
   /** Found and not what was believed to be held. */
@@ -250,14 +257,20 @@ export class Ledger<K extends string | number, V> {
   }
 
   /**
-   * Ends the sweep: what the dump said is what the switch holds. Yields between strides so that the caller can let others run; changes in
-   * between are minded.
+   * Ends the sweep: what the dump said is what the switch holds, or of what `part` has, if the dump was of that alone. Yields between strides so that the
+   * caller can let others run; changes in between are minded.
    */
-  *endSweep(change: number): Generator<undefined, Drift> {
+  *endSweep(change: number, part?: Part<K, V>): Generator<undefined, Drift> {
     const drift: Drift = { missing: 0, extra: 0, changed: 0, examples: [] };
     const sweep = this.#sweep;
     if (sweep === undefined) return drift;
-    if (sweep.touched.size > 0 || sweep.odd.size > 0 || sweep.matched !== this.#count) {
+    if (part !== undefined) {
+      for (const keys of [part.keys, [...this.#differences.keys()], [...sweep.odd.keys()]])
+        for (const key of keys) {
+          const believed = this.held(key);
+          if (believed === undefined || part.has(believed.value)) this.#settle(sweep, key, drift, change);
+        }
+    } else if (sweep.touched.size > 0 || sweep.odd.size > 0 || sweep.matched !== this.#count) {
       let looked = 0;
       for (const keys of [this.#wanted.keys(), [...this.#differences.keys()], [...sweep.odd.keys()]]) {
         for (const key of keys) {

@@ -21,6 +21,7 @@ import { Installer } from './installer.js';
 import type { DriftCount } from './ledger.js';
 import type { AgentLog } from './log.js';
 import { Operations } from './operations.js';
+import { portionsOf } from './portions.js';
 import { Progress } from './progress.js';
 import { describeStep, findTrouble, type Explain } from './trouble.js';
 import { isAborted, unlessAborted } from './unless-aborted.js';
@@ -33,6 +34,8 @@ export interface ReconcilerOptions {
   readonly random: () => number;
   readonly log: AgentLog;
   readonly auditPeriodMs: number;
+  /** Flows that an audit reads at a time, about; AUDIT_PORTION when absent. */
+  readonly auditPortion?: number | undefined;
   /** Who made the flow with this cookie. */
   readonly explain: Explain;
   /** `status` may have changed. */
@@ -61,6 +64,13 @@ export interface ReconcilerCounters {
 
 /** An audit is followed by at least this many times its own duration without one: large tables are not read all the time. */
 const AUDIT_REST = 20;
+/** Flows read at a time: a switch carries nothing else out while it collects them. */
+const AUDIT_PORTION = 1_000;
+/** The part of the period over which portions are spread. */
+const AUDIT_SPREAD = 0.75;
+/** The next portion waits for a change on its way, so often for so many milliseconds. */
+const MAX_WAITS = 20;
+const WAIT_MS = 5;
 /** In a first snapshot, or one that comes this soon after it, a mass deletion is held back until this time is over. */
 const GRACE_MS = 10_000;
 const MASS_DELETION = 50;
@@ -87,6 +97,8 @@ export class Reconciler {
   #graceEnds = -Infinity;
   #meters: ReadonlyMap<number, Meter> = new Map();
   #adopted = false;
+  /** Somebody waits for the next audit: it is not spread over the period. */
+  #isAuditUrgent = false;
   #refusedMeters: readonly string[] = [];
 
   constructor(options: ReconcilerOptions) {
@@ -166,6 +178,7 @@ export class Reconciler {
 
   /** Something happened that may have cost the switch its flows. */
   auditSoon(): void {
+    this.#isAuditUrgent = true;
     this.#audit.raise();
   }
 
@@ -249,14 +262,8 @@ export class Reconciler {
     if (!isKnown) {
       // What the last connection left open may have reached the switch, and later messages may have wanted it gone.
       const open = this.#installer.inFlight.reduce((oldest, { since }) => Math.min(oldest, since), Infinity);
-      await takeStock(
-        channel,
-        image,
-        () => [],
-        () => false,
-        () => Math.min(open, this.#progress.change),
-        signal,
-      );
+      const change = (): number => Math.min(open, this.#progress.change);
+      await takeStock(channel, image, { inFlight: () => [], sent: () => 0, change, signal });
       if (digest !== undefined) this.suspect();
     }
     log.info(
@@ -289,28 +296,48 @@ export class Reconciler {
 
   async #auditPeriodically(channel: Channel, isAudited: boolean, over: AbortController): Promise<void> {
     const { auditPeriodMs, random, clock } = this.#options;
-    let restMs = 0;
+    let restMs = auditPeriodMs;
     try {
-      if (!isAudited) this.#audit.raise();
+      if (!isAudited) this.auditSoon();
       while (!over.signal.aborted) {
-        await this.#audit.wait(Math.max(auditPeriodMs, restMs) * (0.9 + random() / 5), over.signal);
+        await this.#audit.wait(restMs * (0.9 + random() / 5), over.signal);
         if (isAborted(over.signal)) return;
         const started = clock.now();
-        await this.#auditOnce(channel, over.signal);
-        restMs = AUDIT_REST * (clock.now() - started);
+        const readMs = await this.#auditOnce(channel, over.signal);
+        // It has taken part of the period already.
+        restMs = Math.max(auditPeriodMs, AUDIT_REST * readMs) - (clock.now() - started);
       }
     } finally {
       over.abort();
     }
   }
 
-  async #auditOnce(channel: Channel, signal: AbortSignal): Promise<void> {
+  /** @returns for how long the switch was read, milliseconds */
+  async #auditOnce(channel: Channel, signal: AbortSignal): Promise<number> {
     const { counters } = this;
-    const bundles = counters.bundles;
+    const { clock, auditPeriodMs, auditPortion = AUDIT_PORTION } = this.#options;
+    const started = clock.now();
+    let paused = 0;
     const inFlight = (): readonly Step[] => this.#installer.inFlight;
-    const wasSent = (): boolean => inFlight().length > 0 || counters.bundles !== bundles;
+    const portions = portionsOf(this.#image.flows.wanted, auditPortion);
+    const isUrgent = this.#isAuditUrgent;
+    this.#isAuditUrgent = false;
+    const pace = async (): Promise<void> => {
+      const from = clock.now();
+      // What was found is put right while the rest is read.
+      this.#work.raise();
+      if (!isUrgent && !this.#isAuditUrgent) await clock.sleep((auditPeriodMs * AUDIT_SPREAD) / portions!.length, signal);
+      for (let waits = 0; waits < MAX_WAITS && inFlight().length > 0; waits++) await clock.sleep(WAIT_MS, signal);
+      paused += clock.now() - from;
+    };
     await this.#putMeters(channel, signal);
-    const found = await takeStock(channel, this.#image, inFlight, wasSent, () => this.#progress.change, signal);
+    const found = await takeStock(channel, this.#image, {
+      ...(portions === undefined ? {} : { portions, pace }),
+      inFlight,
+      sent: () => (inFlight().length > 0 ? undefined : counters.bundles),
+      change: () => this.#progress.change,
+      signal,
+    });
     counters.audits++;
     const { flows, groups } = found;
     for (const drift of [flows, groups]) {
@@ -322,6 +349,7 @@ export class Reconciler {
       this.#options.log.warn({ flows, groups }, 'the switch differed from what was installed; putting it right');
     }
     this.#work.raise();
+    return clock.now() - started - paused;
   }
 
   async #putMeters(channel: Channel, signal: AbortSignal): Promise<void> {
@@ -348,7 +376,7 @@ export class Reconciler {
       { error: error.name, ...describeStep(step, this.#image, this.#options.explain) },
       'the switch refused a modification',
     );
-    this.#audit.raise();
+    this.auditSoon();
   }
 
   #confirm(): void {

@@ -28,13 +28,14 @@ export class Bench {
   readonly #stop = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
-  constructor(bridge = new MemorySwitch()) {
+  constructor(bridge = new MemorySwitch(), auditPortion?: number) {
     this.bridge = bridge;
     this.reconciler = new Reconciler({
       clock: this.clock,
       random: () => 0.5,
       log: this.log,
       auditPeriodMs: AUDIT_MS,
+      auditPortion,
       explain: (cookie) => ({ rule: 'test', uuids: [`if-${cookie & 0xffffn}`] }),
       onProgress: () => this.onProgress(),
     });

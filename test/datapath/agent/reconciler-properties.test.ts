@@ -29,6 +29,8 @@ function wishTables({ flows, groups }: Wish): Tables {
   return testTables(new Map(Object.entries(flows).map(([k, v]): [number, number] => [Number(k), v])), wanted);
 }
 
+/** Flows that an audit reads at a time; all when undefined. */
+const portion = fc.constantFrom(undefined, 1, 4);
 const number = fc.integer({ min: 0, max: FLOWS + 3 });
 const event = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant('want' as const), wish }) },
@@ -54,8 +56,8 @@ const event = fc.oneof(
 describe('the reconciler, whatever happens', () => {
   it('ends with the switch as wanted, foreign flows untouched, nothing sent once it is so', async () => {
     await fc.assert(
-      fc.asyncProperty(wish, fc.array(event, { maxLength: 25 }), async (first, events) => {
-        const bench = new Bench();
+      fc.asyncProperty(wish, fc.array(event, { maxLength: 25 }), portion, async (first, events, auditPortion) => {
+        const bench = new Bench(undefined, auditPortion);
         const { bridge } = bench;
         const foreign = testFlow(100, 0, 0x11n);
         const plantForeign = (): void => bridge.apply([{ kind: 'flow_add', flow: foreign }]);
@@ -127,8 +129,8 @@ describe('the reconciler, whatever happens', () => {
   it('takes nothing of its own for drift, and confirms a message only when the switch holds all it asked for', async () => {
     const calm = event.filter((one) => ['want', 'settle', 'turn', 'pass', 'disconnect', 'audit', 'refuse'].includes(one.do));
     await fc.assert(
-      fc.asyncProperty(wish, fc.array(calm, { maxLength: 25 }), async (first, events) => {
-        const bench = new Bench();
+      fc.asyncProperty(wish, fc.array(calm, { maxLength: 25 }), portion, async (first, events, auditPortion) => {
+        const bench = new Bench(undefined, auditPortion);
         const history = [EMPTY, wishTables(first)];
         // Collected, as what is thrown in the middle of the reconciler's work would only end its connection.
         const unfounded: unknown[] = [];

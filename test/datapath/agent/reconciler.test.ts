@@ -85,6 +85,31 @@ describe('the reconciler', () => {
     await bench.stop();
   });
 
+  it('reads many flows in portions spread over the period, and puts right what it finds before it has read the rest', async () => {
+    const bench = new Bench(undefined, 2);
+    const wanted = tables({ 0: 0, 1: 0, 2: 0, 3: 0, 4: 0, 5: 0, 6: 0, 7: 0 });
+    await bench.begin(wanted);
+    bench.bridge.flows.delete(flowKey(testFlow(0, 0)));
+    bench.bridge.flows.delete(flowKey(testFlow(3, 0)));
+    const seen: unknown[] = [];
+    const look = async (ms: number): Promise<void> => {
+      await bench.clock.advance(ms);
+      const { audits, drift } = bench.reconciler.counters;
+      seen.push({ flows: bench.ours().size, audits, missing: drift.missing });
+    };
+    await look(AUDIT_MS);
+    await look(AUDIT_MS / 4);
+    await look(AUDIT_MS / 4);
+    await look(AUDIT_MS / 4);
+    expect(seen).toEqual([
+      { flows: 6, audits: 0, missing: 0 },
+      { flows: 7, audits: 0, missing: 0 },
+      { flows: 7, audits: 0, missing: 0 },
+      { flows: 8, audits: 1, missing: 2 },
+    ]);
+    await bench.stop();
+  });
+
   it('audits at once after it has believed the canary, and repairs what the canary did not know', async () => {
     const first = new Bench();
     await first.begin(tables({ 0: 0, 1: 1, 2: 1 }));

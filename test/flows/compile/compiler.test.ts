@@ -83,7 +83,7 @@ describe('compiler', () => {
         for (const site of SITES)
           expect(sorted(compilers[site]!.tables.flows)).toEqual(sorted(fresh([...held[site]!.values()]).tables.flows));
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
   });
 
