@@ -68,6 +68,8 @@ const AUDIT_REST = 20;
 const AUDIT_PORTION = 1_000;
 /** The part of the period over which portions are spread. */
 const AUDIT_SPREAD = 0.75;
+/** Between portions when somebody waits for the audit. */
+const URGENT_GAP_MS = 2;
 /** The next portion waits for a change on its way, so often for so many milliseconds. */
 const MAX_WAITS = 20;
 const WAIT_MS = 5;
@@ -326,7 +328,8 @@ export class Reconciler {
       const from = clock.now();
       // What was found is put right while the rest is read.
       this.#work.raise();
-      if (!isUrgent && !this.#isAuditUrgent) await clock.sleep((auditPeriodMs * AUDIT_SPREAD) / portions!.length, signal);
+      const isUrgentNow = isUrgent || this.#isAuditUrgent;
+      await clock.sleep(isUrgentNow ? URGENT_GAP_MS : (auditPeriodMs * AUDIT_SPREAD) / portions!.length, signal);
       for (let waits = 0; waits < MAX_WAITS && inFlight().length > 0; waits++) await clock.sleep(WAIT_MS, signal);
       paused += clock.now() - from;
     };

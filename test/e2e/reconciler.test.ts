@@ -141,5 +141,5 @@ describe('the reconciler on a real Open vSwitch', () => {
     expect(reconciler.counters.drift).toEqual({ missing: 0, extra: 0, changed: 0 });
     // The dump comes in some ninety parts; with one turn for each, none of them holds anything else up for long.
     expect(turns).toBeGreaterThan(90);
-  });
+  }, 30_000);
 });
