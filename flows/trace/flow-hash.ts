@@ -3,10 +3,11 @@
  *
  * Assumes: a switch built without CRC instructions, as distributions build it: Open vSwitch then hashes by murmurhash (lib/hash.h), over words in the byte
  * order of a little-endian machine.
- * Promises: as flow_hash_symmetric_l3l4 (lib/flow.c): the same for both directions of a flow; 0 for what is not IP.
+ * Promises: as flow_hash_symmetric_l3l4 (lib/flow.c): the same for both directions of a flow; without ports for later fragments, which have none; 0 for what is
+ * not IP.
  */
 import { readBits, slot } from './layout.js';
-import { isIp } from './prerequisite.js';
+import { FRAG, isIp } from './prerequisite.js';
 
 const PROTOCOLS = { tcp: 6, udp: 17, sctp: 132 } as const;
 const IPV6 = 0x86dd;
@@ -21,7 +22,8 @@ export function symmetricHash(words: Int32Array, basis: number, withUdp: boolean
   for (const word of addressWords(words)) hash = add(hash, word);
   const protocol = readBits(words, slot('nw_proto'), 0, 8);
   hash = add(hash, protocol);
-  if (protocol === PROTOCOLS.tcp || protocol === PROTOCOLS.sctp || (withUdp && protocol === PROTOCOLS.udp)) {
+  const hasPorts = (readBits(words, slot('ip_frag'), 0, 2) & FRAG.later) === 0;
+  if (hasPorts && (protocol === PROTOCOLS.tcp || protocol === PROTOCOLS.sctp || (withUdp && protocol === PROTOCOLS.udp))) {
     const ports = readBits(words, slot('tcp_src'), 0, 16) ^ readBits(words, slot('tcp_dst'), 0, 16);
     hash = add(hash, ((ports & 0xff) << 8) | (ports >>> 8));
   }

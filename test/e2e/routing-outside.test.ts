@@ -61,6 +61,7 @@ function definitions() {
     ...numbers(1, ROUTERS).map((i) =>
       post('routers', {
         uuid: `rt-${i}`,
+        traceroute: 'virtual-hops',
         networks: [
           i === 1
             ? { network_uuid: 'nw-ext', ip_addresses: both((v6) => near(1, v6)), gateway_datapath_uuids: ['dp-hv1'] }
@@ -127,6 +128,8 @@ beforeAll(async () => {
       bridge_mappings: { underlay: UNDERLAY_BRIDGE, ext: UNDERLAY_BRIDGE },
       overlay: { address: [ipv4] },
     })),
+    // The eight say themselves how they show; the one that translates does not.
+    args: ['--traceroute', 'off'],
   });
   const outside = (...argv: [string, ...string[]]) => underlay.netns.run(argv);
   await outside('ip', 'link', 'set', 'lo', 'up');
@@ -259,6 +262,6 @@ it('translates at a gateway what OpenVNet’s rows name, both ways, and nothing 
     other: '',
     ping: 0,
     inside: addressOf('w', false),
-    trace: [EDGE.own, EDGE.whole],
+    trace: ['*', EDGE.whole],
   });
 }, 30_000);

@@ -1,69 +1,19 @@
 /** Virtual routers as the tools in a VM see them: chains, modes of traceroute, errors, several next hops, floods. */
 import { formatIp, parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
+import { encodeEthernet } from '../../flows/packet/ethernet.js';
+import { encodeIcmpv4, encodeIcmpv6 } from '../../flows/packet/icmp.js';
+import { encodeIpFrame } from '../../flows/packet/ip-frame.js';
+import { encodeIpv4 } from '../../flows/packet/ipv4.js';
+import { ETH_TYPE, IP_PROTOCOL } from '../../flows/packet/numbers.js';
+import { udpFrame } from '../../flows/packet/probes.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
 import { run, type Argv } from '../lab/run.js';
 import type { Vm } from '../lab/vm.js';
 import { eventually } from '../lab/eventually.js';
-import { post, World } from './world.js';
-
-const ROUTERS = 8;
-const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-/** Router i is .1 in network i-1 and .2 in network i; the networks are in a row. */
-const near = (i: number, v6 = false) => (v6 ? `fd50:${i + 9}::1` : `10.50.${i - 1}.1`);
-const back = (i: number, v6 = false) => (v6 ? `fd50:${i + 10}::2` : `10.50.${i}.2`);
-const END = '10.50.8.10';
-const END6 = 'fd50:18::10';
-
-function definitions(): { method: string; path: string; body: object }[] {
-  const any = { direction: 'ingress', protocol: 'any', remote: { any: true } };
-  return [
-    ...numbers(0, ROUTERS).map((i) =>
-      post('networks', { uuid: `nw-c${i}`, ipv4_network: `10.50.${i}.0`, ipv6_network: `fd50:${i + 10}::` }),
-    ),
-    ...numbers(1, ROUTERS).map((i) =>
-      post('routers', {
-        uuid: `rt-${i}`,
-        networks: [
-          { network_uuid: `nw-c${i - 1}`, ip_addresses: [near(i), near(i, true)], mac_address: `02:00:00:00:51:0${i}` },
-          { network_uuid: `nw-c${i}`, ip_addresses: [back(i), back(i, true)], mac_address: `02:00:00:00:52:0${i}` },
-        ],
-        routes: [
-          ...(i < ROUTERS
-            ? [
-                { destination: '0.0.0.0/0', via: near(i + 1) },
-                { destination: '::/0', via: near(i + 1, true) },
-              ]
-            : [
-                { destination: '203.0.113.0/24', type: 'prohibit' },
-                { destination: '192.0.2.0/24', type: 'blackhole' },
-              ]),
-          ...(i === 1 ? [{ destination: '198.51.101.0/24', via: [near(2), '10.50.0.11'].sort() }] : []),
-          ...(i > 1
-            ? [
-                { destination: '10.50.0.0/24', via: back(i - 1) },
-                { destination: 'fd50:10::/64', via: back(i - 1, true) },
-              ]
-            : []),
-        ],
-        ...(i === 4
-          ? { policy_routes: [{ priority: 1, source: '10.50.0.0/24', protocol: 'tcp', ports: ['7000-7999'], type: 'prohibit' }] }
-          : {}),
-      }),
-    ),
-    post('network_services', { uuid: 'ns-c0', mode: 'dhcp', interface_uuid: 'if-1-c0' }),
-    // Nothing comes in but answers.
-    post('security_groups', { uuid: 'sg-shut', rules: [{ direction: 'egress', protocol: 'any', remote: { any: true } }] }),
-    post('security_groups', { uuid: 'sg-open', rules: [any] }),
-    ...vm('start', 'c0', 0, 10, ['sg-shut']),
-    ...vm('other', 'c0', 0, 11, []),
-    ...vm('end', 'c8', 8, 10, ['sg-open']),
-  ];
-}
-
-function vm(name: string, net: string, n: number, host: number, groups: readonly string[]) {
-  const address = { network_uuid: `nw-${net}`, ipv4_address: `10.50.${n}.${host}`, ipv6_address: `fd50:${n + 10}::${host}` };
-  return [post('interfaces', { uuid: `if-${name}`, mode: 'vif', ...address, security_group_uuids: groups })];
-}
+import { costOf } from '../bench/w/processes.js';
+import { back, definitions, DIVERTED, END, END6, near, numbers, ROUTERS, SWALLOWED } from './chain-world.js';
+import { stopped } from './overlay-world.js';
+import { World } from './world.js';
 
 const linkLocal = ({ mac }: Vm) => `${formatIp({ family: 'ipv6', value: eui64LinkLocal(parseMac(mac)) })}%eth0`;
 
@@ -254,6 +204,65 @@ describe('a chain of eight virtual routers', () => {
     ]);
   }, 15_000);
 
+  it('answers what an error is due to, and nothing else: no error, later fragment, multicast or stranger', async () => {
+    const eth = { eth_src: parseMac(start.mac), eth_dst: parseMac('02:00:00:00:51:01'), ttl: 1 };
+    const v4 = (dst: string, src = '10.50.0.10') => ({ family: 'ipv4', src: parseIpv4(src), dst: parseIpv4(dst) }) as const;
+    const v6 = (dst: string, src = 'fd50:10::10') => ({ family: 'ipv6', src: parseIpv6(src), dst: parseIpv6(dst) }) as const;
+    const ports = { src_port: 4000, dst_port: 33434 };
+    const quoted = { code: 0, body: new Uint8Array(36) };
+    const fragment = encodeIpv4({
+      ...{ tos: 0, id: 7, dont_fragment: false, more_fragments: false, fragment_offset: 1480, ttl: 1, protocol: IP_PROTOCOL.UDP },
+      ...{ src: parseIpv4('10.50.0.10'), dst: parseIpv4(END), options: new Uint8Array(0), payload: new Uint8Array(64) },
+    });
+    const silent = [
+      encodeIpFrame({ ...eth, ip: v4(END) }, IP_PROTOCOL.ICMPV4, encodeIcmpv4({ type: 3, ...quoted })),
+      encodeIpFrame({ ...eth, ip: v6(END6) }, IP_PROTOCOL.ICMPV6, encodeIcmpv6({ type: 1, ...quoted }, v6(END6))),
+      encodeEthernet({ src: eth.eth_src, dst: eth.eth_dst, eth_type: ETH_TYPE.IPV4, payload: fragment }),
+      udpFrame({ ...eth, ip: v4('224.0.0.9') }, ports),
+      udpFrame({ ...eth, ip: v6('ff0e::9') }, ports),
+      udpFrame({ ...eth, ip: v4(END, '10.50.0.99') }, ports),
+      udpFrame({ ...eth, ip: v6(END6, 'fd50:10::99') }, ports),
+    ];
+    const due = [
+      udpFrame({ ...eth, ip: v4(END) }, ports),
+      udpFrame({ ...eth, ip: v6(END6) }, ports),
+      encodeIpFrame({ ...eth, ttl: 64, ip: v4(near(1)) }, 253, new Uint8Array(8)),
+      encodeIpFrame({ ...eth, ttl: 64, ip: v6(near(1, true)) }, 253, new Uint8Array(8)),
+    ];
+    const told = async (frames: readonly Uint8Array[]) => {
+      const errors = '(icmp and icmp[0] != 0 and icmp[0] != 8) or (icmp6 and ip6[40] < 128)';
+      const dump = start.spawn(['tcpdump', '-n', '-l', '-i', 'eth0', '-Q', 'in', errors]);
+      await eventually('tcpdump listening', () => dump.output().includes('listening'));
+      const hex = frames.map((frame) => `'${Buffer.from(frame).toString('hex')}'`).join();
+      await start.run([
+        'python3',
+        '-c',
+        `import socket;s=socket.socket(17,3);s.bind(('eth0',0));[s.send(bytes.fromhex(f)) for f in [${hex}]]`,
+      ]);
+      return (await stopped(dump)).map((line) => /(?:ICMP6?, |ICMP )(.*?)(?: for |, length|$)/.exec(line)?.[1] ?? line).sort();
+    };
+    expect({ silent: await told(silent), due: await told(due) }).toEqual({
+      silent: [],
+      due: [
+        `${near(1)} protocol 253 unreachable`,
+        'parameter problem, next header - octet 6',
+        'time exceeded in-transit',
+        'time exceeded in-transit',
+      ],
+    });
+  }, 30_000);
+
+  it('sends by policy before it looks at its routes: to another next hop, nowhere, or on', async () => {
+    const filter = `udp and dst host ${END} and dst portrange ${DIVERTED}-${SWALLOWED + 1}`;
+    const dumps = [other, end].map((vm) => vm.spawn(['tcpdump', '-n', '-l', '-i', 'eth0', '-Q', 'in', filter]));
+    for (const dump of dumps) await eventually('tcpdump listening', () => dump.output().includes('listening'));
+    const script = `const s = require('node:dgram').createSocket('udp4'); let left = 3; s.on('error', () => {});
+      for (const port of [${DIVERTED}, ${SWALLOWED}, ${SWALLOWED + 1}]) s.send('x', port, '${END}', () => --left || s.close());`;
+    await start.run([process.execPath, '-e', script]);
+    const came = await Promise.all(dumps.map(async (dump) => (await stopped(dump)).map((line) => /\.(\d+): UDP/.exec(line)?.[1])));
+    expect(came).toEqual([[String(DIVERTED)], [String(SWALLOWED + 1)]]);
+  }, 15_000);
+
   it('spreads flows over several next hops, each flow by one', async () => {
     const dump = other.spawn(['tcpdump', '-n', '-l', '-i', 'eth0', '-Q', 'in', 'udp and dst net 198.51.101.0/24']);
     await eventually('tcpdump listening', () => Promise.resolve(dump.output().includes('listening')));
@@ -277,6 +286,8 @@ describe('a chain of eight virtual routers', () => {
          const timer = setInterval(() => { for (let i = 0; i < 100; i++) { s.send('x', 9, '${END}'); sent++; } if (sent >= 60000) { clearInterval(timer); console.log('sent ' + sent); setTimeout(() => s.close(), 500); } }, 10); });
        s.on('error', () => {});`,
     ]);
+    const cpuOf = () => costOf({ hotori: [world.hotori.process.pid] })['hotori']!.cpuSeconds;
+    const [cpu, began] = [cpuOf(), Date.now()];
     const during: string[][] = [];
     for (let i = 0; i < 3; i++) during.push(await traceroute(other, '-I', END));
     const pings = await other.ping(near(1), { count: 3 });
@@ -284,6 +295,8 @@ describe('a chain of eight virtual routers', () => {
     const arp = await other.ping(near(1), { count: 1 });
     const leased = await other.dhclient.start();
     await flood.exited;
+    const used = (cpuOf() - cpu) / ((Date.now() - began) / 1_000);
+    process.stdout.write(`CPU of Hotori while 60,000 packets expired: ${used.toFixed(2)} of a core\n`);
     const told = Number(
       (await start.run(['cat', '/proc/net/snmp']))
         .split('\n')
@@ -300,5 +313,7 @@ describe('a chain of eight virtual routers', () => {
     // At most what the responder gives one port: a burst of 200, then 100 a second, over the traceroutes before.
     expect(told).toBeLessThan(4000);
     expect(told).toBeGreaterThan(100);
+    // It is handed a thirtieth of them, and answers a hundredth.
+    expect(used).toBeLessThan(0.5);
   }, 60_000);
 });

@@ -29,6 +29,16 @@ const NS: FieldRecord = {
   nd_sll: 0x0a0000000001,
 };
 
+describe('multipath', () => {
+  it('hashes a later fragment without ports, as the switch does', () => {
+    const hash: Action = { kind: 'multipath', fields: 3, basis: 1, algorithm: 0, max_link: 127, arg: 0, dst: whole('reg3', 32) };
+    const packet: FieldRecord = { in_port: 1, eth_type: 0x800, nw_proto: 17, ip_src: 0x0a32_000b, ip_dst: 0xc633_6501, ip_frag: 3 };
+    const back: FieldRecord = { ...packet, ip_src: 0xc633_6501, ip_dst: 0x0a32_000b };
+    // Seen in ofproto/trace of Open vSwitch 3.1.
+    expect([after(packet, ['reg3'], hash), after(back, ['reg3'], hash)]).toEqual([{ reg3: 0x47 }, { reg3: 0x47 }]);
+  });
+});
+
 describe('set_field', () => {
   it('writes under its mask and leaves the other bits', () => {
     expect(after({ ...SYN, reg3: 0xffff_ffff }, ['reg3'], set('reg3', 0x1200, 0xff00))).toEqual({ reg3: 0xffff_12ff });
