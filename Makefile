@@ -16,7 +16,7 @@ E2E := $(JEST) --selectProjects e2e --runInBand
 DEMO_TOOLS := ovs-vswitchd:openvswitch-switch dhclient:isc-dhcp-client ping:iputils-ping traceroute:traceroute \
 	nc:netcat-openbsd ip:iproute2 ethtool:ethtool sysctl:procps
 TEST_TOOLS := $(DEMO_TOOLS) tcpdump:tcpdump arping:iputils-arping rdisc6:ndisc6 redis-server:redis-server \
-	redis-cli:redis-tools openssl:openssl mtr:mtr-tiny tracepath:iputils-tracepath
+	redis-cli:redis-tools openssl:openssl mtr:mtr-tiny tracepath:iputils-tracepath curl:curl systemd-analyze:systemd
 
 .PHONY: demo run test lint bench soak clean build node demo-tools test-tools
 

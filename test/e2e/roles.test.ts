@@ -12,6 +12,7 @@ import { RedisConnections } from '../../controller/redis/connections.js';
 import { STORE_SCHEMA_VERSION } from '../../controller/store/contract.js';
 import { Certificates } from '../lab/certificates.js';
 import { Daemon } from '../lab/daemon.js';
+import { documentedBlocks } from '../lab/documented-blocks.js';
 import { documentedMetrics, shownMetrics } from '../lab/documented-metrics.js';
 import { eventually } from '../lab/eventually.js';
 import { freePort } from '../lab/free-port.js';
@@ -26,13 +27,15 @@ import { Writers } from './writers.js';
 
 const TIMEOUT = 120_000;
 const MAIN = path.join(repositoryRoot(), 'dist/main.js');
-/** What docs/operations/install.md gives the users of Redis. */
-const VNA_RULES = [
-  '~{hotori}:bus:*',
-  '+ping +time +eval +evalsha +xread +xadd +xtrim +xlen +xrevrange +pexpire +exists +unlink',
-  '+hget +hset +hdel +zadd +zrem +zscore +zrangebyscore +client|setname',
-].join(' ');
-const CORE_RULES = '~{hotori}:* +@all -@admin -@dangerous +info';
+/** What docs/operations/install.md gives a user of Redis. */
+function rulesOf(user: string): string[] {
+  const lines = documentedBlocks('operations/install.md', 'redis.conf').join('\n').split('\n');
+  const [, rules] = lines
+    .map((line) => /^user (\S+)\s+on >\S+ (.*)$/.exec(line))
+    .find((match) => match?.[1] === user)!
+    .slice(1);
+  return rules!.split(' ');
+}
 
 let lab: Lab;
 let certificates: Certificates;
@@ -56,8 +59,8 @@ beforeAll(async () => {
     path.join(lab.dir, 'redis'),
     { ...APPEND_ALWAYS, ...certificates.redisConfig('ca', 'server', await freePort()) },
     [
-      ...['--user', 'core', 'on', '>core-secret', ...CORE_RULES.split(' ')],
-      ...['--user', 'vna', 'on', '>vna-secret', ...VNA_RULES.split(' ')],
+      ...['--user', 'core', 'on', '>core-secret', ...rulesOf('hotori')],
+      ...['--user', 'vna', 'on', '>vna-secret', ...rulesOf('vna')],
       // Turned off, it would take what was committed along: Redis 7.0 reads its own file back with the rights of this user.
       ...['--user', 'default', 'on', '>default-secret', '~*', '&*', '+@all'],
     ],
