@@ -24,7 +24,7 @@ demo: demo-tools build
 	@exec node --enable-source-maps dist/test/demo/main.js --api $(or $(API),127.0.0.1:9090) $(if $(ONESHOT),--oneshot)
 
 run: build
-	@exec node --enable-source-maps dist/main.js all $(ARGS)
+	@exec node --enable-source-maps --max-semi-space-size=64 dist/main.js all $(ARGS)
 
 test: test-tools build lint
 	npm run -s typecheck

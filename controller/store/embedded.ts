@@ -116,6 +116,8 @@ class EmbeddedStore implements Store {
   private readonly leases = new LocalLeases();
   private readonly watchers = new Set<(change: StoredChange) => void>();
   private meta: Meta;
+  /** What is stored of it, once this process has written it. */
+  private metaBytes: Buffer | undefined;
 
   constructor(
     db: RootDatabase<Buffer>,
@@ -151,7 +153,9 @@ class EmbeddedStore implements Store {
       }
       try {
         // In this thread: the asynchronous transactions of lmdb 3 leave rejected promises behind when the disk is full.
-        this.meta = this.db.transactionSync(() => this.write(changes, expected, log, last));
+        const [meta, bytes] = this.db.transactionSync(() => this.write(changes, expected, log, last));
+        this.meta = meta;
+        this.metaBytes = bytes;
       } catch (error) {
         throw storeError(error, 'the store could not be written');
       }
@@ -165,9 +169,9 @@ class EmbeddedStore implements Store {
     expected: Revision,
     log: readonly Buffer[],
     entities: ReadonlyMap<string, Buffer | undefined>,
-  ): Meta {
+  ): readonly [Meta, Buffer] {
     const stored = this.db.get(META);
-    const now = stored && readMeta(this.codec, this.dir, this.schema, stored);
+    const now = stored && (this.metaBytes?.equals(stored) ? this.meta : readMeta(this.codec, this.dir, this.schema, stored));
     if (now?.epoch !== this.meta.epoch) throw new StoreError('fenced', 'another process has taken the store over');
     const dense = changes.every((change, index) => change.revision === expected.number + 1 + index);
     if (now.incarnation !== expected.incarnation || now.revision !== expected.number || !dense)
@@ -188,8 +192,9 @@ class EmbeddedStore implements Store {
       meta.log_bytes -= this.db.get(logKey(meta.log_floor))?.length ?? 0;
       this.db.removeSync(logKey(meta.log_floor));
     }
-    this.db.putSync(META, this.codec.encode(meta));
-    return meta;
+    const bytes = this.codec.encode(meta);
+    this.db.putSync(META, bytes);
+    return [meta, bytes];
   }
 
   settle(at: Revision): Promise<void> {

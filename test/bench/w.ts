@@ -34,6 +34,8 @@ export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResu
       /** ovn, or none. */
       peer: { type: 'string', default: 'ovn' },
       restart: { type: 'boolean', default: true },
+      /** A vnmgr, a webapi and a vna for each hypervisor, over Redis, instead of one process. */
+      roles: { type: 'boolean', default: false },
       'node-args': { type: 'string', default: '' },
     },
   });
@@ -46,7 +48,7 @@ export async function* benchW(args: readonly string[]): AsyncGenerator<BenchResu
   const nodeArgs = values['node-args'].split(' ').filter((arg) => arg !== '');
   const repetitions = (count: number): Repetitions => ({ ports: count, rules: Math.ceil(count / 2), restart: values.restart });
   const own = await alone(
-    (lab) => HotoriSide.start(lab, workload, nodeArgs),
+    (lab) => HotoriSide.start(lab, workload, nodeArgs, values.roles),
     (side) => measure(side, workload, repetitions(reps)),
   );
   let peer: Peer | undefined;

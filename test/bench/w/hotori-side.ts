@@ -1,18 +1,15 @@
 /**
- * Hotori under the workload: one process with all bridges.
+ * Hotori under the workload: one process with all bridges, or one for each role.
  *
- * Owns: the configuration, the process, the workload in the words of the REST API.
+ * Owns: the workload in the words of the REST API.
  */
-import { writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { Daemon } from '../../lab/daemon.js';
 import { eventually } from '../../lab/eventually.js';
-import { freePort } from '../../lab/free-port.js';
-import { repositoryRoot, type Json } from '../../lab/hotori.js';
+import type { Json } from '../../lab/hotori.js';
 import type { Lab } from '../../lab/lab.js';
 import type { Roles } from './processes.js';
+import { Programs } from './programs.js';
 import type { Side } from './side.js';
-import { BRIDGE, Switch } from './switches.js';
+import { Switch } from './switches.js';
 import { DNS_SERVER, GROUP_TCP_PORTS, MTU, type Port, type Workload } from './workload.js';
 
 /** What Hotori writes beside a NIC that is installed. */
@@ -29,31 +26,25 @@ export class HotoriSide implements Side {
   readonly name = 'hotori';
   readonly switches: readonly Switch[];
   readonly #workload: Workload;
-  readonly #api: string;
-  readonly #argv: readonly [string, ...string[]];
-  readonly #log: string;
-  #process: Daemon | undefined;
+  readonly #programs: Programs;
   /** As they registered. */
   #datapaths: readonly { readonly uuid: string; readonly node_id: string }[] | undefined;
 
-  private constructor(workload: Workload, switches: readonly Switch[], api: string, argv: readonly [string, ...string[]], log: string) {
+  private constructor(workload: Workload, switches: readonly Switch[], programs: Programs) {
     this.#workload = workload;
     this.switches = switches;
-    this.#api = api;
-    this.#argv = argv;
-    this.#log = log;
+    this.#programs = programs;
   }
 
-  /** @param nodeArgs for the node executable, such as --cpu-prof */
-  static async start(lab: Lab, workload: Workload, nodeArgs: readonly string[]): Promise<HotoriSide> {
+  /**
+   * @param nodeArgs for the node executable, such as --cpu-prof
+   * @param areApart a process for each role, over Redis
+   */
+  static async start(lab: Lab, workload: Workload, nodeArgs: readonly string[], areApart = false): Promise<HotoriSide> {
     const switches: Switch[] = [];
     for (let i = 0; i < workload.hypervisors; i++) switches.push(await Switch.start(lab, `ho${i}`, MARK));
-    const api = `127.0.0.1:${await freePort()}`;
-    const config = path.join(lab.dir, 'hotori.yaml');
-    const vna = switches.map(({ name, ovs }) => `  - {ovsdb: "${ovs.ovsdbEndpoint}", node_id: ${name}, bridge: ${BRIDGE}}\n`);
-    await writeFile(config, `api: ${api}\nstate_dir: ${lab.dir}/state\nvna:\n${vna.join('')}`);
-    const argv = [process.execPath, ...nodeArgs, path.join(repositoryRoot(), 'dist/main.js'), 'all', '--config', config] as const;
-    const side = new HotoriSide(workload, switches, api, argv, path.join(lab.dir, 'hotori.log'));
+    const programs = areApart ? await Programs.apart(lab, switches, nodeArgs) : await Programs.together(lab, switches, nodeArgs);
+    const side = new HotoriSide(workload, switches, programs);
     await side.#start();
     await side.settle();
     return side;
@@ -61,7 +52,7 @@ export class HotoriSide implements Side {
 
   roles(): Roles {
     return {
-      hotori: this.#process === undefined ? [] : [this.#process.pid],
+      ...this.#programs.roles(),
       'ovs-vswitchd': this.switches.map(({ pids }) => pids.vswitchd),
       'ovsdb-server': this.switches.map(({ pids }) => pids.ovsdb),
     };
@@ -120,7 +111,7 @@ export class HotoriSide implements Side {
   }
 
   async restart(): Promise<void> {
-    await this.#process?.kill9();
+    await this.#programs.kill9();
     await this.#start();
     await this.settle();
   }
@@ -135,8 +126,7 @@ export class HotoriSide implements Side {
   }
 
   async end(): Promise<void> {
-    await this.#process?.stop('SIGTERM', 20_000);
-    this.#process = undefined;
+    await this.#programs.stop();
   }
 
   async stop(): Promise<void> {
@@ -149,17 +139,17 @@ export class HotoriSide implements Side {
   }
 
   async #start(): Promise<void> {
-    const daemon = (this.#process = Daemon.start(this.#argv, this.#log));
-    await eventually('the API answering', async () => !daemon.isRunning || (await this.#status()).version, {
-      timeoutMs: 60_000,
-      everyMs: 5,
-    });
-    if (!daemon.isRunning) throw new Error(`Hotori ended:\n${daemon.output()}`);
+    this.#programs.start();
+    const answer = async (): Promise<unknown> => {
+      this.#programs.check();
+      return (await this.#status()).version;
+    };
+    await eventually('the API answering', answer, { timeoutMs: 60_000, everyMs: 5 });
   }
 
   async #ask(method: string, at: string, body?: object): Promise<Json> {
     const init = body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
-    const response = await fetch(`http://${this.#api}/api/1.0${at}`, { method, ...init });
+    const response = await fetch(`http://${this.#programs.api}/api/1.0${at}`, { method, ...init });
     const text = await response.text();
     if (!response.ok) throw new Error(`${method} ${at}: ${response.status} ${text}`);
     return JSON.parse(text);
