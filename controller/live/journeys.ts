@@ -21,6 +21,8 @@ export interface Journey {
   lastHeard: number;
 }
 
+/** Receivers of a flood that are named. */
+const NAMED = 5;
 /** Points where a packet is on its way. */
 const UNDER_WAY: ReadonlySet<Sighting['point']> = new Set(['entry', 'arrival', 'sent']);
 
@@ -46,12 +48,14 @@ export class Journeys {
 
 /** Floods are seen at many ports; a packet comes in, arrives at a datapath and ends in one way once. */
 function mayBeOf({ sightings }: Journey, sighting: Sighting): boolean {
-  const { datapath_uuid, point, interface_uuid, peer_uuid } = sighting;
+  const { datapath_uuid, point, interface_uuid, peer_uuid, branch } = sighting;
   return !sightings.some(
     (other) =>
       other.datapath_uuid === datapath_uuid &&
       other.point === point &&
-      (point === 'entry' || point === 'arrival' || (other.interface_uuid === interface_uuid && other.peer_uuid === peer_uuid)),
+      (point === 'entry' ||
+        point === 'arrival' ||
+        (other.interface_uuid === interface_uuid && other.peer_uuid === peer_uuid && other.branch === branch)),
   );
 }
 
@@ -82,7 +86,9 @@ const RANK: readonly LiveVerdict[] = ['delivered', 'left', 'answered', 'rejected
 
 export function outcomeOf(journey: Journey, isWatched: (datapath: string) => boolean): Outcome {
   const judged = endsOf(journey, isWatched).map((end) => ({ end, verdict: VERDICT_OF[end.point]! }));
-  judged.sort((a, b) => RANK.indexOf(a.verdict) - RANK.indexOf(b.verdict));
+  // That a branch has nobody says less than why others do not get it.
+  const rank = ({ end, verdict }: (typeof judged)[number]) => RANK.indexOf(verdict) * 2 + (end.reason === 'no_flood' ? 1 : 0);
+  judged.sort((a, b) => rank(a) - rank(b));
   const [first] = judged;
   if (first !== undefined) return { verdict: first.verdict, reason: reasonOf(first.end, first.verdict, judged.length) };
   const last = journey.sightings.at(-1)!;
@@ -97,20 +103,24 @@ export function outcomeOf(journey: Journey, isWatched: (datapath: string) => boo
 }
 
 function reasonOf(end: Sighting, verdict: LiveVerdict, count: number): LiveReason {
-  const { datapath_uuid, table, cookie, reason, interface_uuid } = end;
+  const { datapath_uuid, table, cookie, reason, receivers } = end;
   const rule = reason === 'egress_rule' ? end.egress_rule : reason === 'ingress_rule' ? end.ingress_rule : null;
-  const responsible = rule !== null ? [rule] : verdict === 'delivered' && interface_uuid !== null ? [interface_uuid] : [];
+  const responsible = rule !== null ? [rule] : verdict === 'delivered' ? receivers : [];
   const uuids = [...new Set([...responsible, ...end.uuids])];
   return { code: reason ?? verdict, text: textOf(end, rule, count), uuids, datapath_uuid, table, cookie, nearest: null };
 }
 
-function textOf({ point, datapath_uuid, interface_uuid, peer_uuid, reason }: Sighting, rule: string | null, count: number): string {
+function textOf(
+  { point, datapath_uuid, interface_uuid, receivers, peer_uuid, reason }: Sighting,
+  rule: string | null,
+  count: number,
+): string {
   const more = count > 1 ? `; and at ${count - 1} more ${count === 2 ? 'place' : 'places'}` : '';
   switch (point) {
     case 'delivered':
       return `delivered to ${interface_uuid ?? 'a port'} on ${datapath_uuid}${more}`;
     case 'flooded':
-      return `sent to many on ${datapath_uuid}${more}`;
+      return `sent to ${receivers.slice(0, NAMED).join(', ')}${receivers.length > NAMED ? ` and ${receivers.length - NAMED} more` : ''} on ${datapath_uuid}${more}`;
     case 'answered':
     case 'local':
       return `answered on ${datapath_uuid}`;

@@ -67,8 +67,12 @@ export const observationSchema = z.object({
   /** Security group rules that decided on it. */
   egress_rule: z.string().nullable(),
   ingress_rule: z.string().nullable(),
-  /** The interface it is for. */
+  /** The interface it is for; null: none, or several. */
   interface_uuid: z.string().nullable(),
+  /** Interfaces that get it here. */
+  receivers: z.array(z.string()),
+  /** Which branch of a flood this is: the policy class of those who get it; 0 for packets for one. */
+  branch: z.int(),
   /** Where it goes to or comes from. */
   peer_uuid: z.string().nullable(),
   routers_crossed: z.int(),

@@ -15,6 +15,8 @@ import type { FieldName } from '../../flows/openflow/fields.js';
 import type { FieldValue } from '../../flows/openflow/match.js';
 import { extractFields } from '../../flows/packet/packet-view.js';
 import { IN_PORT } from '../../flows/pipeline/build.js';
+import { FLOOD_CHUNKS } from '../../flows/pipeline/facts.js';
+import { floodChunkUuid, nicsOfFloodChunk } from '../../flows/pipeline/indexes.js';
 import type { LivePunt } from '../../flows/pipeline/punt.js';
 import { index, type Lookup } from '../../flows/pipeline/rule.js';
 import { REGISTERS } from '../../flows/pipeline/registers.js';
@@ -83,24 +85,39 @@ export class LiveObserver {
     if (point === 'local' && (row === undefined || !answers(row))) return undefined;
     const maker = row && this.#flows().provenance(row.cookie);
     const ruleOf = (name: 'egress_rule' | 'ingress_rule') => this.#names.rule(register(packet, name))?.rule.uuid ?? null;
+    const receivers = reason === undefined ? this.#receivers(point, packet) : [];
+    const isNobody = point === 'flooded' && reason === undefined && receivers.length === 0;
     const isTooBig = point === 'sent' && reason === undefined && register(packet, 'too_big') === 1;
     return {
       at,
-      point: isTooBig || this.#isTold(reason, packet) ? 'refused' : reason === undefined ? point : 'dropped',
+      point: isTooBig || this.#isTold(reason, packet) ? 'refused' : reason === undefined && !isNobody ? point : 'dropped',
       identity: identityOf(packetIn),
       packet: livePacketOf(packet, packetIn),
       table: row === undefined ? (isAnswer ? 'ROUTER_SELF' : null) : nameOf(row.table),
       cookie: row === undefined ? null : cookieText(row.cookie),
       rule: maker?.rule ?? null,
       uuids: [...(maker?.uuids ?? [])],
-      reason: reason ?? (isTooBig ? 'too_big' : null),
+      reason: reason ?? (isTooBig ? 'too_big' : isNobody ? 'no_flood' : null),
       egress_rule: ruleOf('egress_rule'),
       ingress_rule: ruleOf('ingress_rule'),
       interface_uuid: this.#names.interfaceOf(register(packet, 'destination_port')) ?? null,
+      receivers,
+      branch: register(packet, 'multicast') === 1 ? register(packet, 'destination_class') : 0,
       peer_uuid: this.#peerOf(register(packet, 'peer')),
       routers_crossed: register(packet, 'routers_crossed').toString(2).replaceAll('0', '').length + register(packet, 'run_unpaid'),
       ct_state: packet.number('ct_state'),
     };
+  }
+
+  /** Who gets it out of a port here. A switch sends nothing back to where it came from. */
+  #receivers(point: LivePunt['point'], packet: Microflow): string[] {
+    const one = this.#names.interfaceOf(register(packet, 'destination_port'));
+    if (point === 'delivered') return one === undefined ? [] : [one];
+    if (point !== 'flooded') return [];
+    const [segment, kind] = [register(packet, 'segment'), register(packet, 'destination_class')];
+    const chunks = Array.from({ length: FLOOD_CHUNKS }, (_, chunk) => floodChunkUuid(segment, kind, chunk));
+    const nics = chunks.flatMap((chunk) => this.#flows().look.all(nicsOfFloodChunk, chunk));
+    return [...new Set(nics.flatMap(({ ofport, interface_uuid }) => (ofport === packet.number('in_port') ? [] : [interface_uuid])))].sort();
   }
 
   /** A router, or the rule that rejects it, tells the sender. */

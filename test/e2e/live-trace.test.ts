@@ -1,4 +1,5 @@
 /** Live traces: real packets followed over real switches, and nothing of it left. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../lab/eventually.js';
 import type { Json } from '../lab/hotori.js';
 import { address, address6, TraceWorld, type Name } from './trace-world.js';
@@ -17,11 +18,20 @@ describe('a live trace', () => {
 
   const flows = () => Promise.all(world.lab.hypervisors.map(({ ovs }) => ovs.flows()));
 
+  /** @returns everything in both switches then */
+  const untilArmed = () =>
+    eventually('rows of the trace', async () =>
+      [await flows()].find((now) => now.every((rows) => rows.some((row) => row.includes('priority=60000,')))),
+    );
+
   /** Sends again and again until the trace has seen enough: packets before the switches watch are nobody's. */
   async function whileSending<T>(work: Promise<T>, name: Name, ...argv: readonly [string, ...string[]]): Promise<T> {
     const stop = new AbortController();
     const sending = (async () => {
-      while (!stop.signal.aborted) await world.vms[name].exec(argv);
+      while (!stop.signal.aborted) {
+        await world.vms[name].exec(argv);
+        await sleep(100);
+      }
     })();
     try {
       return await work;
@@ -106,6 +116,44 @@ describe('a live trace', () => {
     ]);
   }, 60_000);
 
+  it('knows of packets that are answered, expire or go to many', async () => {
+    const forgetting = (command: string) => ['sh', '-c', `ip neigh flush dev eth0; ${command}`] as const;
+    const ended = async (filter: Json, ...argv: readonly [string, ...string[]]) => {
+      const { packets } = await whileSending(follow({ interface: 'if-a1', filter }), 'a1', ...argv);
+      const { verdict, code, at, seen } = told(packets[0]);
+      return [verdict, code, at, ...seen];
+    };
+    const seen = [
+      await ended({ protocol: 'arp', destination: '10.1.0.1' }, ...forgetting(pinging('10.1.0.1').join(' '))),
+      await ended({ protocol: 'icmpv6', icmp_type: 135 }, ...forgetting(pinging('fd00:1::1').join(' '))),
+      await ended({ protocol: 'icmp', destination: address('c1') }, ...pinging(address('c1'), '-t', '2')),
+      await ended({ destination: '10.1.0.255' }, ...pinging('10.1.0.255', '-b')),
+      await ended({ protocol: 'tcp', destination: '10.2.0.1' }, ...connecting('10.2.0.1', 22)),
+    ];
+    expect(seen).toEqual([
+      ['answered', 'answered', 'dp-hv1 LOCAL', 'dp-hv1 entry', 'dp-hv1 local'],
+      ['answered', 'answered', 'dp-hv1 LOCAL', 'dp-hv1 entry', 'dp-hv1 local'],
+      ['rejected', 'ttl', 'dp-hv1 HOPS', 'dp-hv1 entry', 'dp-hv1 refused'],
+      // The only other port here has a group that does not admit it.
+      ['dropped', 'ingress_policy', 'dp-hv1 IN_DENY', 'dp-hv1 entry', 'dp-hv1 dropped', 'dp-hv1 dropped'],
+      ['rejected', 'local_service', 'dp-hv1 ROUTER_SELF', 'dp-hv1 entry', 'dp-hv1 refused'],
+    ]);
+  }, 30_000);
+
+  it('does not keep the switches from being held against their flows', async () => {
+    const live = follow({ interface: 'if-a1', filter: { protocol: 'tcp' }, timeout: 3 });
+    await untilArmed();
+    const asked = [
+      { source: 'if-a1', destination: 'if-b2', destination_port: 22 },
+      { source: 'if-a1', destination: 'if-b2', destination_port: 443 },
+      { source: 'if-a1', destination: '10.2.0.1', destination_port: 22 },
+      { source: 'if-b1', destination: 'if-a1', destination_port: 22 },
+    ];
+    const verified = await Promise.all(asked.map(async (question) => (await world.trace({ ...question, verify: true })).verified));
+    await live;
+    expect(verified.flat().map(({ agrees, difference }: Json) => difference ?? agrees)).toEqual(verified.flat().map(() => true));
+  }, 20_000);
+
   it('is shown by vnctl, with an exit code', async () => {
     const live = (...args: string[]) => world.vnctl('trace', '--live', 'if-a1', ...args, '--timeout', '5');
     const delivered = await whileSending(live('--tcp', '22', '--to', address('b2')), 'a1', ...connecting(address('b2'), 22));
@@ -150,9 +198,7 @@ describe('a live trace', () => {
       body: JSON.stringify({ live: { interface: 'if-a1', filter: { protocol: 'tcp' }, timeout: 60 } }),
       signal: stop.signal,
     }).catch(() => undefined);
-    const armed = await eventually('rows of the trace', async () =>
-      [await flows()].find((now) => now.every((rows) => /hard_timeout=67/.test(rows.join()))),
-    );
+    const armed = await untilArmed();
     stop.abort();
     await asked;
     await eventually('the flows from before', async () => JSON.stringify(await flows()) === JSON.stringify(before));
@@ -261,4 +307,6 @@ describe('a live trace', () => {
      ]
     `);
   }, 20_000);
+
+  it('leaves nothing behind', () => world.check([]), 60_000);
 });

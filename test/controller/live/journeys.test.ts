@@ -29,6 +29,8 @@ const sighting = (datapath_uuid: string, point: Sighting['point'], over: Partial
   egress_rule: null,
   ingress_rule: null,
   interface_uuid: null,
+  receivers: [],
+  branch: 0,
   peer_uuid: null,
   routers_crossed: 0,
   ct_state: 0,
@@ -68,12 +70,14 @@ describe('journeys', () => {
     const journeys = new Journeys();
     for (const one of [
       sighting('dp-1', 'entry'),
-      sighting('dp-1', 'dropped', { reason: 'ingress_policy' }),
-      sighting('dp-1', 'flooded'),
+      sighting('dp-1', 'dropped', { reason: 'ingress_policy', branch: 1 }),
+      sighting('dp-1', 'dropped', { reason: 'ingress_policy', branch: 2 }),
+      sighting('dp-1', 'flooded', { receivers: ['if-a', 'if-b'] }),
       sighting('dp-1', 'sent', { peer_uuid: 'dp-2' }),
       sighting('dp-1', 'sent', { peer_uuid: 'dp-3' }),
       sighting('dp-2', 'arrival', { peer_uuid: 'dp-1' }),
-      sighting('dp-2', 'flooded'),
+      sighting('dp-2', 'flooded', { receivers: ['if-c'] }),
+      sighting('dp-2', 'flooded', { receivers: ['if-d'], branch: 3 }),
     ])
       journeys.add(one, 0);
     const [journey] = journeys.all;
@@ -81,8 +85,8 @@ describe('journeys', () => {
     expect([journeys.all.length, verdict, reason.text, endsOf(journey!, everywhere).length]).toEqual([
       1,
       'delivered',
-      'sent to many on dp-1; and at 2 more places',
-      3,
+      'sent to if-a, if-b on dp-1; and at 4 more places',
+      5,
     ]);
   });
 
