@@ -101,6 +101,11 @@ describe.each(WORLDS)('addresses translated on %s', (_where, place, mode) => {
     expect(seen).toEqual(
       FAMILIES.map((v6, i) => ({ out: floating[i], far: floating[i], in: at('out', 10, v6), from: at('far', 10, v6), ping: 2 })),
     );
+    // On the hypervisor of the VM alone.
+    const tracked = await Promise.all(lab.hypervisors.map(({ ovs }) => ovs.appctl('dpctl/dump-conntrack')));
+    expect(tracked.map((connections) => connections.includes(at('out', FLOATING.a)))).toEqual(
+      lab.hypervisors.map((_, i) => i === place.a - 1),
+    );
   }, 30_000);
 
   it('lets others leave by an address of the router, which answers for itself', async () => {
