@@ -34,6 +34,12 @@ function only(answers: Record<string, Answers>, vms: readonly number[]): Record<
 }
 
 describe.each(ORDERS)('with agents that start %s the data', (order) => {
+  /** vm1 and vm3 are on hypervisors of one L2, vm5 is behind a router. */
+  async function crossesAsItShould(): Promise<void> {
+    const near = order === 'after' ? 'direct' : 'tunnel';
+    expect([await world.crossing(1, 3, near), await world.crossing(1, 5, 'tunnel')]).toEqual([near, 'tunnel']);
+  }
+
   it('simple_nw: VMs of two networks with the same addresses reach their own and no others', async () => {
     await world.begin(order, simpleNw());
     expect(await world.lease(...VMS)).toEqual({
@@ -45,6 +51,7 @@ describe.each(ORDERS)('with agents that start %s the data', (order) => {
       vm6: '10.101.0.12',
     });
     expect(await world.settledAnswers(amongThemselves())).toEqual(amongThemselves());
+    await crossesAsItShould();
     await world.commonCheck();
   }, 60_000);
 
@@ -52,6 +59,7 @@ describe.each(ORDERS)('with agents that start %s the data', (order) => {
     await world.begin(order, simpleSeg());
     await world.configure('10.101.0');
     expect(await world.settledAnswers(amongThemselves())).toEqual(amongThemselves());
+    await crossesAsItShould();
   }, 60_000);
 
   it('router_v2v: VMs of two routed networks reach one another, on one hypervisor, on one L2 and beyond', async () => {

@@ -3,6 +3,7 @@
  *
  * Owns: the lab, the six VMs, the Hotori of the moment. Nothing is registered by itself and nothing crosses unless it is said (`auto_register: false`,
  * `overlay.mode: explicit`), nor does any agent say where tunnels end; everything is said in the forms of OpenVNet's vnctl.
+ * Agents that come after the data do without tunnels where hypervisors share an L2 (MAC2MAC), those that run before it use tunnels everywhere.
  * Promises: a scenario begins with an empty model and VMs that know nothing; the switches keep what the scenario before left in them.
  */
 import path from 'node:path';
@@ -16,6 +17,7 @@ import { UNDERLAY_BRIDGE, type Underlay } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
 import { checkFabric, type FabricVm } from './fabric-check.js';
 import { base, dpidOf, hostOf, vmMac, type VnctlRequest } from './openvnet-requests.js';
+import { stopped } from './overlay-world.js';
 import { askName, sayName, startThree } from './three-hypervisors.js';
 
 export const VMS = [1, 2, 3, 4, 5, 6] as const;
@@ -109,6 +111,8 @@ export class OpenvnetWorld {
         node_id: `vna${i + 1}`,
         datapath_id: dpidOf(i + 1),
         bridge_mappings: { underlay: UNDERLAY_BRIDGE },
+        // In OpenVNet the two on one L2 do without tunnels; here where it is asked for.
+        ...(order === 'after' ? { overlay: { mac2mac: true } } : {}),
       })),
       args: ['--auto-register', 'false', '--overlay-mode', 'explicit'],
     };
@@ -116,6 +120,20 @@ export class OpenvnetWorld {
     await this.hotori.start();
     if (order === 'before') for (const request of said) await this.say(request);
     await this.hotori.untilInstalled();
+  }
+
+  /** How pings of a VM cross the underlay to another: as they are, in tunnels, or both. Resolves with what is expected when that is so. */
+  async crossing(from: number, to: number, expected: 'direct' | 'tunnel'): Promise<string> {
+    const cable = this.underlay.attachments[this.lab.hypervisors.indexOf(this.vm(from).hypervisor)]!;
+    const look = async (): Promise<string> => {
+      const watch = await this.underlay.watch(cable, `icmp or udp port 6081`);
+      await this.vm(from).ping(this.addresses.get(to)!, { count: 3 });
+      const lines = (await stopped(watch)).filter((line) => /ICMP echo request/.test(line));
+      return [...new Set(lines.map((line) => (/Geneve/.test(line) ? 'tunnel' : 'direct')))].join(' and ');
+    };
+    let seen = await look();
+    for (let tries = 0; tries < 5 && seen !== expected; tries++) seen = await look();
+    return seen;
   }
 
   /** Stops Hotori, and makes the VMs forget. */
