@@ -94,6 +94,14 @@ describe('vnctl trace', () => {
     ['trace if-a1 if-b2 --tcp 22 --udp 53', 64, /--tcp and --udp cannot be both/],
     ['trace if-a1 if-b2 --tcp ssh', 64, /--tcp: must be a number, not ssh/],
     ['trace if-a1 if-nobody', 1, /destination: there is no interface if-nobody/],
+    ['trace --live if-a1 --tcp 22 --ttl 3', 64, /--ttl: real packets are as they are; it does not go with --live/],
+    ['trace --live if-a1 if-b2 --tcp 22', 64, /--live: packets go where they go; name a destination with --to, not if-b2/],
+    ['trace if-a1 if-b2 --tcp 22 --count 3', 64, /--count: goes with --live only/],
+    ['trace --live if-a1 --tcp 22 --count many', 64, /--count: must be a number, not many/],
+    ['trace --live if-a1', 1, /live.filter: matches every packet; name a protocol, an address or a port/],
+    ['trace --live if-nobody --tcp 22', 1, /live.interface: there is no interface if-nobody/],
+    ['trace --live if-a1 --tcp 22 --timeout 61', 1, /live.timeout: must be at most 60/],
+    ['trace --live if-a1 --tcp 22', 1, /dp-one is not attached|no vna of dp-one|dp-one/],
     ['trace if-a1 if-b2 --revision 999999', 1, /revision 999999 does not exist yet/],
   ])('refuses %s', async (line, code, complaint) => {
     const ran = await bench.run(line);
