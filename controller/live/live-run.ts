@@ -116,8 +116,7 @@ export class LiveRun {
         try {
           await this.watchAt(watcher);
         } catch (error) {
-          if (!(error instanceof HotoriError)) throw error;
-          watcher.error = error.message;
+          watcher.error = asError(error).message;
         }
       }),
     );

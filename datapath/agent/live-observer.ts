@@ -76,10 +76,13 @@ export class LiveObserver {
     this.#dropping.clear();
   }
 
-  /** @returns undefined for a copy that says nothing: LOCAL has not answered. @param at milliseconds since 1970 */
+  /** @returns undefined for a copy that says nothing. @param at milliseconds since 1970 */
   observe({ point }: LivePunt, packetIn: PacketIn, at: number): LiveObservation | undefined {
     const packet = packetOf(packetIn);
     const reason = dropReason(packet);
+    // An L2 that has not learnt where a MAC is hands the frame to everybody; that others let it go is nothing about it.
+    if (reason === 'tunnel_to_tunnel' && this.#flows().look.get('underlay_port', 'underlay')?.ofport === packet.number('in_port'))
+      return undefined;
     const isAnswer = point === 'answered' && reason === undefined;
     const row = isAnswer ? undefined : this.#rowOf(point, reason, packet);
     if (point === 'local' && (row === undefined || !answers(row))) return undefined;

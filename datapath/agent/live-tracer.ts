@@ -82,12 +82,20 @@ export class LiveTracer {
   take(punt: LivePunt, packet: PacketIn): void {
     for (const trace of this.#armed.values()) {
       if (trace.record.session !== punt.session) continue;
-      const seen = this.#options.observe(punt, packet, this.#options.wallClock());
-      if (seen === undefined) return;
       if (trace.observations.length === LIVE_KEEP) trace.missed++;
-      else trace.observations.push(seen);
+      else this.#see(trace, punt, packet);
       trace.wake();
       return;
+    }
+  }
+
+  #see(trace: Armed, punt: LivePunt, packet: PacketIn): void {
+    try {
+      const seen = this.#options.observe(punt, packet, this.#options.wallClock());
+      if (seen !== undefined) trace.observations.push(seen);
+    } catch {
+      // A packet is anybody's bytes: whatever it does to whoever reads it, the connection to the switch goes on.
+      trace.missed++;
     }
   }
 

@@ -8,8 +8,11 @@ import { parseMac } from '../../../flows/net/mac.js';
 import { checkTables } from '../../../flows/trace/checkers.js';
 import type { FabricTrace } from '../../../flows/trace/fabric.js';
 import type { FieldRecord } from '../../../flows/trace/microflow.js';
-import { liveTrace } from '../compile/slice-builder.js';
-import { fabric, MAC, outcome, send, udp, type Fabric } from './three-sites.js';
+import { createCompiler } from '../../../flows/compile/compiler.js';
+import type { InputRecord } from '../../../flows/pipeline/rule.js';
+import { Interpreter } from '../../../flows/trace/interpreter.js';
+import { binding, chassis, here, iface, ipLease, liveTrace, localPort, macLease, network, underlayPort } from '../compile/slice-builder.js';
+import { addressOf, fabric, MAC, outcome, send, udp, type Fabric } from './three-sites.js';
 
 const ENCAPS = ['geneve', 'vxlan', 'gre'] as const;
 const GATEWAY = parseMac('02:00:00:00:01:01');
@@ -85,6 +88,65 @@ describe('a live trace', () => {
       ['dp-1 dropped 7'],
       ['dp-3 dropped 7'],
       [],
+    ]);
+  });
+
+  it('is told by the other hypervisor of a frame that comes without a tunnel', () => {
+    const UNDERLAY = 900;
+    const world = fabric();
+    const all = ['1', '2', '3'].map((n) => {
+      const plain = chassis(n, [addressOf(n)]);
+      return { ...plain, endpoints: plain.endpoints.map((end) => ({ ...end, mac: `02:00:00:00:99:0${n}` })) };
+    });
+    const settled_peers = all.map(({ datapath_uuid }) => datapath_uuid);
+    const sites = world.sites.map((site, i) => {
+      const compiler = world.compilers[String(i + 1)]!;
+      compiler.update([...all, here(all[i]!, { settled_peers }), underlayPort(UNDERLAY)], []);
+      return { ...site, interpreter: new Interpreter(compiler.tables), direct: { port: UNDERLAY, l2: 'underlay' } };
+    });
+    const direct = { ...world, sites };
+    follow(direct, 'a1', { protocol: 'udp' });
+    const trace = send(direct, 'a1', udp('a1', parseMac(MAC['a2']!), '10.0.1.11', '10.0.1.12'));
+    expect([trace.visits[0]!.trace.outputs.map(({ port }) => port), told(trace)]).toEqual([
+      [UNDERLAY],
+      // The third hypervisor is on that L2, too.
+      ['dp-1 entry 7', 'dp-1 sent 7', 'dp-2 arrival 7', 'dp-2 delivered 7', 'dp-3 arrival 7', 'dp-3 dropped 7'],
+    ]);
+  });
+
+  it('is told of what leaves to a physical network, and of what finds no way there', () => {
+    const compiler = createCompiler();
+    const port: InputRecord = { kind: 'physical_port', uuid: 'physical-ext', physical_network: 'ext', ofport: 30 };
+    compiler.update(
+      [
+        network('p', 9, { mode: 'physical', physical_network: 'ext', ipv4_network: '192.0.2.0' }),
+        iface('vm', 1),
+        macLease('vm', MAC['a1']!),
+        ipLease('vm', 'p', '192.0.2.12'),
+        binding('vm', '1'),
+        chassis('1', ['198.51.100.1']),
+        here(chassis('1', ['198.51.100.1'])),
+        localPort('vm', 1),
+        liveTrace(7, 'if-vm', { filter: { protocol: 'udp' } }),
+        port,
+      ],
+      [],
+    );
+    const interpreter = new Interpreter(compiler.tables);
+    const packet = udp('a1', 0x0016_3e00_0009, '192.0.2.12', '192.0.2.99');
+    const seen = () => {
+      const { outputs, punts } = interpreter.trace(packet);
+      const points = punts.flatMap(({ userdata }) => {
+        const punt = decodePunt(userdata ?? new Uint8Array());
+        return punt?.kind === 'live' ? [punt.point] : [];
+      });
+      return [outputs.map((output) => output.port), points];
+    };
+    const there = seen();
+    interpreter.apply(compiler.update([], ['physical-ext']));
+    expect([there, seen()]).toEqual([
+      [[30], ['entry', 'left']],
+      [[], ['entry', 'dropped']],
     ]);
   });
 
