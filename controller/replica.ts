@@ -40,6 +40,8 @@ export class Replica {
   private readonly waiting = new Set<() => void>();
   private readonly stop = new AbortController();
   private readonly following: Promise<void>;
+  /** What was said last of what keeps the store from being followed; nothing since then came through. */
+  private complaint: string | undefined;
   /** Ends one watch of the store, to begin another from where the model is then. */
   private watchStop = new AbortController();
   /** While somebody reads: changes that wait. */
@@ -165,12 +167,18 @@ export class Replica {
           await this.reload();
           continue;
         }
-        this.log('the store cannot be followed; trying again', lost);
+        this.complain('the store cannot be followed; trying again', lost);
       } catch (error) {
-        this.log('the store cannot be read; trying again', error);
+        this.complain('the store cannot be read; trying again', error);
       }
       await setTimeout(RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  private complain(message: string, error: unknown): void {
+    const complaint = `${message} ${String(error)}`;
+    if (complaint !== this.complaint) this.log(message, error);
+    this.complaint = complaint;
   }
 
   /** @returns why no more changes come, undefined after the signal. */
@@ -207,6 +215,7 @@ export class Replica {
     for (const before of this.model.values()) if (!present.has(before.uuid)) changes.push({ uuid: before.uuid, before, after: undefined });
     this.model.apply(puts(changes), deletes(changes));
     this.now = revision;
+    this.complaint = undefined;
     this.allCounters = counters;
     this.watchStop.abort();
     for (const follower of this.followers) follower.reloaded(changes);
@@ -221,6 +230,7 @@ export class Replica {
       if (before) changes.push({ uuid, before, after: undefined });
     }
     for (const after of change.puts) changes.push({ uuid: after.uuid, before: this.model.get(after.uuid), after });
+    this.complaint = undefined;
     this.model.apply(change.puts, change.deletes);
     this.allCounters = { ...this.allCounters, ...change.counters };
     this.now = { ...this.now, number: change.revision };

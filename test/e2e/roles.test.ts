@@ -342,6 +342,42 @@ describe('roles over Redis', () => {
   );
 
   it(
+    'live on what is damaged in the store, name it, and go on when it is mended; one that starts does not',
+    async () => {
+      const pids = fleet.names.map((name) => fleet.role(name).pid);
+      const admin = (...command: string[]) => redis.cli(...asAdmin(), ...command);
+      const rename = (to: string) => call('webapi2', 'PUT', '/networks/nw-a?wait=installed&timeout=5', { display_name: to });
+      await admin('HSET', '{hotori}:entities', 'seg-damaged', 'rubbish');
+      expect((await rename('while an entity is damaged')).status).toBe(200);
+      const argv = ['vnmgr', '--redis', urlOf('core', 'core-secret'), ...certifiedAs('client'), '--vnmgr-listen', '127.0.0.1:0'];
+      const started = Daemon.start([process.execPath, MAIN, ...argv], path.join(lab.dir, 'on-damage.log'));
+      expect([await started.exited, started.output()]).toEqual([
+        { code: 1, signal: null },
+        expect.stringMatching(/^hotori: .*seg-damaged in the store in .*(cannot be read|is damaged)/m),
+      ]);
+      await admin('HDEL', '{hotori}:entities', 'seg-damaged');
+
+      // The change that would come next is there, and is none.
+      const at = Number((await admin('HGET', '{hotori}:meta', 'revision')).trim());
+      const previous = (await admin('HGET', '{hotori}:meta', 'commit')).trim();
+      await admin('XADD', '{hotori}:log', `${at + 1}-0`, 'id', 'x', 'previous', previous, 'change', 'rubbish');
+      const damage = new RegExp(
+        `revision ${at + 1} of the log in the store in .* cannot be read.*"msg":"the store cannot be followed; trying again"`,
+      );
+      for (const name of ['webapi1', 'vnmgr1']) await eventually(`${name} naming the damage`, () => damage.test(fleet.role(name).output()));
+      const refused = await rename('while the log is damaged');
+      await admin('XDEL', '{hotori}:log', `${at + 1}-0`);
+      await admin('XSETID', '{hotori}:log', `${at}-0`);
+      await eventually('a write being possible', async () => (await rename('mended')).status === 200, { timeoutMs: 30_000 });
+      expect(refused.status).toBe(503);
+      // Once, and not with every attempt.
+      expect(fleet.role('webapi1').output().match(new RegExp(damage, 'g'))).toHaveLength(1);
+      expect(fleet.names.map((name) => fleet.role(name).isRunning && fleet.role(name).pid)).toEqual(pids);
+    },
+    TIMEOUT,
+  );
+
+  it(
     'refuse a second vna under the same node id, and another bridge with the same dpid, and name both',
     async () => {
       const { ovs } = await lab.addHypervisor('hv2');
