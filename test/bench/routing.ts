@@ -36,9 +36,10 @@ function* compiling(count: number): Generator<BenchResult> {
   const times: number[] = [];
   for (let i = 0; i < COMPILES; i++) {
     const compiler = createCompiler();
-    const start = performance.now();
+    const before = process.cpuUsage();
     compiler.update(all, []);
-    times.push(performance.now() - start);
+    const { user, system } = process.cpuUsage(before);
+    times.push((user + system) / 1_000);
   }
   const compiler = createCompiler();
   compiler.update(all, []);
@@ -47,7 +48,7 @@ function* compiling(count: number): Generator<BenchResult> {
   yield { bench, case: at, metric: 'path_rows', value: rows, unit: 'flows', n: 1 };
   yield { bench, case: at, metric: 'flows', value: flows.length, unit: 'flows', n: 1 };
   const p50 = percentile(times, 0.5);
-  yield { bench, case: at, metric: 'compile', value: p50, unit: 'ms', n: COMPILES, p50, p99: percentile(times, 0.99) };
+  yield { bench, case: at, metric: 'compile', value: p50, unit: 'ms', n: COMPILES, p50, p99: percentile(times, 0.99), note: 'CPU time' };
 }
 
 function chainPlan(count: number): Plan {
