@@ -42,8 +42,8 @@ describe('a live trace', () => {
   }
 
   const follow = (live: Json) => world.trace({ live: { timeout: 10, ...live } });
-  const connecting = (to: string, port: number) => ['nc', '-z', '-w', '1', to, String(port)] as const;
-  const pinging = (to: string, ...more: string[]) => ['ping', '-n', '-c', '1', '-W', '1', ...more, to] as const;
+  const connecting = (to: string, port: number) => ['timeout', '0.3', 'nc', '-z', to, String(port)] as const;
+  const pinging = (to: string, ...more: string[]) => ['ping', '-n', '-c', '1', '-W', '0.3', ...more, to] as const;
 
   /** What became of a packet, and where it was seen. */
   const told = ({ verdict, reason, seen, expected }: Json) => ({
@@ -204,6 +204,18 @@ describe('a live trace', () => {
     await eventually('the flows from before', async () => JSON.stringify(await flows()) === JSON.stringify(before));
     expect(armed.map((rows, i) => rows.length > before[i]!.length)).toEqual([true, true]);
   }, 20_000);
+
+  it('is gone after Hotori was killed and came back, and was no drift', async () => {
+    const asked = follow({ interface: 'if-a1', filter: { protocol: 'tcp' }, timeout: 60 }).catch(() => undefined);
+    await untilArmed();
+    await world.hotori.kill9();
+    await asked;
+    await world.hotori.start();
+    await world.hotori.untilInstalled();
+    await eventually('the flows from before', async () => JSON.stringify(await flows()) === JSON.stringify(before));
+    const { datapaths } = await world.hotori.get('/status');
+    expect(datapaths.map(({ drift_repairs }: Json) => drift_repairs)).toEqual([0, 0]);
+  }, 30_000);
 
   it('refuses what it cannot follow, and leaves the switches alone', async () => {
     const asked = async (live: Json, beside: Json = {}) => {

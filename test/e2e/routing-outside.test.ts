@@ -5,7 +5,7 @@
 import { parseIpv4, parseIpv6 } from '../../flows/net/ip.js';
 import { eui64LinkLocal, parseMac } from '../../flows/net/mac.js';
 import { eventually } from '../lab/eventually.js';
-import type { Hotori } from '../lab/hotori.js';
+import type { Hotori, Json } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
 import { UNDERLAY_BRIDGE, type Underlay } from '../lab/underlay.js';
 import type { Vm } from '../lab/vm.js';
@@ -265,3 +265,35 @@ it('translates at a gateway what OpenVNet’s rows name, both ways, and nothing 
     trace: ['*', EDGE.whole],
   });
 }, 30_000);
+
+it('lets live traces follow packets out of the gateway, whoever translates them', async () => {
+  const followed = async (name: Name, destination: string) => {
+    const pinging = vms[name].spawn(['ping', '-n', '-i', '0.2', destination]);
+    const { packets } = await hotori.post('/traces', { live: { interface: `if-${name}`, filter: { destination }, timeout: 5 } });
+    await pinging.stop('SIGINT');
+    const [{ verdict, reason, seen }] = packets;
+    return [verdict, reason.code, ...seen.map((one: Json) => `${one.datapath_uuid} ${one.point} from ${one.packet.source.address}`)];
+  };
+  const before = await Promise.all(lab.hypervisors.map(({ ovs }) => ovs.flows()));
+  expect([
+    await followed('w', OUTSIDE.global),
+    await followed('u', OUTSIDE.global),
+    await followed('open', OUTSIDE.global),
+    await followed('shut', OUTSIDE.global6),
+  ]).toEqual([
+    [
+      ...['left', 'left', 'dp-hv2 entry from 10.71.0.10', 'dp-hv2 sent from 10.71.0.10'],
+      ...['dp-hv1 arrival from 10.71.0.10', `dp-hv1 left from ${EDGE.whole}`],
+    ],
+    ['dropped', 'untranslated', 'dp-hv1 entry from 10.71.0.11', 'dp-hv1 dropped from 10.71.0.11'],
+    [
+      ...['left', 'left', 'dp-hv2 entry from 10.70.8.10', `dp-hv2 sent from ${FLOATING.ipv4}`],
+      ...[`dp-hv1 arrival from ${FLOATING.ipv4}`, `dp-hv1 left from ${FLOATING.ipv4}`],
+    ],
+    [
+      ...['left', 'left', 'dp-hv2 entry from fd70:8::11', 'dp-hv2 sent from fd70:8::11'],
+      ...['dp-hv1 arrival from fd70:8::11', `dp-hv1 left from ${GATEWAY.ipv6}`],
+    ],
+  ]);
+  expect(await Promise.all(lab.hypervisors.map(({ ovs }) => ovs.flows()))).toEqual(before);
+}, 40_000);
