@@ -3,32 +3,12 @@
  *
  * Promises: who has written reads what was written: a write is answered once the replica has it.
  */
-import type { UserKind } from '../flows/model/entities.js';
 import { HotoriError } from '../flows/model/errors.js';
-import type { TraceAnswer } from '../flows/trace/explain/answer.js';
-import type { ReachAnswer } from '../flows/trace/reach/answer.js';
-import type { ReachQuestion } from '../flows/trace/reach/question.js';
-import type {
-  Controller,
-  ExecuteOptions,
-  ExecuteResult,
-  InstalledResult,
-  ListPage,
-  ListRequest,
-  Operation,
-  Status,
-  TraceRequest,
-  View,
-  VnmgrCalls,
-  WatchEvent,
-} from './contract.js';
-import type { LiveAnswer } from './live/answer.js';
-import type { LiveQuestion } from './live/question.js';
+import type { Controller, ExecuteOptions, ExecuteResult, InstalledResult, Operation, Status, VnmgrCalls } from './contract.js';
 import type { LiveCommand, LiveReport } from './messages/live.js';
 import type { FlowEntry, Revision, TraceCheck, TraceProbe } from './messages/slice.js';
 import type { Replica } from './replica.js';
-import type { Plan } from './messages/plan.js';
-import type { TraceService } from './trace/service.js';
+import { ReplicaReads, type Traces } from './replica-reads.js';
 
 /** Milliseconds that a write which is committed waits for the replica to have it. */
 const FOLLOW_MS = 10_000;
@@ -37,16 +17,17 @@ export interface ReplicaControllerParts {
   readonly version: string;
   readonly replica: Replica;
   readonly calls: VnmgrCalls;
-  readonly traces: Pick<TraceService, 'trace' | 'live' | 'reachability' | 'plan'>;
+  readonly traces: Traces;
 }
 
-export class ReplicaController implements Controller {
+export class ReplicaController extends ReplicaReads implements Controller {
   readonly version: string;
-  private readonly replica: Replica;
+  protected readonly replica: Replica;
   private readonly calls: VnmgrCalls;
-  private readonly traces: Pick<TraceService, 'trace' | 'live' | 'reachability' | 'plan'>;
+  protected readonly traces: Traces;
 
   constructor({ version, replica, calls, traces }: ReplicaControllerParts) {
+    super();
     this.version = version;
     this.replica = replica;
     this.calls = calls;
@@ -57,38 +38,6 @@ export class ReplicaController implements Controller {
     const result = await this.calls.execute(operations, options);
     await this.follow(result.revision);
     return result;
-  }
-
-  get(kind: UserKind, uuid: string): { readonly view: View; readonly etag: string; readonly revision: Revision } | undefined {
-    return this.replica.get(kind, uuid);
-  }
-
-  list(kind: UserKind, request: ListRequest): ListPage {
-    return this.replica.list(kind, request);
-  }
-
-  revision(): Revision {
-    return this.replica.revision();
-  }
-
-  watch(from: number, sink: (event: WatchEvent) => void, signal: AbortSignal, onEnd?: (error: HotoriError) => void): void {
-    this.replica.watch(from, sink, signal, onEnd);
-  }
-
-  trace(request: TraceRequest): Promise<TraceAnswer> {
-    return this.traces.trace(request);
-  }
-
-  traceLive(question: LiveQuestion, signal: AbortSignal): Promise<LiveAnswer> {
-    return this.traces.live(question, signal);
-  }
-
-  reachability(question: ReachQuestion, signal: AbortSignal): Promise<ReachAnswer> {
-    return this.traces.reachability(question, signal);
-  }
-
-  plan(operations: readonly Operation[]): Promise<Plan> {
-    return this.traces.plan(operations);
   }
 
   status(): Promise<Status> {

@@ -78,7 +78,8 @@ export function explain(realm: Realm, question: TraceQuestion): Explained {
 function outcomeOf(realm: Realm, passage: Passage, ends: Ends): TraceReturn {
   const tunnels = tunnelsOf(realm, passage);
   const hops = hopsOf(realm, passage, ends.ip, tunnels);
-  return { ...judge(realm, passage, ends), admitted_by: admittedBy(realm, passage), hops, tunnels };
+  const judgement = judge(realm, passage, ends);
+  return { ...judgement, admitted_by: admittedBy(realm, passage, judgement.verdict), hops, tunnels };
 }
 
 function endOf(realm: Realm, nic: Sender | undefined, ip: Ip, mac: number | undefined): TraceEnd {

@@ -27,5 +27,6 @@ export function verdictOf(realm: Realm, question: TraceQuestion, known: Map<stri
   const { site, in_port } = hop;
   const packet = packetOf({ question, in_port, eth_src: ends.mac, eth_dst: hop.mac, src: ends.ip, dst: target, flags: 'first' });
   const passage = new Experiment(realm).send(site.datapath_uuid, packet, question.size);
-  return { ...judge(realm, passage, ends), admitted_by: admittedBy(realm, passage) };
+  const judgement = judge(realm, passage, ends);
+  return { ...judgement, admitted_by: admittedBy(realm, passage, judgement.verdict) };
 }

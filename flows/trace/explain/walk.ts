@@ -15,7 +15,7 @@ import { tunnelEnd, type Visit } from '../fabric.js';
 import { Microflow } from '../microflow.js';
 import { CT_STATE } from '../prerequisite.js';
 import type { ConjunctionStep, FlowRef, TableStep, TraceStep } from '../result.js';
-import type { TraceHop, TraceStepAnswer, TraceTunnel, TraceVisit } from './answer.js';
+import type { TraceHop, TraceStepAnswer, TraceTunnel, TraceVerdict, TraceVisit } from './answer.js';
 import { dropReason, Names, tableName } from './names.js';
 import type { Passage } from './passage.js';
 import { cookieText } from './reason.js';
@@ -161,8 +161,9 @@ function tunnelMtu(model: ModelView, from: string, to: string): number | null {
   return pairing === undefined || typeof pairing === 'string' ? null : pairing.mtu;
 }
 
-/** Rules of security groups that let it pass, in the order in which they were asked. */
-export function admittedBy(realm: Realm, { visits }: Passage): string[] {
+/** Rules of security groups that let it pass, in the order in which they were asked; none where it did not pass, whatever let it come so far. */
+export function admittedBy(realm: Realm, { visits }: Passage, verdict: TraceVerdict): string[] {
+  if (verdict === 'dropped' || verdict === 'rejected') return [];
   const rules = visits.flatMap(({ datapath_uuid, trace }) => {
     const site = realm.at(datapath_uuid)!;
     return trace.outputs.flatMap(({ packet }) =>
