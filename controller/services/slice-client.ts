@@ -71,6 +71,8 @@ export class SliceClient implements SliceSource {
   private readonly attachments = new Map<string, RemoteAttachment>();
   /** When each vnmgr that has attachments answered last. */
   private readonly heard = new Map<string, number>();
+  /** What each bridge, by dpid, was told last: for the log. */
+  private readonly told = new Map<string, { readonly datapath: string; readonly revision: number }>();
   private readonly stopping = new AbortController();
   private readonly checking: NodeJS.Timeout;
   private readonly complaints: Complaints;
@@ -105,10 +107,15 @@ export class SliceClient implements SliceSource {
         isSilent = false;
         if (answer.pending) continue;
         signal.throwIfAborted();
-        return this.begin(attachment_id, answer.datapath_uuid, server, onMessage, signal);
+        const note = (message: SliceMessage) => {
+          this.told.set(hello.dpid, { datapath: message.datapath_uuid, revision: message.revision.number });
+          onMessage(message);
+        };
+        return this.begin(attachment_id, answer.datapath_uuid, server, note, signal);
       } catch (error) {
         if (!isUnreachable(error)) throw error;
-        if (!isSilent) log.warn({ bridge: hello.bridge, reason: error.message }, 'no vnmgr answers; what is installed stays');
+        const context = this.told.get(hello.dpid) ?? { datapath: hello.dpid, revision: null };
+        if (!isSilent) log.warn({ bridge: hello.bridge, ...context, reason: error.message }, 'no vnmgr answers; what is installed stays');
         isSilent = true;
         const isNobody = error.code === 'no_server' || error.code === 'unavailable';
         await pause(pauses.next(isNobody ? MOST_NOBODY_MS : MOST_BUSY_MS), signal);
