@@ -19,6 +19,7 @@ const OF_FAULTS: readonly RegExp[] = [
   /no connection to Redis/,
   /vnmgr does not answer; going to another/,
   /no vnmgr answers; what is installed stays/,
+  /a vna shows no sign of life/,
   /vnmgr is not heard; working from the slice kept on disk/,
   /begins a new incarnation at revision/,
 ];
