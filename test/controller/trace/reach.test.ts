@@ -128,7 +128,7 @@ describe('reachability', () => {
           [alike?.id, receiver?.id, 0, 4, 'delivered', 'delivered', 'sgr-ssh', ''],
           [alike?.id, receiver?.id, 1, 4, 'dropped', 'ingress_policy', 'sg-web', 'sgr-ssh'],
           [restricted?.id, receiver?.id, 0, 1, 'dropped', 'egress_policy', 'sg-out', 'sgr-http'],
-          [restricted?.id, receiver?.id, 1, 1, 'dropped', 'ingress_policy', 'sg-web', 'sgr-http', 'sgr-ssh'],
+          [restricted?.id, receiver?.id, 1, 1, 'dropped', 'ingress_policy', 'sg-web', 'sgr-ssh'],
         ],
         alike: ['if-a1', 'if-a21', 'if-a22', 'if-a23'],
         left_out: [{ interface_uuid: 'if-gwa', side: 'sources', why: 'is simulated: nothing is plugged in there that could send' }],
