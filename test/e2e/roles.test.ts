@@ -174,6 +174,52 @@ describe('roles over Redis', () => {
   );
 
   it(
+    'trace, plan and say who reaches whom in any webapi, and have the switch asked by its vna',
+    async () => {
+      await fleet.role('vna1').stop();
+      const asked = async (name: string) => {
+        const { body } = await call(name, 'POST', '/traces', {
+          source: 'if-one',
+          destination: 'if-two',
+          destination_port: 22,
+          verify: true,
+        });
+        const [verified] = body.verified;
+        return { verdict: body.verdict, agrees: verified.agrees, what: verified.difference?.what ?? null };
+      };
+      const gone = await asked('webapi1');
+      await fleet.startRole('vna1', ['--trace-audit-rate', '600']);
+      const checks = (which: string) => fleet.metric('vna1', `hotori_vna_trace_${which}_total`).catch(() => 0);
+      await eventually('packets being held against the switch', async () => (await checks('checks')) > 0, { timeoutMs: 30_000 });
+      const seen = [await asked('webapi1'), await asked('webapi2')];
+      const before = await checks('disagreements');
+      // Of an owner that the agent does not look after.
+      await hypervisor.ovs.ofctl(['add-flow', 'br-int', 'table=72,priority=60000,cookie=0x77,ip,actions=drop']);
+      const lied = await asked('webapi2');
+      await eventually('the alarm', async () => (await checks('disagreements')) > 0, { timeoutMs: 30_000 });
+      await hypervisor.ovs.ofctl(['del-flows', 'br-int', 'table=72,cookie=0x77/-1']);
+      const fine = { verdict: 'delivered', agrees: true, what: null };
+      expect({ gone: gone.agrees, seen, before, lied }).toEqual({
+        gone: null,
+        seen: [fine, fine],
+        before: 0,
+        lied: { ...fine, agrees: false, what: 'tables of pass 0' },
+      });
+      const reach = await call('webapi2', 'POST', '/reachability', {
+        sources: ['if-one'],
+        destinations: ['if-two'],
+        services: [{ protocol: 'tcp', port: 22 }],
+      });
+      const plan = await call('webapi1', 'PUT', '/interfaces/if-two?dry_run=true', { security_group_uuids: ['sg-a'] });
+      expect([reach.body.cells.map(({ verdict }: Json) => verdict), plan.body.reachability.changes.map(({ op }: Json) => op)]).toEqual([
+        ['delivered'],
+        ['closes'],
+      ]);
+    },
+    TIMEOUT,
+  );
+
+  it(
     'measure themselves under the names that are documented, and say of which datapath and revision they speak',
     async () => {
       const { uuid } = await served();

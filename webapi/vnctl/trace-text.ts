@@ -5,6 +5,7 @@
  */
 import type {
   TraceAnswer,
+  TraceHop,
   TraceReason,
   TraceStepAnswer,
   TraceTunnel,
@@ -41,11 +42,11 @@ function headline({ source, destination, packet, ct_state, revision, uncommitted
 }
 
 function hopLines(answer: TraceAnswer, paint: Paint): string[] {
-  const rows = answer.hops.map(({ n, name, address, reason, ttl: [before, after] }) => [
+  const rows = answer.hops.map(({ n, name, address, reason, rewrites, ttl: [before, after] }) => [
     String(n),
     name,
     address ?? '*',
-    `${reason}, ttl ${before} → ${after}`,
+    [reason, ...translated(rewrites), `ttl ${before} → ${after}`].join(', '),
   ]);
   const isAtRouter = answer.reason.code === 'ttl' && rows.length > 0;
   const last = isAtRouter ? rows.pop()! : endRow(answer);
@@ -56,6 +57,12 @@ function hopLines(answer: TraceAnswer, paint: Paint): string[] {
       `${n!.padStart(Math.max(2, widths[0]!))}  ${name!.padEnd(widths[1]!)}  ${address!.padEnd(widths[2]!)}  ${text}`,
   );
   return [...table, ...notes(answer, paint).map((note) => `    ${note}`)];
+}
+
+/** Routers change MACs anyway. */
+function translated(rewrites: TraceHop['rewrites']): string[] {
+  const changed = Object.entries(rewrites).filter(([field]) => !field.startsWith('eth_'));
+  return changed.map(([field, { before, after }]) => `${field} ${before} → ${after}`);
 }
 
 function endRow({ hops, destination }: TraceAnswer): string[] {
@@ -90,7 +97,7 @@ function notes(answer: TraceAnswer, paint: Paint): string[] {
       : [
           `traceroute shows ${traceroute.map(({ address, mark }) => (mark === '?' ? mark : `${address ?? '*'}${mark === '' ? '' : ` ${mark}`}`)).join(', ')}`,
         ]),
-    ...(answer.return === null ? [] : [`return path: ${returnText(answer.return, paint)}`]),
+    ...(answer.return === null ? [] : [`return path${answer.verdict === 'undecidable' ? ', if it is answered' : ''}: ${returnText(answer.return, paint)}`]),
     ...(answer.verified ?? []).map(verifiedText),
     ...assumptions.map((text) => `depends on: ${text}`),
   ];

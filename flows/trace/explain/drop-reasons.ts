@@ -4,7 +4,7 @@
  * Owns: for each reason that has more to say than its name, what to look at. Others are said as docs/pipeline.md has them.
  */
 import { physicalNameOf } from '../../model/gateways.js';
-import { tunnelKey } from '../../model/indexes.js';
+import { macKey, tunnelKey } from '../../model/indexes.js';
 import { entityOf } from '../../model/view.js';
 import { formatCidr } from '../../net/cidr.js';
 import { formatIp, type Ip } from '../../net/ip.js';
@@ -17,7 +17,7 @@ import type { Visit } from '../fabric.js';
 import type { Microflow } from '../microflow.js';
 import type { NearestRule } from './answer.js';
 import { hitIn, type Decider } from './decider.js';
-import { whoHas, type Ends } from './ends.js';
+import { nicsOf, whoHas, type Ends, type Nic } from './ends.js';
 import { addressesOf, interfaceName, Names, register, routerName } from './names.js';
 import { nearestRule, ruleText } from './nearest.js';
 import { addressesIn, packetLine } from './packet.js';
@@ -157,7 +157,8 @@ function nobody(scene: DropScene): DropDetail {
   const { realm, site, code, packet, ends } = scene;
   const target = targetOf(scene);
   const networks = new Names(site.look).networksIn(packet);
-  const holder = networks.map((network) => whoHas(realm.model, target, network)).find((nic) => nic !== undefined) ?? ends.receiver;
+  const near = code === 'unknown_mac' ? ownerOf(scene) : undefined;
+  const holder = near ?? networks.map((network) => whoHas(realm.model, target, network)).find((nic) => nic !== undefined) ?? ends.receiver;
   const where = networks.map(({ uuid }) => uuid).join(', ');
   if (holder === undefined)
     return {
@@ -167,9 +168,24 @@ function nobody(scene: DropScene): DropDetail {
     };
   const { iface } = holder;
   if (realm.placeOf(iface.uuid) === undefined)
-    return { code: 'not_plugged', text: `${interfaceName(iface)} has ${formatIp(target)}, and is plugged in nowhere`, uuids: [iface.uuid] };
+    return {
+      code: 'not_plugged',
+      text: `${interfaceName(iface)} has ${formatIp(holder.ip)}, and is plugged in nowhere`,
+      uuids: [iface.uuid],
+    };
   const text = `${interfaceName(iface)} has ${formatIp(target)} in ${holder.network.uuid}, which ${site.datapath_uuid} does not reach from ${where}`;
   return { code, text, uuids: [iface.uuid, holder.network.uuid] };
+}
+
+/** Who has the MAC that it is sent to. */
+function ownerOf({ realm: { model }, packet, ends }: DropScene): Nic | undefined {
+  for (const uuid of model.lookup(macKey(formatMac(packet.number('eth_dst'))))) {
+    const iface = entityOf(model, 'interface', entityOf(model, 'mac_lease', uuid)?.interface_uuid ?? null);
+    const nics = iface === undefined ? [] : nicsOf(model, iface);
+    const found = nics.find(({ ip }) => ip.family === ends.ip.family) ?? nics[0];
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /** The last route or policy route that was taken. */
