@@ -16,7 +16,7 @@ import { parseMac } from '../../flows/net/mac.js';
 import { checkFabric } from './fabric-check.js';
 import { post } from './world.js';
 
-const NAMES = ['a1', 'a2', 'b1', 'b2', 'c1'] as const;
+export const NAMES = ['a1', 'a2', 'b1', 'b2', 'c1'] as const;
 export type Name = (typeof NAMES)[number];
 const HOSTS: Readonly<Record<Name, number>> = { a1: 11, a2: 12, b1: 11, b2: 12, c1: 11 };
 const GROUPS: Partial<Record<Name, readonly string[]>> = { a2: ['sg-out'], b2: ['sg-web'] };

@@ -1,7 +1,11 @@
 /** What a trace says, beside what real packets do and what the switches' own trace says. */
 import { eventually } from '../lab/eventually.js';
 import type { Vm } from '../lab/vm.js';
+import { compareRandomTraffic } from './random-traffic.js';
 import { address, address6, TraceWorld, type Name } from './trace-world.js';
+
+/** Of random traffic. */
+const TOPOLOGIES = Math.ceil(Number(process.env['TRACE_TOPOLOGIES'] ?? 9) / 3);
 
 describe('a trace', () => {
   let world: TraceWorld;
@@ -165,6 +169,15 @@ describe('a trace', () => {
     expect(runs.map(({ code }) => code)).toEqual([0, 4, 0, 4]);
     expect(runs[0]!.out).toMatch(/verified: the switch of dp-hv1 agrees.*\n.*verified: the switch of dp-hv2 agrees\n/);
   }, 20_000);
+
+  it('says of random packets under random rules whether they arrive, and they do or do not', async () => {
+    const found = await compareRandomTraffic(world, TOPOLOGIES, 50, 20_261_121);
+    const { pairs, arrived, stale, disagreements } = found;
+    console.log(
+      `${pairs} random packets, ${TOPOLOGIES} topologies: ${arrived} arrived, ${pairs - arrived} did not, traces disagree on ${disagreements.length}, and on ${stale} until caches were emptied`,
+    );
+    expect({ disagreements, tried: Math.min(arrived, pairs - arrived) > pairs / 10 }).toEqual({ disagreements: [], tried: true });
+  }, 300_000);
 
   it('leaves nothing behind', () => world.check([/the switch does not do what its flows say/]), 60_000);
 });
