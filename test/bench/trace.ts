@@ -42,6 +42,7 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
 
   const count = Number(values.traces);
   const times: number[] = [];
+  const since = worked();
   for (let i = 0; i < count; i++) times.push((await ask(i * 13 + 5)).ms);
   const total = times.reduce((sum, ms) => sum + ms, 0);
   yield {
@@ -54,6 +55,8 @@ export async function* benchTrace(args: readonly string[]): AsyncGenerator<Bench
     p50: percentile(times, 0.5),
     p99: percentile(times, 0.99),
   };
+
+  yield { bench: 'trace', case: name, metric: 'CPU of a trace', value: (worked() - since) / count, unit: 'ms', n: count };
 
   const change: Operation = { verb: 'update', kind: 'interface', uuid: 'if-0-0', params: { security_group_uuids: [] } };
   const tried: number[] = [];
@@ -105,8 +108,9 @@ async function* benchReach(interfaces: number, h: number): AsyncGenerator<BenchR
   ];
   const before = heap();
   for (const [metric, run] of work) {
-    const { result, ms, held } = await timed(run);
+    const { result, ms, cpu, held } = await timed(run);
     yield { bench: 'trace', case: name, metric, value: ms, unit: 'ms', n: result };
+    yield { bench: 'trace', case: name, metric: `${metric}: CPU`, value: cpu, unit: 'ms', n: result };
     yield { bench: 'trace', case: name, metric: `${metric}: longest hold of the process`, value: held, unit: 'ms', n: 1 };
   }
   yield {
@@ -127,12 +131,16 @@ function heap(): number {
   return process.memoryUsage().heapUsed / 2 ** 20;
 }
 
+/** Milliseconds of CPU. */
+function worked(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
+
 /** With the most work, in CPU time, between two timers that are due each millisecond. */
-async function timed<T>(run: () => Promise<T>): Promise<{ readonly result: T; readonly ms: number; readonly held: number }> {
-  const worked = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1_000;
-  };
+async function timed<T>(
+  run: () => Promise<T>,
+): Promise<{ readonly result: T; readonly ms: number; readonly cpu: number; readonly held: number }> {
   let last = worked();
   let held = 0;
   const look = () => {
@@ -142,11 +150,12 @@ async function timed<T>(run: () => Promise<T>): Promise<{ readonly result: T; re
   };
   const tick = setInterval(look, 1);
   const before = performance.now();
+  const workedBefore = worked();
   const result = await run();
   const ms = performance.now() - before;
   look();
   clearInterval(tick);
-  return { result, ms, held };
+  return { result, ms, cpu: worked() - workedBefore, held };
 }
 
 /** Networks of VMs behind one router, a security group on each VM, VMs dealt out over the hypervisors. */

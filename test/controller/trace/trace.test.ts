@@ -21,6 +21,7 @@ function walked({ visits }: TraceAnswer): readonly unknown[] {
 describe('a trace', () => {
   it.each<[string, Partial<TraceQuestion>, string]>([
     ['a rule admits', { destination_port: 22 }, 'delivered delivered if-b2'],
+    ['a rule admits, over the family that is asked for', { family: 'ipv6' }, 'delivered delivered if-b2'],
     ['a rule admits, over IPv6', { destination: 'fd00:2::12' }, 'delivered delivered if-b2'],
     ['there are two routers between', { destination: 'if-c1' }, 'delivered delivered if-c1'],
     ['no rule of the receiver admits', { destination_port: 443 }, 'dropped ingress_policy if-b2 sg-web'],
@@ -220,9 +221,11 @@ describe('a trace that cannot be asked', () => {
     ['an address that nobody has', { source: '10.1.0.99@nw-a' }, 'invalid_reference', '/source'],
     ['words', { destination: 'somewhere' }, 'invalid_argument', '/destination'],
     ['a router as sender', { source: 'if-gwa' }, 'invalid_argument', '/source'],
+    ['a family that it has no address of', { source: 'if-a4', family: 'ipv6' }, 'invalid_argument', '/source'],
     ['another family', { destination: 'if-b2', source_address: 'fd00:1::11' }, 'invalid_argument', '/source_address'],
   ])('is refused for %s', async (_what, over, code, pointer) => {
     const fresh = await startTraceWorld();
+    await fresh.world.create('interface', { uuid: 'if-a4', mode: 'vif', network_uuid: 'nw-a', ipv4_address: '10.1.0.44' });
     const refusal = await refused(fresh.trace(over));
     expect([refusal.code, ...refusal.reasons.map((reason) => reason.pointer)]).toEqual([code, pointer]);
     await fresh.world.vnmgr.close();
