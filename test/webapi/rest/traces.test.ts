@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { startTraceWorld, type TraceWorld } from '../../controller/trace/trace-world.js';
 import { traceAnswerSchema } from '../../../flows/trace/explain/answer.js';
 import { problem, startApi, type Api } from '../support.js';
@@ -84,4 +85,56 @@ describe('POST /traces', () => {
     const { status, type, errors } = problem(await api.post(PATH).send(body));
     expect([{ status, type, errors }, asked.world.vnmgr.revision().number]).toEqual([expected, number]);
   });
+});
+
+describe('POST /traces with live', () => {
+  const live = { interface: 'if-a1', filter: { protocol: 'tcp', destination_port: 22 } };
+
+  it.each<[string, object, { status: number; type: string; errors: string[] }]>([
+    ['nothing to follow', { live: null }, { status: 400, type: 'invalid_argument', errors: ['/live must be an object'] }],
+    [
+      'a filter that matches everything',
+      { live: { ...live, filter: { destination: '::/0' } } },
+      { status: 400, type: 'invalid_argument', errors: ['/live/filter matches every packet; name a protocol, an address or a port'] },
+    ],
+    [
+      'ports without a protocol that has them',
+      { live: { ...live, filter: { destination_port: 22, protocol: 'icmp' } } },
+      { status: 400, type: 'invalid_argument', errors: ['/live/filter/destination_port needs protocol tcp, udp or sctp'] },
+    ],
+    [
+      'an interface that is plugged in nowhere',
+      { live: { ...live, interface: 'if-b3' } },
+      { status: 400, type: 'invalid_argument', errors: ['/live/interface if-b3 is plugged in nowhere: no packet comes from it'] },
+    ],
+    [
+      'what is about packets that are made up',
+      { live, source: 'if-a1', ttl: 3 },
+      {
+        status: 400,
+        type: 'invalid_argument',
+        errors: [
+          '/source cannot stand beside live: a live trace follows the packets there are',
+          '/ttl cannot stand beside live: a live trace follows the packets there are',
+        ],
+      },
+    ],
+    ['a hypervisor without its agent', { live }, { status: 503, type: 'unavailable', errors: [] }],
+  ])('refuses %s', async (_what, body, expected) => {
+    const { status, type, errors } = problem(await api.post(PATH).send(body));
+    expect({ status, type, errors }).toEqual(expected);
+  });
+
+  it('refuses whatever else it may be with a reason', async () => {
+    const text = fc.constantFrom('if-a1', 'tcp', '10.0.0.0/8', '::', '', '__proto__');
+    const value = fc.oneof(fc.jsonValue(), text, fc.integer());
+    const names = ['interface', 'filter', 'count', 'dropped_only', 'timeout', 'protocol', 'source', 'destination_port'];
+    const garbage = fc.dictionary(fc.constantFrom(...names), fc.oneof(value, fc.dictionary(fc.constantFrom(...names), value)));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(value, garbage), async (given) => {
+        const { status } = await api.post(PATH).send({ live: given });
+        expect([400, 422, 503]).toContain(status);
+      }),
+    );
+  }, 30_000);
 });
