@@ -8,7 +8,6 @@
  * keeps forwarding; the agent comes back by itself. Stopping leaves all flows in place.
  */
 import { setMaxListeners } from 'node:events';
-import { networkInterfaces } from 'node:os';
 import type { SliceAttachment, VifObservation } from '../../controller/messages/slice.js';
 import { createCompiler } from '../../flows/compile/compiler.js';
 import type { DropReason } from '../../flows/pipeline/tables.js';
@@ -17,7 +16,6 @@ import { BridgeManager } from '../ovsdb/bridge-manager.js';
 import { deriveDatapathId } from '../ovsdb/bridge-plan.js';
 import { parseEndpoint } from '../ovsdb/endpoint.js';
 import { OvsdbClient } from '../ovsdb/ovsdb-client.js';
-import { doubtAbout } from '../ovsdb/underlay-route.js';
 import { VifWatcher, type VifChange } from '../ovsdb/vif-watcher.js';
 import { PolicyLog } from '../respond/policy-log.js';
 import { Dispatcher } from '../respond/dispatcher.js';
@@ -25,29 +23,25 @@ import { SliceContext } from '../respond/slice-context.js';
 import { Advertiser } from './advertising.js';
 import type { AgentOptions } from './agent-options.js';
 import { systemClock } from './clock.js';
-import { CompileCheck, type CompileCheckCounters } from './compile-check.js';
-import { digestInWorker } from './compile-worker.js';
+import type { CompileCheckCounters } from './compile-check.js';
 import { Desired } from './desired.js';
 import { NO_OVERLAY } from './endpoints.js';
+import { Fabric } from './fabric.js';
 import type { FlowCount } from './flow-counters.js';
 import { listFlows } from './inspect.js';
 import { inContext } from './log.js';
 import { LiveObserver } from './live-observer.js';
 import { LiveTracer } from './live-tracer.js';
-import { Overlay } from './overlay.js';
-import { Peers } from './peers.js';
 import { Physical } from './physical.js';
 import { Ports } from './ports.js';
-import { Prober, type ProbedWay } from './prober.js';
 import { Punts, type PuntCounters } from './punts.js';
 import type { PuntCount } from './punt-tally.js';
 import { Reconciler, type ReconcilerCounters } from './reconciler.js';
 import { Reporting } from './reporting.js';
-import { Settling } from './settling.js';
+import { SelfChecks } from './self-checks.js';
 import { SliceFeed } from './slice-feed.js';
-import { SwitchChecker } from './switch-checker.js';
 import { SwitchLink } from './switch-link.js';
-import { TraceAudit, type TraceAuditCounters } from './trace-audit.js';
+import type { TraceAuditCounters } from './trace-audit.js';
 import { Turns } from './turns.js';
 import { unlessAborted } from './unless-aborted.js';
 import { NatZones } from './nat-zones.js';
@@ -78,9 +72,6 @@ export interface AgentCounters {
   readonly compiled: Readonly<CompileCheckCounters>;
 }
 
-/** A hypervisor on the same L2 takes in frames without a tunnel as soon as it knows of us; it has this long to know. */
-const DIRECT_SETTLES_MS = 2_000;
-
 export class Agent {
   readonly #options: AgentOptions;
   readonly #ovsdb: OvsdbClient;
@@ -97,14 +88,9 @@ export class Agent {
   readonly #ports: Ports;
   readonly #natZones: NatZones;
   readonly #desired: Desired;
-  readonly #overlay: Overlay;
-  readonly #peers: Peers;
+  readonly #fabric: Fabric;
   readonly #physical: Physical;
-  readonly #settling: Settling;
-  readonly #checker: SwitchChecker;
-  readonly #prober: Prober;
-  readonly #traceAudit: TraceAudit;
-  readonly #compileCheck: CompileCheck;
+  readonly #checks: SelfChecks;
   readonly #liveTracer: LiveTracer;
   readonly #liveObserver: LiveObserver;
   readonly #stop = new AbortController();
@@ -137,15 +123,21 @@ export class Agent {
       },
       onDisturbed: () => this.#reconciler.auditSoon(),
     });
-    this.#overlay = new Overlay({
+    this.#fabric = new Fabric({
       options: options.overlay ?? NO_OVERLAY,
       bridge: name,
+      endpoint,
+      datapath_type,
       ovsdb: this.#ovsdb,
-      devices: networkInterfaces,
-      now: () => clock.now(),
-      settledPeers: () => (this.#peers.areKnown ? this.#settling.settled() : undefined),
-      onChange: () => this.#onOverlay(),
+      inject: (frame, actions) => this.#punts.inject(frame, actions),
+      onOwn: () => this.#desired.updateOwn(),
+      onChassis: () => this.#reporting.chassis(),
+      onWays: () => this.#context.overlayChanged(),
+      onProgress: () => this.#reporting.applied(),
+      clock,
+      random,
       log,
+      signal: this.#stop.signal,
     });
     this.#watcher = new VifWatcher(this.#ovsdb, { bridge: name, onReport: ({ changes }) => this.#onVifs(changes.some(isNewClaim)) });
     this.#reconciler = new Reconciler({
@@ -157,21 +149,9 @@ export class Agent {
       onProgress: () => this.#reporting.applied(),
       onSynced: options.times?.synced,
     });
-    this.#settling = new Settling({
-      ms: DIRECT_SETTLES_MS,
-      clock,
-      signal: this.#stop.signal,
-      before: () => this.#overlay.settledBefore(),
-      onSettled: () => this.#onSettled(),
-    });
-    this.#peers = new Peers(
-      (options.overlay ?? NO_OVERLAY).mode,
-      () => this.#overlay.side(),
-      () => this.#onPeers(),
-    );
     const context = (this.#context = new SliceContext({
       default_mtu,
-      overlay_mtu: () => this.#peers.mtu(),
+      overlay_mtu: () => this.#fabric.mtu(),
       lease_seconds: dhcp_lease_time,
       onChange: (interfaces) => this.#advertiser.changed(interfaces),
     }));
@@ -184,7 +164,7 @@ export class Agent {
         return dispatcher.answer(frame);
       },
       onLive: (punt, packet) => this.#liveTracer.take(punt, packet),
-      onWayProbe: (frame) => this.#prober.heard(frame),
+      onWayProbe: (frame) => this.#fabric.heard(frame),
       onGatewayProbe: (frame) => this.#physical.heardProbe(frame),
       log,
     });
@@ -198,23 +178,14 @@ export class Agent {
       wallClock: Date.now,
       signal: this.#stop.signal,
     });
-    this.#prober = new Prober({
-      ways: () => this.#probedWays(),
-      send: (frame, actions) => this.#punts.inject(frame, actions),
-      explain: (remote, signal) => doubtAbout(remote, { endpoint, datapath_type }, signal),
-      periodMs: (options.overlay ?? NO_OVERLAY).probePeriodMs,
-      clock,
-      random,
-      onChange: () => this.#reporting.applied(),
-    });
     this.#physical = new Physical({
       bridge: name,
       mappings: (options.overlay ?? NO_OVERLAY).bridge_mappings,
       ovsdb: this.#ovsdb,
       compiler: () => this.#desired.compiler,
       send: (frame, ofport) => this.#punts.send(frame, ofport),
-      datapath: () => this.#overlay.side()?.datapath_uuid,
-      ways: () => this.#probedWays(),
+      datapath: () => this.#fabric.datapath,
+      ways: () => this.#fabric.ways(),
       inject: (frame, actions) => this.#punts.inject(frame, actions),
       refuse: (frame) => this.#punts.answerLate({ ...frame, punt: { kind: 'host_unreachable' } }),
       isUp: () => this.#link.isUp,
@@ -237,24 +208,24 @@ export class Agent {
       dpid,
       target: () => this.#manager.status.openflow_target,
       prepare: async (channel) => {
-        await this.#overlay.mapOption(channel);
+        await this.#fabric.prepare(channel);
         await channel.matchFirstFragments();
       },
       attendFlows: (channel, signal) => this.#reconciler.attend(channel, signal),
       attendPunts: (channel, signal) => {
         this.#advertiser.portsChanged();
         const attended = this.#punts.attend(channel, signal);
-        this.#prober.changed();
+        this.#fabric.probe();
         return attended;
       },
       vifs: () => this.#watcher.vifs,
       onPorts: (told) => {
-        this.#overlay.learnPorts(told);
+        this.#fabric.learnPorts(told);
         this.#physical.learnPorts(told);
         this.#desired.updatePorts();
         this.#desired.updateOwn();
       },
-      isNumberPending: () => this.#overlay.isNumberPending || this.#physical.isNumberPending,
+      isNumberPending: () => this.#fabric.isNumberPending || this.#physical.isNumberPending,
       onChange: () => this.#reporting.applied(),
       clock,
       random,
@@ -297,19 +268,19 @@ export class Agent {
       ports: this.#ports,
       context: {
         apply: (puts, deletes) => {
-          this.#peers.apply(puts, deletes);
+          this.#fabric.apply(puts, deletes);
           this.#physical.apply(puts, deletes);
           context.apply(puts, deletes);
         },
         replace: (records) => {
-          this.#peers.replace(records);
+          this.#fabric.replace(records);
           this.#physical.replace(records);
           context.replace(records);
         },
       },
       vifs: () => this.#link.vifs(),
       own: (datapath) => [
-        ...this.#overlay.records(datapath),
+        ...this.#fabric.records(datapath),
         ...this.#natZones.records(),
         ...this.#physical.records(),
         ...this.#liveTracer.records(),
@@ -324,25 +295,12 @@ export class Agent {
       clock,
       log,
     });
-    this.#checker = new SwitchChecker({ endpoint, bridge: name, compiler: () => this.#desired.compiler });
-    this.#traceAudit = new TraceAudit({
-      rate: options.traceAuditRate ?? 0,
-      records: () => this.#desired.compiler.records(),
-      check: (packets) => this.#checker.checkPackets(packets),
-      steady: () =>
-        this.#link.isUp && this.#desired.isCurrent && this.#reconciler.status().error === null
-          ? this.#reconciler.counters.modifications
-          : undefined,
-      clock,
-      random,
-      log,
-    });
-    this.#compileCheck = new CompileCheck({
-      periodMs: options.compileCheckPeriodMs ?? 0,
-      state: () =>
-        this.#desired.isCurrent ? { records: [...this.#desired.compiler.records()], digest: this.#reconciler.wantedDigest() } : undefined,
-      compile: (records, signal) => digestInWorker(records, { traceroute: options.traceroute }, signal),
-      startOver: () => this.#desired.compileAnew(),
+    this.#checks = new SelfChecks({
+      options,
+      endpoint,
+      desired: this.#desired,
+      reconciler: this.#reconciler,
+      isUp: () => this.#link.isUp,
       clock,
       random,
       log,
@@ -352,7 +310,7 @@ export class Agent {
       dpid,
       bridge: name,
       vifs: () => this.#observations(),
-      chassis: () => this.#overlay.facts(),
+      chassis: () => this.#fabric.facts(),
       applied: () => {
         const { applied_seq, flow_count, error } = this.#reconciler.status();
         const { modifications, drift } = this.#reconciler.counters;
@@ -363,7 +321,7 @@ export class Agent {
           flow_mods: modifications,
           drift_repairs: drift.missing + drift.extra + drift.changed,
           error: this.#desired.error ?? error,
-          conditions: [this.#overlay, this.#peers, this.#prober, this.#physical].flatMap((part) => part.conditions()),
+          conditions: [...this.#fabric.conditions(), ...this.#physical.conditions()],
         };
       },
     });
@@ -405,15 +363,13 @@ export class Agent {
         part(this.#ovsdb.run(stop.signal)),
         part(this.#manager.run(stop.signal)),
         part(this.#watcher.run(stop.signal)),
-        part(this.#overlay.run(stop.signal)),
+        part(this.#fabric.run(stop.signal)),
         part(this.#physical.run(stop.signal)),
         part(this.#link.run(stop.signal)),
         part(this.#follow()),
         this.#feed.keep(stop.signal),
         part(this.#advertiser.run(stop.signal)),
-        this.#prober.run(stop.signal),
-        this.#traceAudit.run(stop.signal),
-        this.#compileCheck.run(stop.signal),
+        this.#checks.run(stop.signal),
       ]);
     } finally {
       signal.removeEventListener('abort', end);
@@ -441,8 +397,8 @@ export class Agent {
       punts: this.#punts.counters,
       punt_kinds: this.#punts.kinds.counts(),
       punts_limited: this.#dispatcher.counts().reduce((sum, { outcome, count }) => sum + (outcome === 'limited' ? count : 0), 0),
-      traces: this.#traceAudit.counters,
-      compiled: this.#compileCheck.counters,
+      traces: this.#checks.traces,
+      compiled: this.#checks.compiled,
     };
   }
 
@@ -453,7 +409,7 @@ export class Agent {
 
   /** Ways to other hypervisors: how many answer probes, and how many do not. */
   ways(): { readonly answering: number; readonly silent: number } {
-    return this.#prober.counts();
+    return this.#fabric.counts();
   }
 
   /** Packets the switch has dropped so far, by reason; nothing while it cannot be asked. */
@@ -479,35 +435,6 @@ export class Agent {
     if (!areNew || !this.#feed.vifsChanged()) this.#desired.updatePorts();
   }
 
-  /** Where tunnels end, or by which ports they leave, may differ now. */
-  #onOverlay(): void {
-    this.#reporting.chassis();
-    this.#desired.updateOwn();
-    this.#onPeers();
-  }
-
-  #probedWays(): ProbedWay[] {
-    return this.#peers.ways().flatMap(({ chassis: { datapath_uuid, node_id }, way }): ProbedWay[] => {
-      const ofport = typeof way === 'string' ? undefined : this.#overlay.tunnelPort(way.encap);
-      if (typeof way === 'string' || ofport === undefined) return [];
-      return [{ datapath_uuid, node_id, encap: way.encap, local: way.local.address, remote: way.remote.address, ofport }];
-    });
-  }
-
-  /** To which hypervisors frames go without a tunnel differs now. */
-  #onSettled(): void {
-    this.#desired.updateOwn();
-    this.#overlay.settledPeersChanged();
-  }
-
-  /** Ways to other hypervisors may differ now. */
-  #onPeers(): void {
-    this.#prober.changed();
-    if (this.#peers.areKnown && this.#settling.update(this.#peers.direct())) this.#onSettled();
-    this.#context.overlayChanged();
-    this.#reporting.applied();
-  }
-
   #observations(): VifObservation[] {
     return [...this.#watcher.vifs.values()]
       .map(({ port_name, iface_id }) => ({ port_name, iface_id }))
@@ -519,11 +446,11 @@ export class Agent {
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#link.channel));
     attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
     attachment.serveLive((command) => this.#liveTracer.carryOut(command));
-    attachment.serveChecks((probes) => this.#checker.check(probes));
+    attachment.serveChecks((probes) => this.#checks.check(probes));
     this.#reporting.attached(attachment);
     // NICs may have come and gone since the hello.
     this.#onVifs(true);
-    this.#onOverlay();
+    this.#fabric.changed();
   }
 }
 
