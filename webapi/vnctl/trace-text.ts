@@ -97,7 +97,9 @@ function notes(answer: TraceAnswer, paint: Paint): string[] {
       : [
           `traceroute shows ${traceroute.map(({ address, mark }) => (mark === '?' ? mark : `${address ?? '*'}${mark === '' ? '' : ` ${mark}`}`)).join(', ')}`,
         ]),
-    ...(answer.return === null ? [] : [`return path${answer.verdict === 'undecidable' ? ', if it is answered' : ''}: ${returnText(answer.return, paint)}`]),
+    ...(answer.return === null
+      ? []
+      : [`return path${answer.verdict === 'undecidable' ? ', if it is answered' : ''}: ${returnText(answer.return, paint)}`]),
     ...(answer.verified ?? []).map(verifiedText),
     ...assumptions.map((text) => `depends on: ${text}`),
   ];
