@@ -1,4 +1,4 @@
-// Projects: `unit` runs in parallel and starts nothing; `e2e` needs root, Open vSwitch and namespaces, and runs one file at a time.
+// Projects: `unit` runs in parallel and starts nothing; `e2e` needs root, Open vSwitch and namespaces, and runs two files at a time at the most.
 const base = {
   testEnvironment: 'node',
   transform: {
