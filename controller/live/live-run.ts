@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HotoriError, summaryOf, type Reason } from '../../flows/model/errors.js';
-import { cidrContains, cidrOf, parseCidr } from '../../flows/net/cidr.js';
+import { cidrContains, parsePrefix } from '../../flows/net/cidr.js';
 import { parseIp } from '../../flows/net/ip.js';
 import type { TraceAnswer } from '../../flows/trace/explain/answer.js';
 import type { TraceRequest, VnmgrCalls } from '../contract.js';
@@ -239,7 +239,7 @@ function checked({ interface: uuid, filter }: LiveQuestion, around: Surroundings
   if (around.datapath_uuid === null)
     refuse('invalid_argument', { pointer: '/interface', detail: `${uuid} is plugged in nowhere: no packet comes from it`, uuid });
   const names = Object.entries(filter).filter(([, value]) => value !== undefined);
-  if (names.length === 1 && filter.source !== undefined && around.addresses.some((address) => isWithin(address, filter.source!)))
+  if (names.length === 1 && filter.source !== undefined && isAmong(around.addresses, filter.source))
     refuse('invalid_argument', {
       pointer: '/filter',
       detail: `matches every packet of ${uuid} from ${filter.source}; name a protocol, a destination or a port`,
@@ -247,10 +247,9 @@ function checked({ interface: uuid, filter }: LiveQuestion, around: Surroundings
   return around.datapath_uuid!;
 }
 
-function isWithin(address: string, prefix: string): boolean {
-  const ip = parseIp(address);
-  const cidr = prefix.includes('/') ? parseCidr(prefix) : cidrOf(parseIp(prefix), parseIp(prefix).family === 'ipv4' ? 32 : 128);
-  return cidrContains(cidr, ip);
+function isAmong(addresses: readonly string[], prefix: string): boolean {
+  const cidr = parsePrefix(prefix);
+  return addresses.some((address) => cidrContains(cidr, parseIp(address)));
 }
 
 function asError(error: unknown): Error {

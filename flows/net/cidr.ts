@@ -51,6 +51,16 @@ export function cidrOf(ip: Ip, prefix: number): Cidr {
     : { family: 'ipv6', network: ip.value & ipv6Mask(prefix), prefix };
 }
 
+/** The prefix that is this address alone. */
+export function hostCidr(ip: Ip): Cidr {
+  return cidrOf(ip, familyBits(ip.family));
+}
+
+/** Reads a prefix as `parseCidr` does, or an address, which is a prefix alone. @throws AddressError */
+export function parsePrefix(text: string): Cidr {
+  return text.includes('/') ? parseCidr(text) : hostCidr(parseIp(text));
+}
+
 /** Reads `10.0.0.0/24` or `2001:db8::/64`; the prefix length is required and no host bit may be set. @throws AddressError */
 export function parseCidr(text: string): Cidr {
   const slash = text.indexOf('/');

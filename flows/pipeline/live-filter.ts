@@ -6,8 +6,8 @@
  */
 import { z } from 'zod';
 import type { Reason } from '../model/errors.js';
-import { cidrContains, cidrOf, networkIp, parseCidr, type Cidr } from '../net/cidr.js';
-import { formatIp, parseIp, type Ip } from '../net/ip.js';
+import { cidrContains, networkIp, parsePrefix, type Cidr } from '../net/cidr.js';
+import { formatIp, type Ip } from '../net/ip.js';
 import type { OxmField } from '../openflow/match.js';
 import type { FieldName } from '../openflow/fields.js';
 import { fromAddress, FAMILIES, is, isArp, isFamily, PROTO, toAddress, type Family } from './build.js';
@@ -110,9 +110,7 @@ function arpEnd(field: 'arp_spa' | 'arp_tpa', cidr: Cidr | undefined): OxmField[
 
 function prefixOf(text: string): Cidr | undefined {
   try {
-    if (text.includes('/')) return parseCidr(text);
-    const ip = parseIp(text);
-    return cidrOf(ip, ip.family === 'ipv4' ? 32 : 128);
+    return parsePrefix(text);
   } catch {
     return undefined;
   }

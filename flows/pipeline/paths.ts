@@ -8,7 +8,7 @@
  *
  * A route of the first router stands for several paths where routers further on tell parts of its prefix apart: one for each such part.
  */
-import { cidrCovers, cidrOf, networkIp, type Cidr } from '../net/cidr.js';
+import { cidrContains, cidrCovers, cidrOf, networkIp, type Cidr } from '../net/cidr.js';
 import { formatIp, parseIp, type Ip } from '../net/ip.js';
 import { parseMac } from '../net/mac.js';
 import type { PolicyRoute, Route, RouteLink, RouteType, TracerouteMode } from '../model/entities/routing.js';
@@ -237,7 +237,7 @@ function viaOutcome(link: string, via: readonly string[], look: Lookup): Outcome
 /** Who has the address, in the network the router has a port in; undefined while nobody does. */
 function nextHop(link: string, ip: Ip, look: Lookup): NextHop | undefined {
   for (const port of look.all(routerPortsOfRouteLink, link)) {
-    const at = port.addresses.find((own) => own.ip.family === ip.family && cidrCovers(cidrOf(own.ip, own.prefix), host(ip)));
+    const at = port.addresses.find((own) => cidrContains(cidrOf(own.ip, own.prefix), ip));
     if (at === undefined) continue;
     const key = `${at.network_uuid}|${formatIp(ip)}`;
     const into = look.all(routerPortsAtAddress, key).find((other) => other.route_link_uuid !== null);
@@ -253,10 +253,6 @@ function nextHop(link: string, ip: Ip, look: Lookup): NextHop | undefined {
       return { kind: 'host', port, mac: outsideMac(port.segment_key, ip) };
   }
   return undefined;
-}
-
-function host(ip: Ip): Cidr {
-  return cidrOf(ip, ip.family === 'ipv4' ? 32 : 128);
 }
 
 /** @param exceptThrough leave out routes through this interface. */

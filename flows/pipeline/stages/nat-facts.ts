@@ -5,7 +5,7 @@
  * Assumes: the model's invariants (the address is free or the router's own, the router has a port in its network).
  * Promises: what cannot be placed yet (no router port, no lease) yields nothing: the address is nobody's then.
  */
-import { cidrOf, parseCidr, type Cidr } from '../../net/cidr.js';
+import { hostCidr, parseCidr } from '../../net/cidr.js';
 import { parseIp, type Ip } from '../../net/ip.js';
 import { parseMac } from '../../net/mac.js';
 import type { IpLease } from '../../model/entities/interface.js';
@@ -38,7 +38,7 @@ export const floatingIpFacts = rule('floating ip', 'floating_ip', (floating, loo
     ...natAt(outside, parseIp(floating.ip_address), parseMac(floating.mac_address), look),
     uuid: `xl-${floating.uuid}`,
     owner_uuids: [floating.uuid],
-    source: hostPrefix(target),
+    source: hostCidr(target),
     target,
     is_at_target: true,
     entry_mac: parseMac(floating.mac_address),
@@ -99,7 +99,7 @@ export const translationFacts = rule('translation', 'translation', (translation,
         ...natAt(outside, external, outside.port_mac, look),
         uuid: `xl-${translation.uuid}-${index}-${outside.link.uuid}`,
         owner_uuids: [translation.uuid],
-        source: hostPrefix(target),
+        source: hostCidr(target),
         target,
         is_at_target: false,
         entry_mac: entryMac(`${translation.uuid} ${index} ${outside.link.uuid}`),
@@ -171,8 +171,4 @@ function holderOf(address: string, vrfKey: number, look: Lookup): IpLease | unde
 /** Locally administered (RFC 7042 §2.1), and the same on every hypervisor. */
 function entryMac(name: string): number {
   return 0x0600_0000_0000 + shortHash(name);
-}
-
-function hostPrefix(ip: Ip): Cidr {
-  return cidrOf(ip, ip.family === 'ipv4' ? 32 : 128);
 }

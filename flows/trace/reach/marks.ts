@@ -5,13 +5,12 @@
  * that several have.
  * Promises: two addresses of one network with the same marks are told apart by nothing of this.
  */
-import type { Entity } from '../../model/entities.js';
-import type { EntityKind, EntityOf } from '../../model/entities.js';
+import type { Entity, EntityKind, EntityOf } from '../../model/entities.js';
 import { kindIndex } from '../../model/indexes.js';
 import { destination, subnets } from '../../model/subnets.js';
 import { entityOf, type ModelView } from '../../model/view.js';
-import { cidrOf, parseCidr, type Cidr } from '../../net/cidr.js';
-import { parseIp, type Ip } from '../../net/ip.js';
+import { cidrOf, parseCidr, parsePrefix, type Cidr } from '../../net/cidr.js';
+import type { Ip } from '../../net/ip.js';
 
 /** Prefixes that flows tell apart whatever the model says: multicast, broadcast, link-local, loopback, unspecified. */
 const ALWAYS = ['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '240.0.0.0/4', '::/64', 'fe80::/10', 'ff00::/8'];
@@ -90,7 +89,7 @@ type Marking = EntityOf<(typeof MARKING)[number]>;
 /** The prefixes an entity names, each with what stands for whatever it says of them. */
 function named(entity: Marking): (readonly [string, Cidr])[] {
   const some = (mark: string, ...texts: readonly (string | null)[]) =>
-    texts.flatMap((text) => (text === null ? [] : [[`${entity.uuid}${mark}`, prefixIn(text)] as const]));
+    texts.flatMap((text) => (text === null ? [] : [[`${entity.uuid}${mark}`, parsePrefix(text)] as const]));
   switch (entity.kind) {
     case 'network':
       return subnets(entity).map(({ cidr }) => [entity.uuid, cidr]);
@@ -116,13 +115,6 @@ function named(entity: Marking): (readonly [string, Cidr])[] {
         ...some(`/${at}/inside`, row.egress_ipv4_address),
       ]);
   }
-}
-
-/** A prefix, or an address alone. */
-function prefixIn(text: string): Cidr {
-  if (text.includes('/')) return parseCidr(text);
-  const ip = parseIp(text);
-  return cidrOf(ip, ip.family === 'ipv4' ? 32 : 128);
 }
 
 function* all<K extends EntityKind>(model: ModelView, kind: K): Generator<EntityOf<K>> {
