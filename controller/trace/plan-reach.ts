@@ -66,14 +66,17 @@ export function* planReach(twin: Twin, changes: readonly EntityChange[]): Genera
   const touched = nothingTouched();
   addTouched(touched, twin, changes, 'before');
   after(() => addTouched(touched, twin, changes, 'after'));
+  const during = function* <T>(steps: Generator<void, T>): Generator<void, T> {
+    twin.apply(changes);
+    try {
+      return yield* steps;
+    } finally {
+      twin.apply(undone);
+    }
+  };
   const survey = new Survey(touched);
   yield* survey.look(twin, 'before');
-  twin.apply(changes);
-  try {
-    yield* survey.look(twin, 'after');
-  } finally {
-    twin.apply(undone);
-  }
+  yield* during(survey.look(twin, 'after'));
   const groups = survey.groups();
   const pairs = pairsOf(touched, groups);
   const { services, notes } = servicesFor(touched, changes, groups, [twin, after]);
@@ -83,13 +86,7 @@ export function* planReach(twin: Twin, changes: readonly EntityChange[]): Genera
     return { services: [], changes: [], compared: 0, notes: [text] };
   }
   const was = yield* outcomes(twin, cells, services);
-  twin.apply(changes);
-  let is: readonly (Outcome | null)[];
-  try {
-    is = yield* outcomes(twin, cells, services);
-  } finally {
-    twin.apply(undone);
-  }
+  const is = yield* during(outcomes(twin, cells, services));
   return { services: services.map(told), changes: differences(cells, was, is), compared: cells.length, notes };
 }
 

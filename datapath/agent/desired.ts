@@ -38,6 +38,13 @@ export interface DesiredOptions {
   readonly log: AgentLog;
 }
 
+interface Uncompiled {
+  readonly puts: readonly CompileRecord[];
+  readonly deletes: readonly string[];
+}
+
+const NOTHING: Uncompiled = { puts: [], deletes: [] };
+
 export class Desired {
   readonly #options: DesiredOptions;
   /** Bindings of this datapath, by uuid. */
@@ -45,7 +52,7 @@ export class Desired {
   /** What the compiler has of this hypervisor itself but its local ports, by uuid. */
   readonly #own = new Map<string, LocalRecord>();
   /** What a change of the slice brought: it is compiled along with what it does to the local ports. */
-  #uncompiled: { readonly puts: readonly CompileRecord[]; readonly deletes: readonly string[] } | undefined;
+  #uncompiled: Uncompiled | undefined;
   /** NICs as the local ports were last told. */
   #vifs: ReadonlyMap<string, Vif> | undefined;
   #datapath: string | undefined;
@@ -175,13 +182,10 @@ export class Desired {
   }
 
   #applyOwn(puts: readonly LocalRecord[], deletes: readonly string[]): FlowDelta | undefined {
-    const slice = this.#uncompiled;
+    const slice = this.#uncompiled ?? NOTHING;
     this.#uncompiled = undefined;
-    const delta = !this.#isCurrent
-      ? undefined
-      : slice === undefined
-        ? this.#compile(puts, deletes, 'incremental')
-        : this.#compile([...slice.puts, ...puts], [...slice.deletes, ...deletes], 'incremental');
+    if (!this.#isCurrent) return undefined;
+    const delta = this.#compile([...slice.puts, ...puts], [...slice.deletes, ...deletes], 'incremental');
     if (delta !== undefined) this.#options.reconciler.change(delta);
     return delta;
   }
