@@ -7,6 +7,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { segment } from '../compliance/store-values.js';
 import type { Entity } from '../../flows/model/entities.js';
 import { systemRandom } from '../../controller/kernel/ambient.js';
 import { redisAccess } from '../../controller/redis/access.js';
@@ -95,18 +96,7 @@ function changeOf(revision: number, puts: readonly Entity[]): StoredChange {
 }
 
 function entities(count: number, name: string): readonly Entity[] {
-  const at = '2026-01-01T00:00:00.000Z';
-  return Array.from({ length: count }, (_, i) => ({
-    kind: 'segment',
-    uuid: `seg-${name}-${i}`,
-    display_name: `segment ${i} of ${name}`,
-    mode: 'virtual',
-    learning: false,
-    segment_key: 1,
-    vrf_key: 1,
-    created_at: at,
-    updated_at: at,
-  }));
+  return Array.from({ length: count }, (_, i) => segment(`seg-${name}-${i}`, `segment ${i} of ${name}`));
 }
 
 async function openEmbedded(dir: string): Promise<Opened> {

@@ -1,22 +1,10 @@
-import { startTraceWorld, type TraceWorld } from '../../controller/trace/trace-world.js';
-import { Bench } from './run.js';
+import { traceBench } from './run.js';
 
-let asked: TraceWorld;
-let bench: Bench;
-beforeAll(async () => {
-  asked = await startTraceWorld();
-  bench = await Bench.start(asked.world.vnmgr);
-  asked.one.confirm();
-  asked.two.confirm();
-});
-afterAll(async () => {
-  await bench.server.stop(0);
-  await asked.world.vnmgr.close();
-});
+const parts = traceBench();
 
 describe('vnctl reach', () => {
   it('shows the classes, and a line for each pair of them and service', async () => {
-    expect(await bench.ok('reach nw-a --to if-b2 --tcp 22 443')).toBe(
+    expect(await parts.bench.ok('reach nw-a --to if-b2 --tcp 22 443')).toBe(
       `class 0: nw-a on dp-one: from if-a1
 class 1: nw-a on dp-one, sg-out: from if-a2
 class 2: nw-b on dp-two, sg-web: to if-b2
@@ -31,7 +19,7 @@ left out: if-gwa is simulated: nothing is plugged in there that could send
   });
 
   it('asks for echo requests among the interfaces named when nothing is said', async () => {
-    const { cells } = JSON.parse(await bench.ok('-o json reach if-a1 if-b1')) as { cells: { verdict: string; pairs: number }[] };
+    const { cells } = JSON.parse(await parts.bench.ok('-o json reach if-a1 if-b1')) as { cells: { verdict: string; pairs: number }[] };
     expect(cells.map(({ verdict, pairs }) => [verdict, pairs])).toEqual([
       ['delivered', 1],
       ['delivered', 1],
@@ -42,7 +30,7 @@ left out: if-gwa is simulated: nothing is plugged in there that could send
     ['reach seg-one', 'must be an interface, a network or a security group'],
     ['reach if-a1 --tcp ssh', '--tcp: must be a port, not ssh'],
   ])('refuses `%s`', async (line, says) => {
-    const { code, err } = await bench.run(line);
+    const { code, err } = await parts.bench.run(line);
     expect([code, err.includes(says)]).toEqual([64, true]);
   });
 });

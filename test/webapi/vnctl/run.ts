@@ -6,6 +6,7 @@ import type { Vnmgr } from '../../../controller/vnmgr.js';
 import { startWebServer, type WebServer } from '../../../webapi/rest/server.js';
 import { runVnctl } from '../../../webapi/vnctl/cli.js';
 import { CliError, EXIT } from '../../../webapi/vnctl/io.js';
+import { startTraceWorld, type TraceWorld } from '../../controller/trace/trace-world.js';
 import { startController } from '../support.js';
 
 export interface Ran {
@@ -62,4 +63,20 @@ export class Bench {
     expect([line, code, err]).toEqual([line, 0, '']);
     return out;
   }
+}
+
+/** vnctl and a world to ask about, for all tests of a file; there once they begin. */
+export function traceBench(): { asked: TraceWorld; bench: Bench } {
+  const parts = {} as { asked: TraceWorld; bench: Bench };
+  beforeAll(async () => {
+    parts.asked = await startTraceWorld();
+    parts.bench = await Bench.start(parts.asked.world.vnmgr);
+    parts.asked.one.confirm();
+    parts.asked.two.confirm();
+  });
+  afterAll(async () => {
+    await parts.bench.server.stop(0);
+    await parts.asked.world.vnmgr.close();
+  });
+  return parts;
 }

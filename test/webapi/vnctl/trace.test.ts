@@ -1,23 +1,11 @@
-import { startTraceWorld, type TraceWorld } from '../../controller/trace/trace-world.js';
-import { Bench } from './run.js';
+import { traceBench } from './run.js';
 
-let asked: TraceWorld;
-let bench: Bench;
-beforeAll(async () => {
-  asked = await startTraceWorld();
-  bench = await Bench.start(asked.world.vnmgr);
-  asked.one.confirm();
-  asked.two.confirm();
-});
-afterAll(async () => {
-  await bench.server.stop(0);
-  await asked.world.vnmgr.close();
-});
+const parts = traceBench();
 
 describe('vnctl trace', () => {
   it('reads like a traceroute with a reason on every line', async () => {
-    const { number } = asked.world.vnmgr.revision();
-    expect(await bench.ok('trace if-a1 if-c1 --tcp 22')).toBe(
+    const { number } = parts.asked.world.vnmgr.revision();
+    expect(await parts.bench.ok('trace if-a1 if-c1 --tcp 22')).toBe(
       `trace to if-c1 (10.3.0.11) from if-a1 (10.1.0.11): tcp 10.1.0.11:40000 → 10.3.0.11:22, ttl 64, 60 bytes, revision ${number}
  1  rl-ab  10.1.0.1   route 10.3.0.0/24, ttl 64 → 63
  2  rl-bc  10.2.0.2   route 10.3.0.0/24, ttl 63 → 62
@@ -31,7 +19,7 @@ describe('vnctl trace', () => {
   });
 
   it('names the rule that is nearest when no rule admits, and ends with 4', async () => {
-    const { code, out, err } = await bench.run('trace if-a1 if-b2 --tcp 8101');
+    const { code, out, err } = await parts.bench.run('trace if-a1 if-b2 --tcp 8101');
     expect([code, err]).toEqual([4, '']);
     expect(out.split('\n').slice(2, 4)).toEqual([
       ' 2  if-b2  10.2.0.12  DROPPED: no ingress rule of if-b2 (sg-web) admits tcp 10.1.0.11:40000 → 10.2.0.12:8101 [dp-two IN_DENY]',
@@ -40,7 +28,7 @@ describe('vnctl trace', () => {
   });
 
   it('ends with the router where the TTL runs out', async () => {
-    const { code, out } = await bench.run('trace if-a1 if-c1 --ttl 2');
+    const { code, out } = await parts.bench.run('trace if-a1 if-c1 --ttl 2');
     expect([code, out.split('\n')[2]]).toEqual([
       4,
       ' 2  rl-bc  10.2.0.2  REJECTED: the TTL of the packet from 10.1.0.11 runs out at rl-bc; the sender is told: time exceeded [dp-one HOPS]',
@@ -48,9 +36,9 @@ describe('vnctl trace', () => {
   });
 
   it('shows devices, flows or everything as asked', async () => {
-    const logical = await bench.ok('trace if-a1 if-b2 --tcp 22 --format logical');
-    const flows = await bench.ok('trace if-a1 if-b2 --tcp 22 --format flows');
-    const json = await bench.ok('trace if-a1 if-b2 --tcp 22 --format json');
+    const logical = await parts.bench.ok('trace if-a1 if-b2 --tcp 22 --format logical');
+    const flows = await parts.bench.ok('trace if-a1 if-b2 --tcp 22 --format flows');
+    const json = await parts.bench.ok('trace if-a1 if-b2 --tcp 22 --format json');
     expect(logical).toContain('  let in, or not, by: sg-web, sgr-ssh (security group rule)\n');
     expect(logical).not.toContain('pipeline');
     expect(flows).toMatch(/ {2}84\(IN_POLICY\) priority 31001, cookie 0x4\w+ {2}# security group rule sg-web sgr-ssh\n/);
@@ -59,8 +47,8 @@ describe('vnctl trace', () => {
   });
 
   it('tries a batch from a file', async () => {
-    bench.files['open.yaml'] = 'operations: [{method: PUT, path: /interfaces/if-b2, body: {security_group_uuids: []}}]';
-    expect(await bench.ok('trace if-a1 if-b2 --tcp 8101 --with open.yaml')).toMatch(/with changes that are not committed\n/);
+    parts.bench.files['open.yaml'] = 'operations: [{method: PUT, path: /interfaces/if-b2, body: {security_group_uuids: []}}]';
+    expect(await parts.bench.ok('trace if-a1 if-b2 --tcp 8101 --with open.yaml')).toMatch(/with changes that are not committed\n/);
   });
 
   it.each([
@@ -68,9 +56,9 @@ describe('vnctl trace', () => {
     ['interfaces del if-b3', /- interface if-b3\n/],
     ['security_groups add --uuid sg-new', /\+ security_group sg-new\n$/],
   ])('and %s --dry-run show what would be, and do nothing', async (line, plan) => {
-    const { number } = asked.world.vnmgr.revision();
-    const shown = await bench.ok(`--dry-run ${line}`);
-    expect([shown.split('\n')[0], asked.world.vnmgr.revision().number]).toEqual([
+    const { number } = parts.asked.world.vnmgr.revision();
+    const shown = await parts.bench.ok(`--dry-run ${line}`);
+    expect([shown.split('\n')[0], parts.asked.world.vnmgr.revision().number]).toEqual([
       `plan on revision ${number}; nothing was changed`,
       number,
     ]);
@@ -78,7 +66,7 @@ describe('vnctl trace', () => {
   });
 
   it('and a --dry-run says who would reach whom, and who no longer', async () => {
-    const shown = await bench.ok('--dry-run interfaces modify if-b1 --security_group_uuids sg-web');
+    const shown = await parts.bench.ok('--dry-run interfaces modify if-b1 --security_group_uuids sg-web');
     const [summary, ...lines] = shown.slice(shown.indexOf('reachability')).trimEnd().split('\n');
     const about = (end: string) => lines.filter((line) => line.includes(end));
     expect([summary, ...about('if-b1 →'), ...about('if-a2 →'), ...about('if-a1 → if-b1: tcp 23')]).toEqual([
@@ -104,7 +92,7 @@ describe('vnctl trace', () => {
     ['trace --live if-a1 --tcp 22', 1, /the vna of dp-one is not attached/],
     ['trace if-a1 if-b2 --revision 999999', 1, /revision 999999 does not exist yet/],
   ])('refuses %s', async (line, code, complaint) => {
-    const ran = await bench.run(line);
+    const ran = await parts.bench.run(line);
     expect([ran.code, ran.out]).toEqual([code, '']);
     expect(ran.err).toMatch(complaint);
   });
