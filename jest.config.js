@@ -15,6 +15,7 @@ const SOAK_ONLY = ['/test/e2e/(outages|upgrade)\\.test\\.ts$'];
 export default {
   // What hangs is found all the same; what a busy machine delays is no failure.
   testTimeout: 30_000,
+  reporters: ['default', '<rootDir>/test/tally-reporter.js'],
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/{flows,controller,datapath,webapi,compliance,fuzz,docs}/**/*.test.ts'] },
     { ...base, displayName: 'codec', testMatch: ['<rootDir>/test/codec/**/*.test.ts'] },
