@@ -12,7 +12,6 @@ import type { AgentTimes } from '../datapath/agent/agent-options.js';
 import { Agent } from '../datapath/agent/agent.js';
 import type { OverlayOptions } from '../datapath/agent/endpoints.js';
 import { readInstance } from '../datapath/agent/instance.js';
-import { SharedRuns } from '../flows/compile/shared-runs.js';
 import { SliceFile } from '../datapath/agent/slice-file.js';
 import { Turns } from '../datapath/agent/turns.js';
 import { startHealth } from './health.js';
@@ -53,8 +52,6 @@ export function startAgents(
   const { audit_period, trace_audit_rate, compile_check_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
   const turns = new Turns(() => performance.now());
-  // An agent alone has nobody to share with.
-  const sharedRuns = config.vna.length > 1 ? new SharedRuns() : undefined;
   const agents = config.vna.map(
     (vna) =>
       new Agent({
@@ -70,7 +67,6 @@ export function startAgents(
         dhcp_lease_time,
         times: times(vna.bridge),
         turns,
-        sharedRuns,
         log: logger.child({ bridge: vna.bridge }),
       }),
   );

@@ -2,7 +2,6 @@
  * What an agent is made of and told.
  */
 import type { SliceSource } from '../../controller/messages/slice.js';
-import type { SharedRuns } from '../../flows/compile/shared-runs.js';
 import type { TracerouteMode } from '../../flows/model/entities/routing.js';
 import type { Clock } from './clock.js';
 import type { OverlayOptions } from './endpoints.js';
@@ -48,8 +47,6 @@ export interface AgentOptions {
   readonly times?: AgentTimes;
   /** Shared by the agents of a process. */
   readonly turns?: Turns;
-  /** Shared by the agents of a process with the same `traceroute`. */
-  readonly sharedRuns?: SharedRuns | undefined;
   readonly clock?: Clock;
   /** 0 ≤ x < 1. */
   readonly random?: () => number;

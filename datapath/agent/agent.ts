@@ -263,7 +263,7 @@ export class Agent {
       signal: this.#stop.signal,
     });
     this.#desired = new Desired({
-      createCompiler: () => createCompiler({ traceroute: options.traceroute }, options.sharedRuns),
+      createCompiler: () => createCompiler({ traceroute: options.traceroute }),
       reconciler: this.#reconciler,
       ports: this.#ports,
       context: {

@@ -45,7 +45,6 @@ import { liveFlows } from '../pipeline/stages/live.js';
 import { wayProbeFlows } from '../pipeline/stages/way-probe.js';
 import type { CompileRecord, Compiler, FlowDelta, Gateway, Provenance, Tables } from './contract.js';
 import { Engine } from './engine.js';
-import type { SharedRuns } from './shared-runs.js';
 
 const FLOW_RULES = [
   fixedFlows,
@@ -125,8 +124,8 @@ class PipelineCompiler implements Compiler {
   readonly #engine: Engine;
   readonly tables: Tables;
 
-  constructor(traceroute: TracerouteMode, shared: SharedRuns | undefined) {
-    this.#engine = new Engine(COMPILER_FACT_RULES, FLOW_RULES, shared);
+  constructor(traceroute: TracerouteMode) {
+    this.#engine = new Engine(COMPILER_FACT_RULES, FLOW_RULES);
     this.#engine.update([{ kind: 'pipeline', uuid: 'pipeline', traceroute }], []);
     this.tables = { flows: this.#engine.flows, groups: this.#engine.groups, meters: METERS };
   }
@@ -192,10 +191,7 @@ export interface InspectableCompiler extends Compiler {
   readonly runs: number;
 }
 
-/**
- * A compiler with nothing in it but the fixed part of the pipeline.
- * @param shared with other compilers of this process
- */
-export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}, shared?: SharedRuns): InspectableCompiler {
-  return new PipelineCompiler(traceroute, shared);
+/** A compiler with nothing in it but the fixed part of the pipeline. */
+export function createCompiler({ traceroute = 'virtual-hops' }: CompilerOptions = {}): InspectableCompiler {
+  return new PipelineCompiler(traceroute);
 }

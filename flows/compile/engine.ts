@@ -6,17 +6,19 @@
  * Promises: after any sequence of updates the output equals that of a fresh engine given the same records, in any order. Cost follows what changed:
  * a call runs when its root, a record it got or an index key it listed was touched, and nothing else runs.
  */
+import type { Instruction } from '../openflow/action.js';
 import type { Flow, Group } from '../openflow/flow.js';
+import type { Match } from '../openflow/match.js';
 import type { Fact } from '../pipeline/facts.js';
 import type { Emit, Index, Lookup, RecordKind, RecordOf, Rule, RuleRecord } from '../pipeline/rule.js';
 import { TABLES } from '../pipeline/tables.js';
-import { bagWith, bagWithout, inBag, type Bag } from './bag.js';
+import { inBag } from './bag.js';
 import type { FlowDelta, FlowKey } from './contract.js';
 import { sameValue } from './equal.js';
 import { FactBook } from './fact-book.js';
 import { Emission, FlowSet, sameEmission, type Clause } from './flow-set.js';
-import { RecordStore, type Dependency } from './record-store.js';
-import { Listed, type Outcome, type Seen, type SharedRuns } from './shared-runs.js';
+import { cookieOf } from './provenance.js';
+import { RecordStore, type Cell, type RecordCell } from './record-store.js';
 import { Unique } from './unique.js';
 
 /** What most calls look up, or emit of something, is little or nothing; it is shared by all who have none. */
@@ -26,92 +28,84 @@ const NONE: readonly never[] = [];
 class Call {
   readonly rule: Rule;
   readonly stratum: 0 | 1;
-  /** Of the rule among those for records of this kind. */
-  readonly place: number;
-  readonly root: string;
+  readonly root: RecordCell<Call>;
   /** Its root is gone, or of another kind. */
   isOver = false;
-  looked: readonly Dependency[] = NONE;
+  looked: readonly Cell<Call>[] = NONE;
   emissions: readonly Emission[] = NONE;
   facts: readonly Fact[] = NONE;
   groups: readonly Group[] = NONE;
 
-  constructor(rule: Rule, stratum: 0 | 1, place: number, root: string) {
+  constructor(rule: Rule, stratum: 0 | 1, root: RecordCell<Call>) {
     this.rule = rule;
     this.stratum = stratum;
-    this.place = place;
     this.root = root;
   }
 
   get name(): string {
-    return `${this.rule.name}/${this.root}`;
+    return `${this.rule.name}/${this.root.uuid}`;
   }
 }
 
 const emissionId = (emitted: Emission) => emitted.id;
 const factId = (fact: Fact) => fact.uuid;
 const groupId = (group: Group) => group.group_id;
-const itself = (dependency: Dependency) => dependency;
 
 /** What one run of a call produces, before it replaces what the run before it produced. */
 class Run implements Lookup, Emit {
-  readonly looked = new Unique(itself);
+  /** Of the run under way; what it looked at bears it. */
+  number = 0;
+  looked: Cell<Call>[] = [];
   readonly emissions = new Unique(emissionId);
   readonly facts = new Unique(factId);
   readonly groups = new Unique(groupId);
-  /** For each that was looked up, what was found; only where that is kept. */
-  seen: Seen[] | undefined;
-  readonly #store: RecordStore;
-  readonly #shared: SharedRuns | undefined;
-  readonly #depend = (dependency: Dependency): void => this.looked.add(dependency);
+  readonly #store: RecordStore<Call>;
   #rule = '';
   #owners: readonly string[] = NONE;
+  /** For the flows of these owners in this table. */
+  #cookie = 0n;
+  #cookieTable = -1;
 
-  constructor(store: RecordStore, shared: SharedRuns | undefined) {
+  constructor(store: RecordStore<Call>) {
     this.#store = store;
-    this.#shared = shared;
   }
 
-  begin(rule: string, root: RuleRecord, isKept: boolean): void {
-    this.#rule = rule;
-    this.#owners = [root.uuid];
-    this.looked.add(root.uuid);
-    this.seen = isKept ? [root] : undefined;
+  begin({ rule, root }: Call): void {
+    this.number++;
+    this.looked = [];
+    this.#rule = rule.name;
+    this.#own([root.uuid]);
   }
 
-  /** Takes over what another run came to. */
-  repeat({ looked, emissions, facts, groups }: Outcome): void {
-    this.looked.borrow(looked);
-    this.emissions.borrow(emissions);
-    this.facts.borrow(facts);
-    this.groups.borrow(groups);
+  /** Depends on a cell from now on. */
+  look(cell: Cell<Call>): void {
+    if (cell.run === this.number) return;
+    cell.run = this.number;
+    this.looked.push(cell);
   }
 
   get<K extends RecordKind>(kind: K, uuid: string): RecordOf<K> | undefined {
-    const { size } = this.looked;
-    this.looked.add(uuid);
-    const record = this.#store.get(uuid);
-    if (this.seen !== undefined && this.looked.size > size) this.seen.push(record);
-    return record?.kind === kind ? (record as RecordOf<K>) : undefined;
+    const cell = this.#store.cellOf(uuid);
+    this.look(cell);
+    return cell.record?.kind === kind ? (cell.record as RecordOf<K>) : undefined;
   }
 
   all<K extends RecordKind>(index: Index<K>, key: string): readonly RecordOf<K>[] {
-    const { size } = this.looked;
-    const records = this.#store.all(index, key, this.#depend);
-    if (this.seen !== undefined && this.looked.size > size) this.seen.push(new Listed(index as unknown as Index, key, records));
-    return records;
+    const cell = this.#store.cellUnder(index as unknown as Index, key);
+    this.look(cell);
+    return cell.records as readonly RecordOf<K>[];
   }
 
   owners(...uuids: readonly string[]): void {
-    this.#owners = uuids.length === 1 ? uuids : [...new Set(uuids)].sort();
+    this.#own(uuids.length === 1 ? uuids : [...new Set(uuids)].sort());
   }
 
   flow(...[table, priority, match, instructions, seconds]: Parameters<Emit['flow']>): void {
-    this.emissions.add(new Emission(TABLES[table].id, priority, match, instructions, this.#rule, this.#owners, seconds));
+    this.#emit(TABLES[table].id, priority, match, instructions, seconds);
   }
 
   conjunction(...[table, priority, match, clause]: Parameters<Emit['conjunction']>): void {
-    this.emissions.add(new Emission(TABLES[table].id, priority, match, clause satisfies Clause, this.#rule, this.#owners));
+    this.#emit(TABLES[table].id, priority, match, clause satisfies Clause);
   }
 
   group(group: Group): void {
@@ -119,12 +113,25 @@ class Run implements Lookup, Emit {
   }
 
   fact(fact: Fact): void {
-    this.facts.add(this.#shared?.sameFact(fact) ?? fact);
+    this.facts.add(fact);
+  }
+
+  #own(owners: readonly string[]): void {
+    this.#owners = owners;
+    this.#cookieTable = -1;
+  }
+
+  #emit(table: number, priority: number, match: Match, does: readonly Instruction[] | Clause, seconds?: number): void {
+    if (table !== this.#cookieTable) {
+      this.#cookie = cookieOf(table, this.#rule, this.#owners);
+      this.#cookieTable = table;
+    }
+    this.emissions.add(new Emission(table, priority, match, does, this.#cookie, this.#rule, this.#owners, seconds));
   }
 }
 
 export class Engine {
-  readonly store: RecordStore;
+  readonly store = new RecordStore<Call>();
   readonly flowSet = new FlowSet();
   readonly groups = new Map<number, Group>();
   readonly look: Lookup = {
@@ -137,18 +144,10 @@ export class Engine {
   /** Calls run since the start; tests hold the cost of a change against it. */
   runs = 0;
   readonly #rules = new Map<RecordKind, { rule: Rule; stratum: 0 | 1 }[]>();
-  /** By root. */
-  readonly #calls = new Map<string, readonly Call[]>();
-  readonly #dependents = new Map<Dependency, Bag<Call>>();
   readonly #facts = new FactBook<Call>();
-  readonly #run: Run;
-  readonly #shared: SharedRuns | undefined;
+  readonly #run = new Run(this.store);
 
-  /** @param shared with other engines of the same rules */
-  constructor(factRules: readonly Rule[], flowRules: readonly Rule[], shared?: SharedRuns) {
-    this.#shared = shared;
-    this.store = new RecordStore(shared?.numberOf);
-    this.#run = new Run(this.store, shared);
+  constructor(factRules: readonly Rule[], flowRules: readonly Rule[]) {
     const add = (rule: Rule, stratum: 0 | 1) => {
       const list = this.#rules.get(rule.root) ?? [];
       list.push({ rule, stratum });
@@ -160,7 +159,7 @@ export class Engine {
 
   /** Applies input changes and returns the difference in the tables. A record that equals the one held is no change. */
   update(puts: readonly RuleRecord[], deletes: readonly string[]): FlowDelta {
-    const touched = new Set<Dependency>();
+    const touched = new Set<Cell<Call>>();
     const dirty: [Set<Call>, Set<Call>] = [new Set(), new Set()];
     const groupsBefore = new Map<number, Group | undefined>();
 
@@ -182,67 +181,53 @@ export class Engine {
     return this.flowSet.flows;
   }
 
-  #put(record: RuleRecord, touched: Set<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
+  #put(record: RuleRecord, touched: Set<Cell<Call>>, dirty: [Set<Call>, Set<Call>]): void {
     const old = this.store.get(record.uuid);
     if (old !== undefined && sameValue(old, record)) return;
     if (old !== undefined && old.kind !== record.kind) this.#remove(record.uuid, touched, dirty);
-    this.store.put(record, touched);
-    if (this.#calls.has(record.uuid)) return;
-    const calls = this.#rules.get(record.kind)?.map(({ rule, stratum }, place) => new Call(rule, stratum, place, record.uuid));
-    if (calls === undefined) return;
-    this.#calls.set(record.uuid, calls);
-    for (const call of calls) dirty[call.stratum].add(call);
+    const cell = this.store.put(record, touched);
+    if (cell.beginners.length > 0) return;
+    const rules = this.#rules.get(record.kind);
+    if (rules === undefined) return;
+    cell.beginners = rules.map(({ rule, stratum }) => new Call(rule, stratum, cell));
+    for (const call of cell.beginners) dirty[call.stratum].add(call);
   }
 
-  #remove(uuid: string, touched: Set<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
-    const gone = this.store.delete(uuid, touched);
-    if (gone === undefined) return;
-    this.#shared?.forget(gone);
-    for (const call of this.#calls.get(uuid) ?? NONE) {
+  #remove(uuid: string, touched: Set<Cell<Call>>, dirty: [Set<Call>, Set<Call>]): void {
+    const cell = this.store.delete(uuid, touched);
+    if (cell === undefined) return;
+    for (const call of cell.beginners) {
       call.isOver = true;
       // What it emitted is withdrawn when its stratum runs: without a root a run has no output.
       dirty[call.stratum].add(call);
     }
-    this.#calls.delete(uuid);
+    cell.beginners = NONE;
   }
 
-  #collect(touched: Iterable<Dependency>, dirty: [Set<Call>, Set<Call>]): void {
-    for (const dependency of touched) for (const call of inBag(this.#dependents.get(dependency))) dirty[call.stratum].add(call);
+  #collect(touched: Iterable<Cell<Call>>, dirty: [Set<Call>, Set<Call>]): void {
+    for (const { dependents } of touched) for (const call of inBag(dependents)) dirty[call.stratum].add(call);
   }
 
   #rerun(call: Call, touchedFacts: Set<string>, groupsBefore: Map<number, Group | undefined>): void {
     const run = this.#run;
-    const shared = this.#shared;
-    const root = call.isOver ? undefined : this.store.get(call.root);
-    const known = root === undefined ? undefined : shared?.find(call.place, root, this.store);
-    if (known !== undefined) run.repeat(known);
-    else if (root !== undefined) {
+    run.begin(call);
+    const { record } = call.root;
+    if (!call.isOver && record !== undefined) {
       this.runs++;
-      run.begin(call.rule.name, root, shared !== undefined);
-      call.rule.run(root, run, run);
+      run.look(call.root);
+      call.rule.run(record, run, run);
     }
-    this.#replaceLooked(call, run.looked);
+    this.#replaceLooked(call, run);
     this.#replaceEmissions(call, run.emissions);
     this.#replaceFacts(call, run.facts, touchedFacts);
     this.#replaceGroups(call, run.groups, groupsBefore);
-    if (shared === undefined || root === undefined || known !== undefined) return;
-    const { looked, emissions, facts, groups } = call;
-    shared.keep(call.place, root, { looked, seen: run.seen ?? NONE, emissions, facts, groups });
   }
 
-  #replaceLooked(call: Call, fresh: Unique<Dependency>): void {
-    for (const dependency of call.looked) {
-      if (fresh.get(dependency) !== undefined) continue;
-      const rest = bagWithout(this.#dependents.get(dependency), call);
-      if (rest === undefined) this.#dependents.delete(dependency);
-      else this.#dependents.set(dependency, rest);
-    }
-    call.looked = fresh.take();
-    for (const dependency of call.looked) {
-      const before = this.#dependents.get(dependency);
-      const bag = bagWith(before, call);
-      if (bag !== before) this.#dependents.set(dependency, bag);
-    }
+  #replaceLooked(call: Call, { looked, number }: Run): void {
+    const before = call.looked;
+    call.looked = looked;
+    for (const cell of looked) cell.addDependent(call);
+    for (const cell of before) if (cell.run !== number) cell.dropDependent(call);
   }
 
   /** Takes over the output of a run: what it has in common with the run before stays untouched. */
@@ -294,8 +279,8 @@ export class Engine {
     }
   }
 
-  #settleFacts(touchedFacts: Set<string>, dirty: [Set<Call>, Set<Call>]): Set<Dependency> {
-    const touched = new Set<Dependency>();
+  #settleFacts(touchedFacts: Set<string>, dirty: [Set<Call>, Set<Call>]): Set<Cell<Call>> {
+    const touched = new Set<Cell<Call>>();
     for (const uuid of touchedFacts) {
       const fact = this.#facts.get(uuid);
       if (fact === undefined) this.#remove(uuid, touched, dirty);

@@ -17,39 +17,63 @@ import { cookieOf, Makers } from './provenance.js';
 
 export type Clause = Extract<Action, { kind: 'conjunction' }>;
 
-/** What a rule emitted once: a whole flow, or one clause of a conjunctive flow. */
-export class Emission {
-  readonly key: FlowKey;
-  /** The flow as it is when nobody else emits the same identity. */
-  readonly flow: Flow;
-  readonly clause: Clause | undefined;
-  readonly rule: string;
-  readonly owners: readonly string[];
+/**
+ * What a rule emitted once: a whole flow, or one clause of a conjunctive flow. It is a flow itself, the one there is when nobody else emits the same
+ * identity; what it is besides does not show among its properties.
+ */
+export class Emission implements Flow {
+  readonly table: number;
+  readonly priority: number;
+  readonly match: Match;
+  readonly instructions: readonly Instruction[];
+  readonly cookie: bigint;
+  readonly hard_timeout?: number;
+  readonly #key: FlowKey;
+  readonly #clause: Clause | undefined;
+  readonly #rule: string;
+  readonly #owners: readonly string[];
 
   constructor(
     table: number,
     priority: number,
     match: Match,
     does: readonly Instruction[] | Clause,
+    cookie: bigint,
     rule: string,
     owners: readonly string[],
     seconds?: number,
   ) {
-    this.key = flowKey({ table, priority, match });
-    this.clause = isClause(does) ? does : undefined;
-    const instructions = isClause(does) ? clausesInstructions([does]) : does;
-    const cookie = cookieOf(table, rule, owners);
-    this.flow =
-      seconds === undefined
-        ? { table, priority, match, instructions, cookie }
-        : { table, priority, match, instructions, cookie, hard_timeout: seconds };
-    this.rule = rule;
-    this.owners = owners;
+    this.table = table;
+    this.priority = priority;
+    this.match = match;
+    this.instructions = isClause(does) ? clausesInstructions([does]) : does;
+    this.cookie = cookie;
+    if (seconds !== undefined) this.hard_timeout = seconds;
+    this.#key = flowKey(this);
+    this.#clause = isClause(does) ? does : undefined;
+    this.#rule = rule;
+    this.#owners = owners;
+  }
+
+  get key(): FlowKey {
+    return this.#key;
+  }
+
+  get clause(): Clause | undefined {
+    return this.#clause;
+  }
+
+  get rule(): string {
+    return this.#rule;
+  }
+
+  get owners(): readonly string[] {
+    return this.#owners;
   }
 
   /** Unique within a call. */
   get id(): string {
-    return this.clause === undefined ? this.key : `${this.key}#${this.clause.id}/${this.clause.clause}`;
+    return this.#clause === undefined ? this.#key : `${this.#key}#${this.#clause.id}/${this.#clause.clause}`;
   }
 }
 
@@ -58,8 +82,8 @@ export function sameEmission(a: Emission, b: Emission): boolean {
   return (
     a.key === b.key &&
     a.rule === b.rule &&
-    a.flow.hard_timeout === b.flow.hard_timeout &&
-    sameValue(a.flow.instructions, b.flow.instructions) &&
+    a.hard_timeout === b.hard_timeout &&
+    sameValue(a.instructions, b.instructions) &&
     sameValue(a.owners, b.owners)
   );
 }
@@ -67,44 +91,57 @@ export function sameEmission(a: Emission, b: Emission): boolean {
 const byText = (a: string, b: string) => (a < b ? -1 : a > b ? 1 : 0);
 
 export class FlowSet {
+  /** What one emission alone makes is that emission. */
   readonly flows = new Map<FlowKey, Flow>();
-  readonly #emissions = new Map<FlowKey, Bag<Emission>>();
-  readonly #touched = new Set<FlowKey>();
+  /** Where more than one emits the same identity. */
+  readonly #several = new Map<FlowKey, Bag<Emission>>();
+  /** What was there at the last flush, of what was touched since. */
+  readonly #before = new Map<FlowKey, Flow | undefined>();
   #makers: Makers | undefined;
 
   add(emitted: Emission): void {
-    this.#emissions.set(emitted.key, bagWith(this.#emissions.get(emitted.key), emitted));
-    this.#touched.add(emitted.key);
+    const { key } = emitted;
+    const now = this.flows.get(key);
+    this.#touch(key, now);
+    const several = this.#several.get(key);
+    if (several !== undefined) this.#several.set(key, bagWith(several, emitted));
+    else if (now === undefined) this.flows.set(key, emitted);
+    else this.#several.set(key, bagWith(now as Emission, emitted));
   }
 
   remove(emitted: Emission): void {
-    const rest = bagWithout(this.#emissions.get(emitted.key), emitted);
-    if (rest === undefined) this.#emissions.delete(emitted.key);
-    else this.#emissions.set(emitted.key, rest);
-    this.#touched.add(emitted.key);
+    const { key } = emitted;
+    this.#touch(key, this.flows.get(key));
+    const several = this.#several.get(key);
+    const rest = several === undefined ? undefined : bagWithout(several, emitted);
+    if (rest === undefined) this.flows.delete(key);
+    else if (rest instanceof Emission) {
+      this.#several.delete(key);
+      this.flows.set(key, rest);
+    } else this.#several.set(key, rest);
   }
 
   /** Settles everything touched and says what changed. */
   flush(): { put: Map<FlowKey, Flow>; deleted: Map<FlowKey, Flow> } {
     const put = new Map<FlowKey, Flow>();
     const deleted = new Map<FlowKey, Flow>();
-    if (this.#touched.size > 0) this.#makers = undefined;
-    for (const key of this.#touched) {
-      const old = this.flows.get(key);
-      const emissions = this.#emissions.get(key);
-      if (emissions === undefined) {
-        if (old === undefined) continue;
-        this.flows.delete(key);
-        deleted.set(key, old);
+    if (this.#before.size > 0) this.#makers = undefined;
+    for (const [key, old] of this.#before) {
+      const several = this.#several.get(key);
+      const fresh = several === undefined ? this.flows.get(key) : merged([...inBag(several)]);
+      if (fresh === undefined) {
+        if (old !== undefined) deleted.set(key, old);
         continue;
       }
-      const fresh = emissions instanceof Emission ? emissions.flow : merged([...emissions]);
-      if (old !== undefined && sameContent(old, fresh)) continue;
-      this.flows.set(key, fresh);
-      put.set(key, fresh);
+      if (several !== undefined) this.flows.set(key, fresh);
+      if (old === undefined || !sameContent(old, fresh)) put.set(key, fresh);
     }
-    this.#touched.clear();
+    this.#before.clear();
     return { put, deleted };
+  }
+
+  #touch(key: FlowKey, now: Flow | undefined): void {
+    if (!this.#before.has(key)) this.#before.set(key, now);
   }
 
   /** Who made the flows with this cookie. What is asked first after a change looks at all flows. */
@@ -114,10 +151,10 @@ export class FlowSet {
   }
 
   *#provenances(): Iterable<readonly [table: number, maker: Provenance]> {
-    for (const bag of this.#emissions.values()) {
-      const emissions = [...inBag(bag)];
-      const { rule, owners } = makerOf(emissions);
-      yield [emissions[0]!.flow.table, { rule, uuids: owners }];
+    for (const [key, flow] of this.flows) {
+      const several = this.#several.get(key);
+      const { rule, owners } = makerOf(several === undefined ? [flow as Emission] : [...inBag(several)]);
+      yield [flow.table, { rule, uuids: owners }];
     }
   }
 }
@@ -132,9 +169,9 @@ interface Made {
 }
 
 function merged(emissions: readonly Emission[]): Flow {
-  const first = emissions[0]!.flow;
+  const first = emissions[0]!;
   const standing = standingOf(emissions);
-  const instructions = standing?.flow.instructions ?? clausesInstructions(mergedClauses(emissions));
+  const instructions = standing?.instructions ?? clausesInstructions(mergedClauses(emissions));
   const { rule, owners } = makerOf(emissions);
   return { table: first.table, priority: first.priority, match: first.match, instructions, cookie: cookieOf(first.table, rule, owners) };
 }

@@ -1,27 +1,81 @@
 /**
- * The records a datapath is compiled from, with their indexes.
+ * The records a datapath is compiled from, with their indexes, and who has looked at what.
  *
- * Owns: records by uuid (input and facts in one space) and index entries.
+ * Owns: a cell for each record (input and facts in one space) and for each key of an index; which of them are still of use to anybody.
  * Assumes: indexes are constant objects; an index is built when it is first asked for and kept from then on.
- * Promises: `put` and `delete` name every dependency they touch, so that whoever looked it up can be run again.
+ * Promises: `put` and `delete` name every cell they touch, so that whoever looked at it can be run again. What was looked for in vain has a cell
+ * too, as long as somebody would be run again for it.
  */
-import { inOnePiece } from '../openflow/canonical.js';
 import type { Index, RecordKind, RecordOf, RuleRecord } from '../pipeline/rule.js';
-
-/** What a look-up depends on: a record, or one key of an index. Compared by identity of the string. */
-export type Dependency = string;
+import { bagWith, bagWithout, type Bag } from './bag.js';
 
 const NOTHING: readonly never[] = [];
 
+/** What a look-up depends on: one record, or the records under one key of an index. */
+export abstract class Cell<D extends object> {
+  /** Whoever is to be run again when it changes. */
+  dependents: Bag<D> | undefined;
+  /** Number of the last run that looked at it. */
+  run = 0;
+
+  addDependent(one: D): void {
+    this.dependents = bagWith(this.dependents, one);
+  }
+
+  dropDependent(one: D): void {
+    this.dependents = bagWithout(this.dependents, one);
+    if (this.dependents === undefined && this.isEmpty) this.discard();
+  }
+
+  /** It holds nothing. */
+  abstract get isEmpty(): boolean;
+
+  /** Nobody will miss it. */
+  protected abstract discard(): void;
+}
+
+export class RecordCell<D extends object> extends Cell<D> {
+  readonly uuid: string;
+  readonly #home: Map<string, RecordCell<D>>;
+  /** undefined: there is none. */
+  record: RuleRecord | undefined;
+  /** Whoever begins with it. */
+  beginners: readonly D[] = NOTHING;
+
+  constructor(uuid: string, home: Map<string, RecordCell<D>>) {
+    super();
+    this.uuid = uuid;
+    this.#home = home;
+    home.set(uuid, this);
+  }
+
+  get isEmpty(): boolean {
+    return this.record === undefined;
+  }
+
+  clear(): void {
+    this.record = undefined;
+    if (this.dependents === undefined) this.discard();
+  }
+
+  protected discard(): void {
+    this.#home.delete(this.uuid);
+  }
+}
+
 /** One key of one index: the records under it, and the sorted list made from them when asked. */
-class IndexEntry {
-  readonly dependency: Dependency;
+export class KeyCell<D extends object> extends Cell<D> {
+  readonly #key: string;
+  readonly #home: Map<string, KeyCell<D>>;
   /** By uuid; one alone is kept as it is, and most are alone. */
   #members: RuleRecord | Map<string, RuleRecord> | undefined;
   #sorted: readonly RuleRecord[] | undefined;
 
-  constructor(dependency: Dependency) {
-    this.dependency = dependency;
+  constructor(key: string, home: Map<string, KeyCell<D>>) {
+    super();
+    this.#key = key;
+    this.#home = home;
+    home.set(key, this);
   }
 
   get isEmpty(): boolean {
@@ -30,8 +84,9 @@ class IndexEntry {
 
   /** In uuid order. */
   get records(): readonly RuleRecord[] {
-    return (this.#sorted ??=
-      this.#members instanceof Map ? [...this.#members.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1)) : [this.#members!]);
+    const members = this.#members;
+    if (members === undefined) return NOTHING;
+    return (this.#sorted ??= members instanceof Map ? [...members.values()].sort((a, b) => (a.uuid < b.uuid ? -1 : 1)) : [members]);
   }
 
   put(record: RuleRecord): void {
@@ -53,98 +108,97 @@ class IndexEntry {
       members.delete(uuid);
       if (members.size === 0) this.#members = undefined;
     } else if (members?.uuid === uuid) this.#members = undefined;
+    if (this.#members === undefined && this.dependents === undefined) this.discard();
+  }
+
+  protected discard(): void {
+    this.#home.delete(this.#key);
   }
 }
 
-class BuiltIndex {
-  readonly id: number;
+interface BuiltIndex<D extends object> {
   readonly index: Index;
-  readonly entries = new Map<string, IndexEntry>();
-
-  constructor(id: number, index: Index) {
-    this.id = id;
-    this.index = index;
-  }
-
-  dependency(key: string): Dependency {
-    return inOnePiece(`${this.id}/${key}`);
-  }
+  readonly cells: Map<string, KeyCell<D>>;
 }
 
-export class RecordStore {
-  /** Numbers indexes; in the order in which they are asked for, when undefined. */
-  readonly #numberOf: ((index: Index) => number) | undefined;
-  readonly #records = new Map<string, RuleRecord>();
-  readonly #indexes = new Map<Index, BuiltIndex>();
-  readonly #byKind = new Map<RecordKind, BuiltIndex[]>();
-
-  constructor(numberOf?: (index: Index) => number) {
-    this.#numberOf = numberOf;
-  }
+export class RecordStore<D extends object> {
+  readonly #cells = new Map<string, RecordCell<D>>();
+  readonly #indexes = new Map<Index, BuiltIndex<D>>();
+  readonly #byKind = new Map<RecordKind, BuiltIndex<D>[]>();
 
   get(uuid: string): RuleRecord | undefined {
-    return this.#records.get(uuid);
+    return this.#cells.get(uuid)?.record;
   }
 
-  values(): Iterable<RuleRecord> {
-    return this.#records.values();
+  *values(): Iterable<RuleRecord> {
+    for (const { record } of this.#cells.values()) if (record !== undefined) yield record;
   }
 
-  /** The records under a key of an index, in uuid order; `depend`, if any, is told the dependency that says so. */
-  all<K extends RecordKind>(index: Index<K>, key: string, depend?: (dependency: Dependency) => void): readonly RecordOf<K>[] {
-    const built = this.#built(index as unknown as Index);
-    const entry = built.entries.get(key);
-    depend?.(entry?.dependency ?? built.dependency(key));
-    return (entry?.records ?? NOTHING) as readonly RecordOf<K>[];
+  /** The records under a key of an index, in uuid order. */
+  all<K extends RecordKind>(index: Index<K>, key: string): readonly RecordOf<K>[] {
+    return (this.#built(index as unknown as Index).cells.get(key)?.records ?? NOTHING) as readonly RecordOf<K>[];
   }
 
-  put(record: RuleRecord, touched: Set<Dependency>): void {
-    const old = this.#records.get(record.uuid);
-    this.#records.set(record.uuid, record);
-    touched.add(record.uuid);
+  /** To look at a record and depend on it. */
+  cellOf(uuid: string): RecordCell<D> {
+    return this.#cells.get(uuid) ?? new RecordCell(uuid, this.#cells);
+  }
+
+  /** To look at what is under a key of an index and depend on it. */
+  cellUnder(index: Index, key: string): KeyCell<D> {
+    const { cells } = this.#built(index);
+    return cells.get(key) ?? new KeyCell(key, cells);
+  }
+
+  put(record: RuleRecord, touched: Set<Cell<D>>): RecordCell<D> {
+    const cell = this.cellOf(record.uuid);
+    const old = cell.record;
+    cell.record = record;
+    touched.add(cell);
     if (old !== undefined) this.#unindex(old, touched);
     for (const built of this.#byKind.get(record.kind) ?? NOTHING) insert(built, record, touched);
+    return cell;
   }
 
-  delete(uuid: string, touched: Set<Dependency>): RuleRecord | undefined {
-    const old = this.#records.get(uuid);
-    if (old === undefined) return undefined;
-    this.#records.delete(uuid);
-    touched.add(uuid);
+  /** @returns where it was; undefined when there was none */
+  delete(uuid: string, touched: Set<Cell<D>>): RecordCell<D> | undefined {
+    const cell = this.#cells.get(uuid);
+    const old = cell?.record;
+    if (cell === undefined || old === undefined) return undefined;
+    touched.add(cell);
+    cell.clear();
     this.#unindex(old, touched);
-    return old;
+    return cell;
   }
 
-  #unindex(record: RuleRecord, touched: Set<Dependency>): void {
-    for (const built of this.#byKind.get(record.kind) ?? NOTHING) {
-      for (const key of built.index.keys(record)) {
-        const entry = built.entries.get(key);
-        if (entry === undefined) continue;
-        entry.delete(record.uuid);
-        if (entry.isEmpty) built.entries.delete(key);
-        touched.add(entry.dependency);
+  #unindex(record: RuleRecord, touched: Set<Cell<D>>): void {
+    for (const { index, cells } of this.#byKind.get(record.kind) ?? NOTHING) {
+      for (const key of index.keys(record)) {
+        const cell = cells.get(key);
+        if (cell === undefined) continue;
+        touched.add(cell);
+        cell.delete(record.uuid);
       }
     }
   }
 
-  #built(index: Index): BuiltIndex {
+  #built(index: Index): BuiltIndex<D> {
     const known = this.#indexes.get(index);
     if (known !== undefined) return known;
-    const built = new BuiltIndex(this.#numberOf?.(index) ?? this.#indexes.size, index);
+    const built: BuiltIndex<D> = { index, cells: new Map() };
     this.#indexes.set(index, built);
     const siblings = this.#byKind.get(index.kind);
     if (siblings === undefined) this.#byKind.set(index.kind, [built]);
     else siblings.push(built);
-    for (const record of this.#records.values()) if (record.kind === index.kind) insert(built, record);
+    for (const { record } of this.#cells.values()) if (record?.kind === index.kind) insert(built, record);
     return built;
   }
 }
 
-function insert(built: BuiltIndex, record: RuleRecord, touched?: Set<Dependency>): void {
-  for (const key of built.index.keys(record)) {
-    let entry = built.entries.get(key);
-    if (entry === undefined) built.entries.set(key, (entry = new IndexEntry(built.dependency(key))));
-    entry.put(record);
-    touched?.add(entry.dependency);
+function insert<D extends object>({ index, cells }: BuiltIndex<D>, record: RuleRecord, touched?: Set<Cell<D>>): void {
+  for (const key of index.keys(record)) {
+    const cell = cells.get(key) ?? new KeyCell(key, cells);
+    cell.put(record);
+    touched?.add(cell);
   }
 }

@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { createCompiler } from '../../../flows/compile/compiler.js';
 import type { Compiler, FlowDelta, FlowKey } from '../../../flows/compile/contract.js';
-import { SharedRuns } from '../../../flows/compile/shared-runs.js';
 import type { Flow } from '../../../flows/openflow/flow.js';
 import { NOMINAL } from '../../../flows/pipeline/registers.js';
 import { TABLES, USER_TABLES } from '../../../flows/pipeline/tables.js';
@@ -63,40 +62,6 @@ describe('compiler', () => {
       }),
       { numRuns: 150 },
     );
-  });
-
-  it('gives the same tables when it shares runs with compilers that hold some of the same records', () => {
-    const SITES = [0, 1, 2];
-    /** Who hears of a change: a bit for each. */
-    const heardBy = fc.integer({ min: 1, max: 7 });
-    fc.assert(
-      fc.property(fc.array(fc.tuple(change, heardBy), { maxLength: 60 }), (changes) => {
-        const shared = new SharedRuns();
-        const compilers = SITES.map(() => createCompiler({}, shared));
-        const held = SITES.map(() => new Map<string, InputRecord>());
-        for (const [one, sites] of changes)
-          for (const site of SITES) {
-            if ((sites & (1 << site)) === 0) continue;
-            const { puts, deletes } = play(held[site]!, one);
-            compilers[site]!.update(puts, deletes);
-          }
-        for (const site of SITES)
-          expect(sorted(compilers[site]!.tables.flows)).toEqual(sorted(fresh([...held[site]!.values()]).tables.flows));
-      }),
-      { numRuns: 60 },
-    );
-  });
-
-  it('runs no rule again that another compiler has run on the same records', () => {
-    const shared = new SharedRuns();
-    const records = [network('n', 1), ...[1, 2, 3].flatMap((n) => vm(n, 'n').slice(0, 3)), securityGroup('g', [groupRule('r', 1)])];
-    const runsOf = (): number => {
-      const compiler = createCompiler({}, shared);
-      const before = compiler.runs;
-      compiler.update(records, []);
-      return compiler.runs - before;
-    };
-    expect([runsOf() > 0, runsOf(), runsOf()]).toEqual([true, 0, 0]);
   });
 
   it('gives the same tables in whatever order records arrive', () => {
