@@ -105,8 +105,8 @@ export class FlowSet {
     this.#touch(key, now);
     const several = this.#several.get(key);
     if (several !== undefined) this.#several.set(key, bagWith(several, emitted));
-    else if (now === undefined) this.flows.set(key, emitted);
-    else this.#several.set(key, bagWith(now as Emission, emitted));
+    else if (now instanceof Emission) this.#several.set(key, bagWith(now, emitted));
+    else this.flows.set(key, emitted);
   }
 
   remove(emitted: Emission): void {
@@ -153,7 +153,7 @@ export class FlowSet {
   *#provenances(): Iterable<readonly [table: number, maker: Provenance]> {
     for (const [key, flow] of this.flows) {
       const several = this.#several.get(key);
-      const { rule, owners } = makerOf(several === undefined ? [flow as Emission] : [...inBag(several)]);
+      const { rule, owners } = makerOf(flow instanceof Emission ? [flow] : [...inBag(several)]);
       yield [flow.table, { rule, uuids: owners }];
     }
   }
