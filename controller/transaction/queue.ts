@@ -13,6 +13,7 @@ import { HotoriError } from '../../flows/model/errors.js';
 import type { ExecuteResult, View } from '../contract.js';
 import type { Clock, Random } from '../kernel/ambient.js';
 import { Breath } from '../kernel/breath.js';
+import { RandomPool } from '../kernel/random-pool.js';
 import type { Revision } from '../messages/slice.js';
 import type { Replica } from '../replica.js';
 import { StoreError, type Store, type StoredChange } from '../store/contract.js';
@@ -60,6 +61,8 @@ interface Run {
 
 export class TransactionQueue {
   private readonly parts: QueueParts;
+  /** Names are made of it, many to a large request. */
+  private readonly random: Random;
   private readonly known = new KnownRequests();
   /** What comes under an id that is being carried out is the same request. */
   private readonly running = new Map<string, Promise<ExecuteResult>>();
@@ -75,6 +78,7 @@ export class TransactionQueue {
 
   constructor(parts: QueueParts) {
     this.parts = parts;
+    this.random = new RandomPool(parts.random);
     this.ready = this.recall();
   }
 
@@ -178,7 +182,8 @@ export class TransactionQueue {
 
   /** Runs requests, each on top of the ones before it. */
   private async runAll(requests: readonly Request[], attempt: number): Promise<Run[]> {
-    const { replica, clock, random } = this.parts;
+    const { replica, clock } = this.parts;
+    const { random } = this;
     const breath = new Breath(attempt > PATIENT_ATTEMPTS ? Infinity : undefined);
     replica.hold();
     try {
