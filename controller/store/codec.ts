@@ -17,6 +17,16 @@ const changeSchema = z.object({
   requests: z.array(requestSchema).default([]),
 });
 
+/** Where the empty array stands in `{puts: [], …}`: after a head of 3 bytes and `puts` as text. */
+const PUTS_AT = 8;
+
+export interface EncodedChanges {
+  /** As the log has them. */
+  readonly log: readonly Buffer[];
+  /** What each entity is stored as in the end, by uuid; undefined where it is deleted. */
+  readonly entities: ReadonlyMap<string, Buffer | undefined>;
+}
+
 export class StoreCodec {
   private readonly where: string;
   private readonly cbor = new Encoder({ useRecords: false, mapsAsObjects: true });
@@ -31,9 +41,23 @@ export class StoreCodec {
     return Buffer.from(this.cbor.encode(value));
   }
 
-  /** Without the revision, which is its key. */
-  encodeChange({ puts, deletes, counters, requests }: StoredChange): Buffer {
-    return this.encode({ puts, deletes, counters, ...(requests.length === 0 ? {} : { requests }) });
+  /** What is to be written for changes that follow one another. */
+  encodeChanges(changes: readonly StoredChange[]): EncodedChanges {
+    const log: Buffer[] = [];
+    const entities = new Map<string, Buffer | undefined>();
+    for (const change of changes) {
+      const puts = change.puts.map((entity) => this.encode(entity));
+      for (const uuid of change.deletes) entities.set(uuid, undefined);
+      for (const [index, { uuid }] of change.puts.entries()) entities.set(uuid, puts[index]);
+      log.push(this.encodeChange(change, puts));
+    }
+    return { log, entities };
+  }
+
+  /** Without the revision, which is its key. @param puts as they are stored: encoding them is most of the work, and done once. */
+  private encodeChange({ deletes, counters, requests }: StoredChange, puts: readonly Buffer[]): Buffer {
+    const frame = this.encode({ puts: [], deletes, counters, ...(requests.length === 0 ? {} : { requests }) });
+    return Buffer.concat([frame.subarray(0, PUTS_AT), arrayHead(puts.length), ...puts, frame.subarray(PUTS_AT + 1)]);
   }
 
   entity(stored: Buffer, uuid?: string): Entity {
@@ -69,4 +93,11 @@ export class StoreCodec {
     const name = z.object({ uuid: z.string() }).safeParse(value).data?.uuid;
     throw new StoreError('corrupt', `${name ?? what} in ${this.where} is damaged: ${z.prettifyError(result.error)}`, result.error);
   }
+}
+
+/** RFC 8949 §3: major type 4, the length in four bytes. */
+function arrayHead(length: number): Buffer {
+  const head = Buffer.of(0x9a, 0, 0, 0, 0);
+  head.writeUInt32BE(length, 1);
+  return head;
 }

@@ -13,7 +13,7 @@ import type { Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
 import { makeDirectory } from '../kernel/make-directory.js';
 import type { Revision } from '../messages/slice.js';
-import { StoreCodec } from './codec.js';
+import { StoreCodec, type EncodedChanges } from './codec.js';
 import { StoreError, type Lease, type Store, type StoredChange, type StoreSnapshot, type StoreWatch } from './contract.js';
 import { ALL_ENTITIES, entityKey, logKey, META } from './embedded-keys.js';
 import { migrateEmbedded } from './embedded-migrate.js';
@@ -145,15 +145,10 @@ class EmbeddedStore implements Store {
     return settle(() => {
       if (lease && !this.leases.holds(lease)) throw new StoreError('fenced', `the lease ${lease.name} is somebody else's`);
       if (changes.length === 0) return;
-      const log = changes.map((change) => this.codec.encodeChange(change));
-      const last = new Map<string, Buffer | undefined>();
-      for (const change of changes) {
-        for (const uuid of change.deletes) last.set(uuid, undefined);
-        for (const entity of change.puts) last.set(entity.uuid, this.codec.encode(entity));
-      }
+      const encoded = this.codec.encodeChanges(changes);
       try {
         // In this thread: the asynchronous transactions of lmdb 3 leave rejected promises behind when the disk is full.
-        const [meta, bytes] = this.db.transactionSync(() => this.write(changes, expected, log, last));
+        const [meta, bytes] = this.db.transactionSync(() => this.write(changes, expected, encoded));
         this.meta = meta;
         this.metaBytes = bytes;
       } catch (error) {
@@ -164,12 +159,7 @@ class EmbeddedStore implements Store {
   }
 
   /** Inside a transaction, which what is thrown undoes. */
-  private write(
-    changes: readonly StoredChange[],
-    expected: Revision,
-    log: readonly Buffer[],
-    entities: ReadonlyMap<string, Buffer | undefined>,
-  ): readonly [Meta, Buffer] {
+  private write(changes: readonly StoredChange[], expected: Revision, { log, entities }: EncodedChanges): readonly [Meta, Buffer] {
     const stored = this.db.get(META);
     const now = stored && (this.metaBytes?.equals(stored) ? this.meta : readMeta(this.codec, this.dir, this.schema, stored));
     if (now?.epoch !== this.meta.epoch) throw new StoreError('fenced', 'another process has taken the store over');

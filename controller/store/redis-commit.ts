@@ -5,7 +5,6 @@
  * Promises: a commit whose connection is lost is tried again under its own id until it is known to have happened or not to; only when the time is up
  * is the caller told that nobody knows.
  */
-import type { Entity } from '../../flows/model/entities.js';
 import type { Random } from '../kernel/ambient.js';
 import type { Revision } from '../messages/slice.js';
 import type { RedisArg, RedisReply } from '../redis/connection.js';
@@ -154,16 +153,10 @@ export class RedisCommitter {
   ): readonly RedisArg[] {
     const { codec, durability, schema } = this.options;
     const logRevisions = migration?.logRevisions ?? this.options.logRevisions;
-    const values = new Map<string, Entity | undefined>();
-    let counters: Counters = {};
-    for (const change of changes) {
-      for (const uuid of change.deletes) values.set(uuid, undefined);
-      for (const entity of change.puts) values.set(entity.uuid, entity);
-      counters = { ...counters, ...change.counters };
-    }
-    const puts = [...values].flatMap(([uuid, entity]) => (entity === undefined ? [] : [uuid, codec.encode(entity)]));
-    const deletes = [...values].flatMap(([uuid, entity]) => (entity === undefined ? [uuid] : []));
-    const moved = Object.entries(counters).flat();
+    const { log, entities } = codec.encodeChanges(changes);
+    const puts = [...entities].flatMap(([uuid, value]) => (value === undefined ? [] : [uuid, value]));
+    const deletes = [...entities].flatMap(([uuid, value]) => (value === undefined ? [uuid] : []));
+    const moved = Object.entries(changes.reduce<Counters>((counters, change) => ({ ...counters, ...change.counters }), {})).flat();
     return [
       migration?.schema ?? schema.version,
       logRevisions ?? LOG_REVISIONS,
@@ -176,7 +169,7 @@ export class RedisCommitter {
       deletes.length,
       moved.length / 2,
       schema.version,
-      ...changes.map((change) => codec.encodeChange(change)),
+      ...log,
       ...puts,
       ...deletes,
       ...moved,
