@@ -5,7 +5,6 @@
  * Promises: after every change the bindings are what they would be if computed anew; the cost follows the NICs and interfaces that changed.
  */
 import type { Binding } from '../../flows/model/binding.js';
-import type { Entity } from '../../flows/model/entities.js';
 import type { Interface } from '../../flows/model/entities/interface.js';
 import type { VifRecord } from '../../flows/model/entities/presence.js';
 import { vifIfaceKey } from '../../flows/model/indexes.js';
@@ -74,30 +73,29 @@ export class Bindings {
 
   /** Collects the interfaces whose binding a change may alter. */
   private noteConcerned({ uuid, before, after }: EntityChange, concerned: Set<string>): void {
-    for (const vif of [before, after].filter(isVif)) {
-      if (vif.iface_id !== null) concerned.add(vif.iface_id);
-      for (const one of namesakes(this.model, vif)) concerned.add(one);
-    }
-    const ports = [before, after].filter((entity) => entity?.kind === 'interface_port');
-    for (const { interface_uuid } of ports) concerned.add(interface_uuid);
-    this.noteNamesakes(
-      ports.map(({ port_name }) => port_name),
-      concerned,
-    );
-    const [was, is] = [before, after].map((entity) => (entity?.kind === 'interface' ? entity : undefined));
+    for (const entity of [before, after])
+      if (entity?.kind === 'vif') {
+        if (entity.iface_id !== null) concerned.add(entity.iface_id);
+        for (const one of namesakes(this.model, entity)) concerned.add(one);
+      } else if (entity?.kind === 'interface_port') {
+        concerned.add(entity.interface_uuid);
+        this.noteNamesakes(entity.port_name, concerned);
+      }
+    const was = before?.kind === 'interface' ? before : undefined;
+    const is = after?.kind === 'interface' ? after : undefined;
     if (claimTerms(was) === claimTerms(is)) return;
     concerned.add(uuid);
     // NICs that name it make no other claim while it exists; and one that is its datapath's own comes before one that is any's.
     if (was === undefined || is === undefined)
       for (const vif of this.model.lookup(vifIfaceKey(uuid)))
         for (const one of namesakes(this.model, entityOf(this.model, 'vif', vif)!)) concerned.add(one);
-    const further = Array.from(referrers(this.model, 'interface_port', uuid), ({ port_name }) => port_name);
-    this.noteNamesakes([was?.port_name, is?.port_name, ...further], concerned);
+    for (const name of [was?.port_name, is?.port_name]) this.noteNamesakes(name, concerned);
+    for (const { port_name } of referrers(this.model, 'interface_port', uuid)) this.noteNamesakes(port_name, concerned);
   }
 
   /** A place that names its datapath comes before one of the same port name that names none. */
-  private noteNamesakes(names: readonly (string | null | undefined)[], concerned: Set<string>): void {
-    for (const name of names) if (name) for (const one of placedAt(this.model, name, null)) concerned.add(one);
+  private noteNamesakes(name: string | null | undefined, concerned: Set<string>): void {
+    if (name) for (const one of placedAt(this.model, name, null)) concerned.add(one);
   }
 
   private setLosers(interface_uuid: string, losers: readonly VifRecord[]): void {
@@ -117,10 +115,6 @@ export class Bindings {
     if (losers.length > 0) this.losers.set(interface_uuid, losers);
     else this.losers.delete(interface_uuid);
   }
-}
-
-function isVif(entity: Entity | undefined): entity is VifRecord {
-  return entity?.kind === 'vif';
 }
 
 /** What of an interface decides which NICs can be it. */

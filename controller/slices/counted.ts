@@ -3,10 +3,11 @@
  */
 export class Counted<K, V> {
   private readonly counts = new Map<K, Map<V, number>>();
+  private readonly none: ReadonlyMap<V, number> = new Map();
 
   /** The values counted under `key`. */
   get(key: K): ReadonlyMap<V, number> {
-    return this.counts.get(key) ?? new Map<V, number>();
+    return this.counts.get(key) ?? this.none;
   }
 
   has(key: K, value: V): boolean {

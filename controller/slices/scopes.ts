@@ -7,6 +7,7 @@
  * domain, what is in that network.
  */
 import type { Entity } from '../../flows/model/entities.js';
+import type { Interface } from '../../flows/model/entities/interface.js';
 import type { SecurityGroup } from '../../flows/model/entities/security-group.js';
 import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
 import type { Model } from '../../flows/model/model.js';
@@ -24,9 +25,14 @@ export const vrfOfScope = (scope: Scope): number | undefined => (scope.startsWit
 export const datapathScope = (datapath: string): Scope => `dp:${datapath}`;
 
 const NOWHERE: Scopes = [];
+const NONE: ReadonlySet<Scope> = new Set();
 
-/** A record that was looked at anew, with the scopes it had before. */
-export type Moved = ReadonlyMap<string, Scopes>;
+export interface ScopeUpdate {
+  /** Every record whose content or scopes may have changed, with the scopes it had before. */
+  readonly moved: ReadonlyMap<string, Scopes>;
+  /** The interfaces among them as they were before. */
+  readonly interfaces: ReadonlyMap<string, Interface | undefined>;
+}
 
 export class ScopeIndex {
   private readonly model: Model;
@@ -55,25 +61,31 @@ export class ScopeIndex {
     return this.members.get(scope) ?? NOWHERE;
   }
 
-  /** Follows changes that the model and the bindings have already. @returns every record whose content or scopes may have changed. */
-  update(changes: readonly EntityChange[], bound: readonly BindingChange[]): Moved {
+  /** Follows changes that the model and the bindings have already. */
+  update(changes: readonly EntityChange[], bound: readonly BindingChange[]): ScopeUpdate {
     this.moved = new Map();
     const touched = touchedBy(this.model, changes);
     for (const { interface_uuid } of bound) touched.interfaces.add(interface_uuid);
     for (const change of changes) if (kindOf(change) === 'security_group') this.followRules(change);
 
     for (const uuid of touched.records) this.place(uuid, this.scopesOf(uuid));
-    const before = new Map(changes.map((change) => [change.uuid, change.before]));
-    for (const uuid of touched.interfaces) this.placeInterface(uuid, before);
+    const changed = new Map<string, Interface | undefined>();
+    for (const { uuid, before, after } of changes)
+      if (before?.kind === 'interface') changed.set(uuid, before);
+      else if (after?.kind === 'interface') changed.set(uuid, undefined);
+    const interfaces = new Map<string, Interface | undefined>();
+    for (const uuid of touched.interfaces) {
+      const before = changed.has(uuid) ? changed.get(uuid) : entityOf(this.model, 'interface', uuid);
+      interfaces.set(uuid, before);
+      this.placeInterface(uuid, before);
+    }
     for (const uuid of touched.macLeases) this.place(uuid, this.scopesOf(uuid));
     for (const { uuid } of changes) this.place(uuid, this.of(uuid));
-    return this.moved;
+    return { moved: this.moved, interfaces };
   }
 
-  private placeInterface(uuid: string, changed: ReadonlyMap<string, Entity | undefined>): void {
+  private placeInterface(uuid: string, before: Interface | undefined): void {
     const after = entityOf(this.model, 'interface', uuid);
-    const original = changed.has(uuid) ? changed.get(uuid) : after;
-    const before = original?.kind === 'interface' ? original : undefined;
     const [was, is] = [this.of(uuid), this.interfaceScopes(uuid)];
     this.place(uuid, is);
     this.countUse(was, before ? pulled(before) : [], -1);
@@ -202,8 +214,8 @@ export class ScopeIndex {
     const was = this.of(uuid);
     if (!this.moved.has(uuid)) this.moved.set(uuid, was);
     if (was === is) return;
-    // Most records are in one scope; a group can be in very many.
-    const [left, entered] = [new Set(was), new Set(is)];
+    // A group can be in very many; most records are in one, and come from none.
+    const [left, entered] = was.length === 0 || is.length === 0 ? [NONE, NONE] : [new Set(was), new Set(is)];
     for (const scope of was) if (!entered.has(scope)) this.leave(uuid, scope);
     for (const scope of is) if (!left.has(scope)) this.enter(uuid, scope);
     if (is.length === 0) this.scopes.delete(uuid);
@@ -294,7 +306,7 @@ function kindOf({ before, after }: EntityChange): Entity['kind'] {
 }
 
 /** What comes along with an interface. */
-function pulled(iface: Extract<Entity, { kind: 'interface' }>): readonly string[] {
+function pulled(iface: Interface): readonly string[] {
   return iface.policy_class_key === 0 ? iface.security_group_uuids : [...iface.security_group_uuids, `pc-${iface.policy_class_key}`];
 }
 

@@ -261,7 +261,8 @@ export class Sessions implements SliceSource {
     let changed = false;
     for (const { uuid, before, after } of changes) {
       if (before?.kind === 'chassis' && after === undefined) this.reassert(before.datapath_uuid);
-      const [was, is] = [before, after].map((entity) => (entity?.kind === 'datapath' ? entity.dpid : undefined));
+      const was = before?.kind === 'datapath' ? before.dpid : undefined;
+      const is = after?.kind === 'datapath' ? after.dpid : undefined;
       if (was === is) continue;
       changed = true;
       if (was !== undefined) this.drop(uuid);
