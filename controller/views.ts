@@ -4,8 +4,10 @@
  * Owns: making views (their shape is view-schemas.ts) and their etags.
  */
 import { createHash } from 'node:crypto';
-import type { UserEntity, UserKind } from '../flows/model/entities.js';
+import type { z } from 'zod';
+import { entitySchema, type Entity, type EntityKind, type UserEntity, type UserKind } from '../flows/model/entities.js';
 import type { Interface, IpLease, MacLease } from '../flows/model/entities/interface.js';
+import { securityGroupRuleSchema } from '../flows/model/entities/security-group.js';
 import type { Model } from '../flows/model/model.js';
 import { referrerKey } from '../flows/model/references.js';
 import { ipLeasesOf, macLeasesOf, type ModelView } from '../flows/model/view.js';
@@ -19,7 +21,7 @@ export function viewOf(view: ModelView, entity: UserEntity): View {
     case 'mac_lease':
       return macLeaseView(view, entity);
     case 'security_group':
-      return { ...shown(entity), rules: entity.rules.map(shown) };
+      return { ...shown(entity), rules: entity.rules.map((rule) => pick(rule, SHOWN_OF_RULE)) };
     case 'datapath':
     case 'segment':
     case 'network':
@@ -57,8 +59,21 @@ export function listOf(model: Model, kind: UserKind, { offset, limit, of }: List
 /** What is vnmgr's own. */
 const HIDDEN = /^(kind|mac_shared|gateway_owner_uuid)$|_key$/;
 
-function shown(entity: { readonly uuid: string }): View {
-  return Object.fromEntries(Object.entries(entity).filter(([field]) => !HIDDEN.test(field))) as View;
+const shownFields = ({ shape }: z.ZodObject) => Object.keys(shape).filter((field) => !HIDDEN.test(field));
+
+const SHOWN: ReadonlyMap<EntityKind, readonly string[]> = new Map(
+  entitySchema.options.map((schema) => [schema.shape.kind.value, shownFields(schema)]),
+);
+const SHOWN_OF_RULE = shownFields(securityGroupRuleSchema);
+
+function shown(entity: Entity): View {
+  return pick(entity, SHOWN.get(entity.kind)!);
+}
+
+function pick(record: object, fields: readonly string[]): View {
+  const view: Record<string, unknown> = {};
+  for (const field of fields) view[field] = (record as Readonly<Record<string, unknown>>)[field];
+  return view as View;
 }
 
 function macLeaseView(view: ModelView, lease: MacLease): View & { readonly ip_leases: readonly View[] } {

@@ -14,18 +14,19 @@ export function markSharedMacs(draft: Draft): void {
   const macs = new Set<string>();
   for (const [uuid, before] of [...draft.touched()]) {
     const after = draft.get(uuid);
-    touchedMacs(draft, before, macs);
-    touchedMacs(draft, after, macs);
+    if (before) addMacs(draft, before, macs);
+    if (after) addMacs(draft, after, macs);
+    if (after?.kind === 'interface' && before?.kind === 'interface' && before.mode !== after.mode)
+      for (const lease of referrers(draft, 'mac_lease', uuid)) macs.add(lease.mac_address);
     if (after?.kind === 'network' && before?.kind === 'network' && before.segment_uuid !== after.segment_uuid)
       for (const lease of referrers(draft, 'ip_lease', uuid)) addLease(draft, lease.mac_lease_uuid, macs);
   }
   for (const mac of macs) markOne(draft, mac);
 }
 
-function touchedMacs(draft: Draft, entity: Entity | undefined, macs: Set<string>): void {
-  if (entity?.kind === 'mac_lease') macs.add(entity.mac_address);
-  if (entity?.kind === 'ip_lease') addLease(draft, entity.mac_lease_uuid, macs);
-  if (entity?.kind === 'interface') for (const lease of referrers(draft, 'mac_lease', entity.uuid)) macs.add(lease.mac_address);
+function addMacs(draft: Draft, entity: Entity, macs: Set<string>): void {
+  if (entity.kind === 'mac_lease') macs.add(entity.mac_address);
+  if (entity.kind === 'ip_lease') addLease(draft, entity.mac_lease_uuid, macs);
 }
 
 function addLease(draft: Draft, uuid: string | null, macs: Set<string>): void {
@@ -35,11 +36,12 @@ function addLease(draft: Draft, uuid: string | null, macs: Set<string>): void {
 
 function markOne(draft: Draft, mac: string): void {
   const leases: { readonly lease: MacLease; readonly domain: string | undefined }[] = [];
-  for (const uuid of [...draft.lookup(macKey(mac))]) {
+  const isCommon = draft.count(macKey(mac)) > 1;
+  for (const uuid of draft.lookup(macKey(mac))) {
     const lease = entityOf(draft, 'mac_lease', uuid);
     if (lease === undefined) continue;
-    const isRouter = entityOf(draft, 'interface', lease.interface_uuid)?.mode === 'simulated';
-    leases.push({ lease, domain: isRouter ? undefined : macDomain(draft, lease) });
+    const counts = isCommon && entityOf(draft, 'interface', lease.interface_uuid)?.mode !== 'simulated';
+    leases.push({ lease, domain: counts ? macDomain(draft, lease) : undefined });
   }
   const domains = new Set(leases.flatMap(({ domain }) => domain ?? []));
   for (const { lease, domain } of leases) {

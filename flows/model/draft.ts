@@ -7,22 +7,25 @@
  * another on one draft: `begin` starts the next on top of what the last left.
  */
 import type { Entity } from './entities.js';
-import { orderedKeys, setKeys } from './indexes.js';
+import { orderedKeyChange, setKeyChange } from './indexes.js';
+import { KeySets } from './key-sets.js';
 import type { Model } from './model.js';
 import { SortedKeys } from './sorted-keys.js';
 import type { ModelView } from './view.js';
 
-/** Keys laid over a set index or an ordered index. */
-interface Overlay<Added> {
-  readonly added: Added;
+/** Keys laid over an ordered index. */
+interface Overlay {
+  readonly added: SortedKeys;
   readonly removed: Set<string>;
 }
 
 export class Draft implements ModelView {
   private readonly model: Model;
   private readonly entities = new Map<string, Entity | undefined>();
-  private readonly sets = new Map<string, Overlay<Set<string>>>();
-  private readonly ordered = new Map<string, Overlay<SortedKeys>>();
+  /** Entries of set indexes laid over the model's, and those of the model's that are gone. */
+  private readonly added = new KeySets();
+  private readonly removed = new KeySets();
+  private readonly ordered = new Map<string, Overlay>();
   /** What each touched uuid was when the transaction began. */
   private readonly was = new Map<string, Entity | undefined>();
 
@@ -62,18 +65,24 @@ export class Draft implements ModelView {
   }
 
   get(uuid: string): Entity | undefined {
-    return this.entities.has(uuid) ? this.entities.get(uuid) : this.model.get(uuid);
+    const entity = this.entities.get(uuid);
+    return entity !== undefined || this.entities.has(uuid) ? entity : this.model.get(uuid);
   }
 
-  *lookup(key: string): Generator<string> {
-    const overlay = this.sets.get(key);
-    for (const uuid of this.model.lookup(key)) if (!overlay?.removed.has(uuid)) yield uuid;
-    if (overlay) yield* overlay.added;
+  lookup(key: string): Iterable<string> {
+    // Most keys are either as the model has them, or new.
+    if (this.removed.count(key) > 0) return this.overlaid(key);
+    if (this.added.count(key) === 0) return this.model.lookup(key);
+    return this.model.count(key) === 0 ? this.added.get(key) : this.overlaid(key);
+  }
+
+  private *overlaid(key: string): Generator<string> {
+    for (const uuid of this.model.lookup(key)) if (!this.removed.has(key, uuid)) yield uuid;
+    yield* this.added.get(key);
   }
 
   count(key: string): number {
-    const overlay = this.sets.get(key);
-    return this.model.count(key) + (overlay ? overlay.added.size - overlay.removed.size : 0);
+    return this.model.count(key) + this.added.count(key) - this.removed.count(key);
   }
 
   from(index: string, key: string): Iterable<string> {
@@ -118,24 +127,12 @@ export class Draft implements ModelView {
   private replace(uuid: string, entity: Entity | undefined): void {
     const old = this.get(uuid);
     this.entities.set(uuid, entity);
-    if (old !== undefined) {
-      for (const key of setKeys(old)) this.removeKey(key, uuid);
-      for (const { index, key } of orderedKeys(old)) this.removeOrdered(index, key);
-    }
-    if (entity !== undefined) {
-      for (const key of setKeys(entity)) this.addKey(key, uuid);
-      for (const { index, key } of orderedKeys(entity)) this.addOrdered(index, key);
-    }
-  }
-
-  private addKey(key: string, uuid: string): void {
-    const overlay = this.setOverlay(key);
-    if (!overlay.removed.delete(uuid)) overlay.added.add(uuid);
-  }
-
-  private removeKey(key: string, uuid: string): void {
-    const overlay = this.setOverlay(key);
-    if (!overlay.added.delete(uuid)) overlay.removed.add(uuid);
+    const { gone, come } = setKeyChange(old, entity);
+    for (const key of gone) if (!this.added.delete(key, uuid)) this.removed.add(key, uuid);
+    for (const key of come) if (!this.removed.delete(key, uuid)) this.added.add(key, uuid);
+    const ordered = orderedKeyChange(old, entity);
+    for (const { index, key } of ordered.gone) this.removeOrdered(index, key);
+    for (const { index, key } of ordered.come) this.addOrdered(index, key);
   }
 
   private addOrdered(index: string, key: string): void {
@@ -148,13 +145,7 @@ export class Draft implements ModelView {
     if (!overlay.added.delete(key)) overlay.removed.add(key);
   }
 
-  private setOverlay(key: string): Overlay<Set<string>> {
-    let overlay = this.sets.get(key);
-    if (overlay === undefined) this.sets.set(key, (overlay = { added: new Set(), removed: new Set() }));
-    return overlay;
-  }
-
-  private orderedOverlay(index: string): Overlay<SortedKeys> {
+  private orderedOverlay(index: string): Overlay {
     let overlay = this.ordered.get(index);
     if (overlay === undefined) this.ordered.set(index, (overlay = { added: new SortedKeys(), removed: new Set() }));
     return overlay;

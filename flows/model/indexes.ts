@@ -190,3 +190,26 @@ export function orderedKeys(entity: Entity): OrderedKey[] {
 function networkKeys(network: Network): OrderedKey[] {
   return subnets(network).map((subnet) => ({ index: subnetIndex(network.vrf_key), key: subnetKey(subnet, network.uuid) }));
 }
+
+/** Keys that an entity has no more, and those it has from now on. */
+export interface KeyChange<Key> {
+  readonly gone: readonly Key[];
+  readonly come: readonly Key[];
+}
+
+/** Of the set indexes, when `after` takes the place of `before`. */
+export function setKeyChange(before: Entity | undefined, after: Entity | undefined): KeyChange<string> {
+  return changeOf(before ? setKeys(before) : [], after ? setKeys(after) : [], (a, b) => a === b);
+}
+
+/** Of the ordered indexes. */
+export function orderedKeyChange(before: Entity | undefined, after: Entity | undefined): KeyChange<OrderedKey> {
+  return changeOf(before ? orderedKeys(before) : [], after ? orderedKeys(after) : [], (a, b) => a.index === b.index && a.key === b.key);
+}
+
+/** Most changes leave most keys as they are, in their order: what the lists begin with alike is left out. */
+function changeOf<Key>(was: readonly Key[], is: readonly Key[], isSame: (a: Key, b: Key) => boolean): KeyChange<Key> {
+  let kept = 0;
+  while (kept < was.length && kept < is.length && isSame(was[kept]!, is[kept]!)) kept++;
+  return kept === 0 ? { gone: was, come: is } : { gone: was.slice(kept), come: is.slice(kept) };
+}

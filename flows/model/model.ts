@@ -6,7 +6,8 @@
  * Promises: applying a change costs what the change is, not what the model is; entities are never altered, only replaced.
  */
 import type { Entity, EntityKind } from './entities.js';
-import { kindIndex, orderedKeys, setKeys } from './indexes.js';
+import { kindIndex, orderedKeyChange, setKeyChange } from './indexes.js';
+import { KeySets } from './key-sets.js';
 import { SortedKeys } from './sorted-keys.js';
 import type { ModelView } from './view.js';
 
@@ -14,8 +15,7 @@ const NONE: readonly string[] = [];
 
 export class Model implements ModelView {
   private readonly entities = new Map<string, Entity>();
-  /** A lone uuid is kept without a set around it: most keys have one. */
-  private readonly sets = new Map<string, string | Set<string>>();
+  private readonly sets = new KeySets();
   private readonly ordered = new Map<string, SortedKeys>();
 
   get size(): number {
@@ -31,13 +31,11 @@ export class Model implements ModelView {
   }
 
   lookup(key: string): Iterable<string> {
-    const found = this.sets.get(key);
-    return typeof found === 'string' ? [found] : (found ?? NONE);
+    return this.sets.get(key);
   }
 
   count(key: string): number {
-    const found = this.sets.get(key);
-    return typeof found === 'string' ? 1 : (found?.size ?? 0);
+    return this.sets.count(key);
   }
 
   from(index: string, key: string): Iterable<string> {
@@ -65,34 +63,14 @@ export class Model implements ModelView {
 
   private replace(uuid: string, entity: Entity | undefined): void {
     const old = this.entities.get(uuid);
-    if (old !== undefined) {
-      for (const key of setKeys(old)) this.removeKey(key, uuid);
-      for (const { index, key } of orderedKeys(old)) this.removeOrdered(index, key);
-    }
-    if (entity === undefined) {
-      this.entities.delete(uuid);
-      return;
-    }
-    this.entities.set(uuid, entity);
-    for (const key of setKeys(entity)) this.addKey(key, uuid);
-    for (const { index, key } of orderedKeys(entity)) this.addOrdered(index, key);
-  }
-
-  private addKey(key: string, uuid: string): void {
-    const found = this.sets.get(key);
-    if (found === undefined) this.sets.set(key, uuid);
-    else if (typeof found === 'string') this.sets.set(key, new Set([found, uuid]));
-    else found.add(uuid);
-  }
-
-  private removeKey(key: string, uuid: string): void {
-    const found = this.sets.get(key);
-    if (typeof found !== 'object') {
-      this.sets.delete(key);
-      return;
-    }
-    found.delete(uuid);
-    if (found.size === 0) this.sets.delete(key);
+    if (entity === undefined) this.entities.delete(uuid);
+    else this.entities.set(uuid, entity);
+    const { gone, come } = setKeyChange(old, entity);
+    for (const key of gone) this.sets.delete(key, uuid);
+    for (const key of come) this.sets.add(key, uuid);
+    const ordered = orderedKeyChange(old, entity);
+    for (const { index, key } of ordered.gone) this.removeOrdered(index, key);
+    for (const { index, key } of ordered.come) this.addOrdered(index, key);
   }
 
   private addOrdered(index: string, key: string): void {

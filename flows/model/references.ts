@@ -226,8 +226,9 @@ export function referrerKey(kind: EntityKind, target: string): string {
 }
 
 export function referrerKeys(entity: Entity): string[] {
-  const keys = referencesFrom(entity.kind).flatMap((one) => one.targets(entity).map((target) => referrerKey(entity.kind, target)));
-  return [...new Set(keys)];
+  const targets = new Set<string>();
+  for (const reference of referencesFrom(entity.kind)) for (const target of reference.targets(entity)) targets.add(target);
+  return Array.from(targets, (target) => referrerKey(entity.kind, target));
 }
 
 function group(by: (reference: ReferenceField) => EntityKind): ReadonlyMap<EntityKind, readonly ReferenceField[]> {
