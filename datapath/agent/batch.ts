@@ -39,27 +39,20 @@ export function planBatch(image: Image, options: DueOptions): readonly Step[] {
     }
   }
 
-  const flowPuts: (Step & { on: 'flow' })[] = [];
-  const flowDeletes: (Step & { on: 'flow' })[] = [];
+  const flowPuts = new ByTable();
+  const flowDeletes = new ByTable();
   for (const [key, difference] of image.flows.differences) {
     const entry = image.flows.wanted.get(key);
     if (!isDue(difference, entry, options)) continue;
     if (entry !== undefined)
-      flowPuts.push({ on: 'flow', key, entry, since: difference.since, mod: { kind: 'flow_add', flow: entry.value } });
+      flowPuts.add(entry.value.table, { on: 'flow', key, entry, since: difference.since, mod: { kind: 'flow_add', flow: entry.value } });
     else if (difference.held !== undefined) {
       const { table, priority, match } = difference.held.value;
-      flowDeletes.push({
-        on: 'flow',
-        key,
-        entry,
-        since: difference.since,
-        mod: { kind: 'flow_delete_strict', flow: { table, priority, match } },
-      });
+      const mod = { kind: 'flow_delete_strict', flow: { table, priority, match } } as const;
+      flowDeletes.add(table, { on: 'flow', key, entry, since: difference.since, mod });
     }
   }
-  flowPuts.sort((a, b) => tableOf(b) - tableOf(a));
-  flowDeletes.sort((a, b) => tableOf(a) - tableOf(b));
-  return sparingGroups(image, [...groupPuts, ...flowPuts, ...flowDeletes, ...groupDeletes]);
+  return sparingGroups(image, [groupPuts, ...flowPuts.lists().reverse(), ...flowDeletes.lists(), groupDeletes].flat());
 }
 
 /** The steps without the deletion of groups that a flow sends to which the switch holds and the steps leave as it is. */
@@ -95,6 +88,18 @@ function isDue<V>({ refusal }: Difference<V>, wanted: Entry<V> | undefined, opti
   return (refusal === undefined || refusal.retryAt <= options.now) && (wanted !== undefined || options.deletions);
 }
 
-function tableOf(step: Step & { on: 'flow' }): number {
-  return step.mod.kind === 'flow_add' || step.mod.kind === 'flow_delete_strict' ? step.mod.flow.table : 0;
+/** Steps by the table of their flow. */
+class ByTable {
+  readonly #steps = new Map<number, Step[]>();
+
+  add(table: number, step: Step): void {
+    const steps = this.#steps.get(table);
+    if (steps === undefined) this.#steps.set(table, [step]);
+    else steps.push(step);
+  }
+
+  /** From the first table to the last. */
+  lists(): Step[][] {
+    return [...this.#steps].sort(([a], [b]) => a - b).map(([, steps]) => steps);
+  }
 }

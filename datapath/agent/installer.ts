@@ -85,8 +85,8 @@ export class Installer {
       const now = clock.now();
       if (this.#stalled !== undefined && this.#stalled.retryAt > now) return;
       const steps = planBatch(image, { now, deletions: this.#deletionsFrom <= now });
-      image.flows.launch(flowKeys(steps));
-      image.groups.launch(groupIds(steps));
+      image.flows.launch(steps.length > 0);
+      image.groups.launch(steps.length > 0);
       if (steps.length === 0 && image.canary === image.digest) return;
       await this.#install(channel, steps, signal);
     }
@@ -183,8 +183,4 @@ export class Installer {
 
 function* flowKeys(steps: readonly Step[]): Generator<FlowKey> {
   for (const step of steps) if (step.on === 'flow') yield step.key;
-}
-
-function* groupIds(steps: readonly Step[]): Generator<number> {
-  for (const step of steps) if (step.on === 'group') yield step.key;
 }

@@ -93,8 +93,8 @@ export class Ledger<K extends string | number, V> {
   #digest = 0n;
   #count = 0;
   #sweeps = 0;
-  /** The keys on their way to the switch, with the change that was the first to want something else there. */
-  #launched = new Map<K, number>();
+  /** While entries are on their way to the switch: the keys wanted anew since, each with the first change that did so. */
+  #overtaken: Map<K, number> | undefined;
   #sweep: Sweep<K, V> | undefined;
   #lastAbsent: Difference<V> | undefined;
 
@@ -140,9 +140,7 @@ export class Ledger<K extends string | number, V> {
 
   /** By what `digest` changes when this entry (undefined: nothing) takes the place of what is held. */
   digestChange(key: K, entry: Entry<V> | undefined): bigint {
-    const held = this.held(key);
-    if (held === undefined) return this.#digestOf(key, entry);
-    return this.#digestOf(key, held) ^ this.#digestOf(key, entry);
+    return this.#exchange(key, this.held(key), entry);
   }
 
   held(key: K): Entry<V> | undefined {
@@ -161,7 +159,7 @@ export class Ledger<K extends string | number, V> {
     const before = this.#wanted.get(key);
     const text = value === undefined ? undefined : this.#textOf(value);
     if (before?.text === text) return;
-    if (this.#launched.get(key) === Infinity) this.#launched.set(key, change);
+    if (this.#overtaken?.has(key) === false) this.#overtaken.set(key, change);
     const difference = this.#differences.get(key);
     const held = difference === undefined ? before : difference.held;
     if (value === undefined || text === undefined) this.#wanted.delete(key);
@@ -181,15 +179,14 @@ export class Ledger<K extends string | number, V> {
     return this.#lastAbsent;
   }
 
-  /** What is wanted under these keys goes to the switch; what went before has landed or never will. */
-  launch(keys: Iterable<K>): void {
-    this.#launched = new Map();
-    for (const key of keys) this.#launched.set(key, Infinity);
+  /** Something of what is wanted now goes to the switch, or nothing; what went before has landed or never will. */
+  launch(isAny: boolean): void {
+    this.#overtaken = isAny ? new Map() : undefined;
   }
 
   /** What was launched under `key`, `entry` or nothing, has reached the switch. */
   land(key: K, entry: Entry<V> | undefined): void {
-    this.#hold(key, entry, this.#launched.get(key) ?? Infinity);
+    this.#hold(key, entry, this.#overtaken?.get(key) ?? Infinity);
   }
 
   /** The switch is found to hold `entry` under `key`, or nothing; it may have done so since `change`. */
@@ -198,13 +195,15 @@ export class Ledger<K extends string | number, V> {
   }
 
   #hold(key: K, entry: Entry<V> | undefined, since: number): void {
-    const before = this.held(key);
-    this.#digest ^= this.digestChange(key, entry);
+    const wanted = this.#wanted.get(key);
+    const difference = this.#differences.get(key);
+    const before = difference === undefined ? wanted : difference.held;
+    this.#digest ^= this.#exchange(key, before, entry);
     this.#count += (entry === undefined ? 0 : 1) - (before === undefined ? 0 : 1);
-    if (this.#wanted.get(key)?.text === entry?.text) {
+    if (wanted?.text === entry?.text) {
       this.#refused.delete(key);
       this.#differences.delete(key);
-    } else this.#differences.set(key, { held: entry, since, refusal: this.#differences.get(key)?.refusal });
+    } else this.#differences.set(key, { held: entry, since, refusal: difference?.refusal });
   }
 
   /** The switch is known to hold exactly what is wanted. */
@@ -304,7 +303,10 @@ export class Ledger<K extends string | number, V> {
     if (now !== undefined) now.sweep = sweep.number;
   }
 
-  #digestOf(key: K, entry: Entry<V> | undefined): bigint {
-    return entry === undefined ? 0n : entry.digest(this.#kind, key);
+  /** By what the digest changes when one entry takes the place of another. */
+  #exchange(key: K, one: Entry<V> | undefined, other: Entry<V> | undefined): bigint {
+    if (one === undefined) return other === undefined ? 0n : other.digest(this.#kind, key);
+    if (other === undefined) return one.digest(this.#kind, key);
+    return one.digest(this.#kind, key) ^ other.digest(this.#kind, key);
   }
 }

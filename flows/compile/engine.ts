@@ -60,14 +60,16 @@ class Run implements Lookup, Emit {
   readonly facts = new Unique(factId);
   readonly groups = new Unique(groupId);
   readonly #store: RecordStore<Call>;
+  readonly #book: FactBook<Call>;
   #rule = '';
   #owners: readonly string[] = NONE;
   /** For the flows of these owners in this table. */
   #cookie = 0n;
   #cookieTable = -1;
 
-  constructor(store: RecordStore<Call>) {
+  constructor(store: RecordStore<Call>, book: FactBook<Call>) {
     this.#store = store;
+    this.#book = book;
   }
 
   begin({ rule, root }: Call): void {
@@ -113,7 +115,7 @@ class Run implements Lookup, Emit {
   }
 
   fact(fact: Fact): void {
-    this.facts.add(fact);
+    this.facts.add(this.#book.known(fact));
   }
 
   #own(owners: readonly string[]): void {
@@ -145,7 +147,7 @@ export class Engine {
   runs = 0;
   readonly #rules = new Map<RecordKind, { rule: Rule; stratum: 0 | 1 }[]>();
   readonly #facts = new FactBook<Call>();
-  readonly #run = new Run(this.store);
+  readonly #run = new Run(this.store, this.#facts);
 
   constructor(factRules: readonly Rule[], flowRules: readonly Rule[]) {
     const add = (rule: Rule, stratum: 0 | 1) => {
@@ -249,15 +251,13 @@ export class Engine {
         fresh.add(old);
         continue;
       }
-      touchedFacts.add(old.uuid);
-      if (now === undefined) this.#facts.withdraw(call, old.uuid);
+      if (now === undefined && this.#facts.withdraw(call, old.uuid)) touchedFacts.add(old.uuid);
     }
     const kept = call.facts.length === 0 ? undefined : new Set(call.facts);
     call.facts = fresh.take();
     for (const fact of call.facts) {
       if (kept?.has(fact) === true) continue;
-      touchedFacts.add(fact.uuid);
-      this.#facts.state(call, fact);
+      if (this.#facts.state(call, fact)) touchedFacts.add(fact.uuid);
     }
   }
 
