@@ -26,7 +26,7 @@ import {
 } from './messages/slice.js';
 import { ReplicaReads } from './replica-reads.js';
 import { Replica, type ReplicaFollower, type ReplicaLog } from './replica.js';
-import { Bindings } from './slices/bindings.js';
+import { Bindings, type BindingChange } from './slices/bindings.js';
 import { Confirmations } from './slices/confirmations.js';
 import { Sessions } from './slices/sessions.js';
 import { Slices } from './slices/slices.js';
@@ -182,10 +182,11 @@ export class Vnmgr extends ReplicaReads implements Controller, SliceSource, Repl
     const concerned: string[] = [];
     const at = this.revision();
     const started = performance.now();
-    const deltas = this.slices.update(changes, this.bindings.update(changes));
+    const bound = this.bindings.update(changes);
+    const deltas = this.slices.update(changes, bound);
     this.timed('incremental', started);
-    for (const [uuid, delta] of deltas) {
-      this.sessions.sendDelta(uuid, delta);
+    for (const uuid of hostsFirst(deltas.keys(), bound)) {
+      this.sessions.sendDelta(uuid, deltas.get(uuid)!);
       // A datapath that no vna has ever presented has nobody to confirm anything.
       if (this.replica.model.get(chassisUuid(uuid))) concerned.push(uuid);
     }
@@ -243,4 +244,10 @@ export class Vnmgr extends ReplicaReads implements Controller, SliceSource, Repl
       conditions: applied?.conditions ?? [],
     };
   }
+}
+
+/** Where something is plugged comes before those who only hear of it: somebody waits for the NIC. */
+function hostsFirst(datapaths: Iterable<string>, bound: readonly BindingChange[]): string[] {
+  const hosts = new Set(bound.map(({ after }) => after?.datapath_uuid));
+  return [...datapaths].sort((a, b) => Number(hosts.has(b)) - Number(hosts.has(a)));
 }

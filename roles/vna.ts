@@ -51,7 +51,7 @@ export function startAgents(
 ): readonly Agent[] {
   const { audit_period, trace_audit_rate, compile_check_period, default_mtu, traceroute, dhcp_lease_time, overlay } = config;
   const stopping = new AbortController();
-  const turns = new Turns(() => performance.now());
+  const turns = new Turns();
   const agents = config.vna.map(
     (vna) =>
       new Agent({

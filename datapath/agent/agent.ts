@@ -338,7 +338,7 @@ export class Agent {
         this.#reporting.detached();
       },
       onTaken: () => this.#reporting.applied(),
-      turns: options.turns ?? new Turns(now),
+      turns: options.turns ?? new Turns(),
       clock,
       random,
       log,

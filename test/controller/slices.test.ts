@@ -100,6 +100,23 @@ describe('a slice', () => {
     expect(own(vna)).toEqual(['bind-if-1a', 'dp-a', 'if-1a', 'if-1b', 'if-r1', 'nw-1', 'r-1', 'rl-1']);
   });
 
+  it('changes first where something is plugged, then where that is only heard of', async () => {
+    await tenant(1);
+    const nics = (n: string) => [vif('tap1', `if-1${n}`), vif('tap2', `if-2${n}`)];
+    const heard: string[] = [];
+    for (const [n, { messages }] of [
+      ['a', await world.attach('a', nics('a'))],
+      ['b', await world.attach('b', nics('b'))],
+    ] as const) {
+      messages.push = (...more) => {
+        heard.push(n);
+        return Array.prototype.push.apply(messages, more);
+      };
+    }
+    for (const n of ['a', 'b']) await world.vnmgr.execute([vm(`if-2${n}`, 'nw-1', `10.1.0.2${n === 'a' ? 0 : 1}`)]);
+    expect(heard).toEqual(['a', 'b', 'b', 'a']);
+  });
+
   it('knows the places of peers in its domains', async () => {
     await tenant(1);
     const [a, b] = [await world.attach('a', [vif('tap1', 'if-1a')]), await world.attach('b', [vif('tap9', 'if-1b')])];

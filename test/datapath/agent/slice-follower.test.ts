@@ -49,7 +49,7 @@ function setUp() {
     onDetached: () => undefined,
     onChange: (change) => void changes.push(change),
     onUnsupported: ({ seq }) => void unsupported.push(seq),
-    turns: new Turns(() => 0),
+    turns: new Turns(),
     clock,
     random: () => 0.5,
     log: { info: () => undefined, warn: () => undefined, error: () => undefined },
