@@ -40,10 +40,15 @@ lint: node_modules/.package-lock.json
 bench: build
 	node --enable-source-maps dist/test/bench/main.js $(ARGS)
 
-# The end-to-end tests over and over, in another order each time and with every fault on every hypervisor, until one fails or ROUNDS are done.
+# The end-to-end tests over and over, the files in another order each time and with every fault on every hypervisor, until one fails or ROUNDS are done.
 soak: export SOAK := 1
 soak: test-tools build
-	for round in $$(seq $(or $(ROUNDS),20)); do echo "round $$round"; SECURITY_POLICIES=40 SECURITY_SEED=$$round $(E2E) --runInBand --randomize; done
+	for round in $$(seq $(or $(ROUNDS),20)); do \
+		for file in $$(printf '%s\n' test/e2e/*.test.ts | shuf --random-source=<(yes $$round)); do \
+			echo "round $$round: $$file"; \
+			SECURITY_POLICIES=40 SECURITY_SEED=$$round $(E2E) --runInBand --runTestsByPath $$file; \
+		done; \
+	done
 
 clean:
 	rm -rf dist node_modules/.cache
