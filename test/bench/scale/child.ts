@@ -7,6 +7,9 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { openSync } from 'node:fs';
 import type { ScalePlan } from './plan.js';
 
+/** As the `hotori` executable has it. */
+const NODE_ARGS = ['--max-semi-space-size=64'];
+
 export interface Part {
   readonly plan: ScalePlan;
   /** The datapaths this process is for. */
@@ -17,7 +20,10 @@ export interface Part {
 /** Resolves with what the process says once it is ready. */
 export async function startChild(role: 'controller' | 'switches' | 'vna', part: Part): Promise<{ child: ChildProcess; said: string }> {
   const log = openSync(`${part.plan.dir}/${role}-${part.from}.log`, 'a');
-  const child = fork(new URL(`./${role}.js`, import.meta.url), [JSON.stringify(part)], { stdio: ['ignore', log, log, 'ipc'] });
+  const child = fork(new URL(`./${role}.js`, import.meta.url), [JSON.stringify(part)], {
+    execArgv: [...process.execArgv, ...NODE_ARGS],
+    stdio: ['ignore', log, log, 'ipc'],
+  });
   const said = await new Promise<string>((resolve, reject) => {
     child.once('message', (message) => resolve(message as string));
     child.once('exit', (code) => reject(new Error(`${role} ended with ${code}; see ${part.plan.dir}`)));

@@ -2,6 +2,7 @@
 import { systemRandom } from '../../../controller/kernel/ambient.js';
 import { SliceClient } from '../../../controller/services/slice-client.js';
 import { Agent } from '../../../datapath/agent/agent.js';
+import { Turns } from '../../../datapath/agent/turns.js';
 import { partOfThisProcess, sayReady } from './child.js';
 import { consoleLog } from './console-log.js';
 import { joinBus } from './join-bus.js';
@@ -10,6 +11,7 @@ import { addressOf, AUDIT_MS, BRIDGE, hostDir, nodeOf } from './plan.js';
 const { plan, from, to } = partOfThisProcess();
 const { bus } = joinBus(plan.redis, `vna-${from}`);
 const sliceSource = new SliceClient({ bus, random: systemRandom, log: consoleLog, instance: `bench-${from}` });
+const turns = new Turns(() => performance.now());
 for (let d = from; d < to; d++) {
   const agent = new Agent({
     sliceSource,
@@ -31,6 +33,7 @@ for (let d = from; d < to; d++) {
     auditPeriodMs: AUDIT_MS,
     default_mtu: 1442,
     dhcp_lease_time: 86_400,
+    turns,
     log: consoleLog,
   });
   void agent.run(new AbortController().signal);
