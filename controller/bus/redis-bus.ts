@@ -82,8 +82,7 @@ export class RedisBus implements Bus {
       onLost: () => this.pending.failAll(() => new BusError('unavailable', 'Redis was lost, and perhaps the answer with it')),
       onReady: () => this.reader.wake(),
     });
-    this.reader = new RedisReader(blocking, () => this.inbox.nudge());
-    this.reader.follow(this.inbox);
+    this.reader = new RedisReader(blocking, this.inbox);
     this.lifeMs = beatMs * LIFE_BEATS;
     this.roster = new Roster({
       member,
@@ -117,7 +116,8 @@ export class RedisBus implements Bus {
     { timeoutMs, signal, except = [] }: RequestOptions,
   ): Promise<Answer> {
     const deadline = performance.now() + timeoutMs;
-    await within(servers.known, Math.min(timeoutMs, PATIENCE_MS), signal);
+    // What is answered before there is an inbox is lost.
+    await within(Promise.all([servers.known, this.inbox.opened]), Math.min(timeoutMs, PATIENCE_MS), signal);
     const refused = new Set(except);
     for (;;) {
       signal?.throwIfAborted();
@@ -255,6 +255,8 @@ export class RedisBus implements Bus {
   }
 
   private async register(subject: string): Promise<void> {
+    // Who is known to serve is asked at once.
+    await this.inbox.opened;
     if (this.serving.has(subject)) await this.put(servingTable(subject), this.member, EMPTY, this.lifeMs);
   }
 

@@ -8,7 +8,7 @@
 import { BusError, MAX_PAYLOAD } from './contract.js';
 import type { BusKeys } from './redis-keys.js';
 import { isUnsent, listOf, runScript, sleep, type RedisArg, type RedisLine, type RedisReply } from './redis-line.js';
-import { precedes, type Follower, type StreamEntry } from './redis-reader.js';
+import { precedes, type Bell, type StreamEntry } from './redis-reader.js';
 import { SCRIPTS } from './redis-scripts.js';
 import { partsOf } from './redis-topics.js';
 
@@ -49,8 +49,10 @@ interface Partial {
   bytes: number;
 }
 
-export class RedisInbox implements Follower {
+export class RedisInbox implements Bell {
   readonly key: string;
+  /** Resolves once there is a stream for letters. */
+  readonly opened: Promise<void>;
   cursor = '0-0';
   isReady = false;
   private readonly line: RedisLine;
@@ -60,7 +62,9 @@ export class RedisInbox implements Follower {
   private readonly partial = new Map<string, Partial>();
   private untrimmed = 0;
   private opening = 0;
+  private isStopped = false;
   private wasOpen = false;
+  private tellOpened!: () => void;
   /** Redis' clock less ours, milliseconds. */
   private ahead = 0;
 
@@ -70,6 +74,7 @@ export class RedisInbox implements Follower {
     this.member = member;
     this.key = keys.inbox(member);
     this.events = events;
+    this.opened = new Promise((resolve) => (this.tellOpened = resolve));
   }
 
   /**
@@ -98,7 +103,7 @@ export class RedisInbox implements Follower {
 
   /** Makes the stream grow, so that whoever waits for it looks again. */
   nudge(): void {
-    if (this.line.isConnected) this.call('XADD', this.key, '*', 'k', 'nudge').catch(() => undefined);
+    if (this.line.isConnected && !this.isStopped) this.call('XADD', this.key, '*', 'k', 'nudge').catch(() => undefined);
   }
 
   readonly onConnected = (): void => void this.open();
@@ -115,12 +120,15 @@ export class RedisInbox implements Follower {
     for (const [id, { since }] of this.partial) if (since < limit) this.partial.delete(id);
     if (!this.isReady) return;
     if (this.untrimmed > 0) await this.trim();
+    // Clocks are set right now and then.
+    await this.compareClocks();
     if ((await this.call('PEXPIRE', this.key, KEEP_MS)) === 0) await this.open();
   }
 
   /** Reads no more. */
   stop(): void {
     this.isReady = false;
+    this.isStopped = true;
     this.opening++;
   }
 
@@ -134,7 +142,7 @@ export class RedisInbox implements Follower {
   private async open(): Promise<void> {
     const opening = ++this.opening;
     this.isReady = false;
-    while (opening === this.opening) {
+    while (opening === this.opening && !this.isStopped) {
       try {
         const [last] = listOf(await this.call('XREVRANGE', this.key, '+', '-', 'COUNT', 1));
         const isNew = last === undefined || precedes(String(listOf(last)[0]), this.cursor);
@@ -144,15 +152,21 @@ export class RedisInbox implements Follower {
           await this.call('XADD', this.key, '*', 'k', 'nudge');
         }
         await this.call('PEXPIRE', this.key, KEEP_MS);
-        const [seconds, micros] = listOf(await this.call('TIME'));
-        this.ahead = Number(seconds) * 1000 + Number(micros) / 1000 - performance.now();
+        await this.compareClocks();
+        if (opening !== this.opening) return;
         this.wasOpen = true;
         this.isReady = true;
+        this.tellOpened();
         return this.events.onReady();
       } catch {
         await sleep(RETRY_MS);
       }
     }
+  }
+
+  private async compareClocks(): Promise<void> {
+    const [seconds, micros] = listOf(await this.call('TIME'));
+    this.ahead = Number(seconds) * 1000 + Number(micros) / 1000 - performance.now();
   }
 
   private call(...args: readonly RedisArg[]): Promise<RedisReply> {

@@ -3,7 +3,8 @@
  *
  * Owns: one connection that blocks, where each stream has been read to, and starting over when the connection does.
  * Assumes: ids of one stream grow. Whoever follows a stream checks for himself that nothing is missing.
- * Promises: entries come in order, once per `follow`; after each new connection every follower hears `onConnected` before it hears more.
+ * Promises: entries come in order, once per `follow`; after each new connection every follower hears `onConnected` before it hears more. Who begins to
+ * follow does not wait for the end of a read that began before.
  */
 import { listOf, sleep, type RedisLine, type RedisReply } from './redis-line.js';
 
@@ -22,6 +23,12 @@ export interface Follower {
   readonly onConnected: () => void;
 }
 
+/** A follower whose stream can be made to grow. */
+export interface Bell extends Follower {
+  /** Makes an entry appear. */
+  nudge(): void;
+}
+
 const BLOCK_MS = 1_000;
 const PATIENCE_MS = 3_000;
 const ENTRIES = 64;
@@ -37,13 +44,14 @@ export class RedisReader {
   connectedAt = 0;
   private isReading = false;
   private isClosed = false;
-  /** Ends a wait that began before a stream was added. */
-  private readonly nudge: () => void;
+  /** Ends a read that began before a stream was added. */
+  private readonly bell: Bell;
 
-  /** @param nudge makes an entry appear in one of the streams that are followed. */
-  constructor(line: RedisLine, nudge: () => void) {
+  /** @param bell is followed too. */
+  constructor(line: RedisLine, bell: Bell) {
     this.line = line;
-    this.nudge = nudge;
+    this.bell = bell;
+    this.follow(bell);
     void this.work();
   }
 
@@ -59,7 +67,7 @@ export class RedisReader {
 
   /** A follower has become ready, or is new. */
   wake(): void {
-    if (this.isReading) this.nudge();
+    if (this.isReading) this.bell.nudge();
   }
 
   close(): void {
@@ -91,10 +99,12 @@ export class RedisReader {
       return sleep(IDLE_MS);
     }
     const cursors = lowestCursors(ready);
+    // A read that does not listen to the bell cannot be ended.
+    const blockMs = ready.includes(this.bell) ? BLOCK_MS : IDLE_MS;
     this.isReading = true;
     let reply: RedisReply;
     try {
-      const args = ['COUNT', ENTRIES, 'BLOCK', BLOCK_MS, 'STREAMS', ...cursors.keys(), ...cursors.values()];
+      const args = ['COUNT', ENTRIES, 'BLOCK', blockMs, 'STREAMS', ...cursors.keys(), ...cursors.values()];
       reply = await this.line.call(['XREAD', ...args], { timeoutMs });
     } finally {
       this.isReading = false;
