@@ -11,7 +11,7 @@ import { addressOf, AUDIT_MS, BRIDGE, hostDir, nodeOf } from './plan.js';
 const { plan, from, to } = partOfThisProcess();
 const { bus } = joinBus(plan.redis, `vna-${from}`);
 const sliceSource = new SliceClient({ bus, random: systemRandom, log: consoleLog, instance: `bench-${from}` });
-const turns = new Turns(() => performance.now());
+const turns = new Turns();
 for (let d = from; d < to; d++) {
   const agent = new Agent({
     sliceSource,
