@@ -17,8 +17,8 @@ export function bagWith<T extends object>(bag: Bag<T> | undefined, member: T): B
   if (!Array.isArray(bag)) return [bag, member];
   if (bag.includes(member)) return bag;
   if (bag.length === FEW) return new Set([...bag, member]);
-  bag.push(member);
-  return bag;
+  // An array that is pushed to keeps room for sixteen more.
+  return [...bag, member];
 }
 
 /** With one member less; undefined when none is left. */

@@ -227,7 +227,8 @@ export class Engine {
 
   #replaceLooked(call: Call, { looked, number }: Run): void {
     const before = call.looked;
-    call.looked = looked;
+    // They are kept, without the room for more that an array has which was pushed to.
+    call.looked = looked.slice();
     for (const cell of looked) cell.addDependent(call);
     for (const cell of before) if (cell.run !== number) cell.dropDependent(call);
   }

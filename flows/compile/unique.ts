@@ -10,8 +10,6 @@ const NOTHING: readonly never[] = [];
 export class Unique<T, K extends string | number = string | number> {
   readonly #idOf: (item: T) => K;
   #items: T[] = [];
-  /** They are somebody else's too: to be copied before they are changed. */
-  #areBorrowed = false;
   /** Places by id, once there are more than a few. */
   #places: Map<K, number> | undefined;
 
@@ -23,18 +21,9 @@ export class Unique<T, K extends string | number = string | number> {
     return this.#items.length === 0;
   }
 
-  get size(): number {
-    return this.#items.length;
-  }
-
   add(item: T): void {
     const id = this.#idOf(item);
     const place = this.#find(id);
-    if (this.#areBorrowed) {
-      if (place >= 0 && this.#items[place] === item) return;
-      this.#items = [...this.#items];
-      this.#areBorrowed = false;
-    }
     if (place >= 0) {
       this.#items[place] = item;
       return;
@@ -44,13 +33,6 @@ export class Unique<T, K extends string | number = string | number> {
     else if (length > FEW) this.#place();
   }
 
-  /** Takes these, each with an id of its own, in place of what there is, which is nothing. */
-  borrow(items: readonly T[]): void {
-    this.#items = items as T[];
-    this.#areBorrowed = true;
-    this.#places = undefined;
-  }
-
   get(id: K): T | undefined {
     const place = this.#find(id);
     return place < 0 ? undefined : this.#items[place];
@@ -58,11 +40,11 @@ export class Unique<T, K extends string | number = string | number> {
 
   /** All of them, in order; none are left. */
   take(): readonly T[] {
-    const items = this.#items;
-    if (items.length === 0) return NOTHING;
+    if (this.#items.length === 0) return NOTHING;
+    // They are kept, without the room for more that an array has which was pushed to.
+    const items = this.#items.slice();
     this.#items = [];
     this.#places = undefined;
-    this.#areBorrowed = false;
     return items;
   }
 
@@ -72,7 +54,6 @@ export class Unique<T, K extends string | number = string | number> {
 
   #find(id: K): number {
     const items = this.#items;
-    if (this.#places === undefined && items.length > FEW) this.#place();
     if (this.#places !== undefined) return this.#places.get(id) ?? -1;
     for (let at = 0; at < items.length; at++) if (this.#idOf(items[at]!) === id) return at;
     return -1;
