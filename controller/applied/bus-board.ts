@@ -127,19 +127,23 @@ export class BusAppliedBoard implements AppliedBoard {
     while (this.dirty.size > 0 && !this.stop.signal.aborted) {
       const keys = [...this.dirty];
       this.dirty.clear();
-      await Promise.all(keys.map((key) => this.write(key)));
-      if (this.dirty.size > 0 && keys.every((key) => this.dirty.has(key))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      const written = await Promise.all(keys.map((key) => this.write(key)));
+      // The bus is away. A row that was published again meanwhile goes at once.
+      if (!written.includes(true)) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
     this.isFlushing = false;
   }
 
-  private async write(key: string): Promise<void> {
+  /** @returns false when it has to be written again. */
+  private async write(key: string): Promise<boolean> {
     const row = this.own.get(key);
     try {
       if (row === undefined) await this.bus.remove(ROWS, key);
       else await this.bus.put(ROWS, key, encodeMessage('applied', row), ROW_MS);
+      return true;
     } catch {
       this.dirty.add(key);
+      return false;
     }
   }
 

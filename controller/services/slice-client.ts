@@ -347,12 +347,11 @@ class RemoteAttachment implements SliceAttachment {
 
   private report(reports: Reports): void {
     this.reports = { ...this.reports, ...reports };
-    if (this.isReporting) return;
-    this.isReporting = true;
-    void this.sendReports().then(() => (this.isReporting = false));
+    if (!this.isReporting) void this.sendReports();
   }
 
   private async sendReports(): Promise<void> {
+    this.isReporting = true;
     while (Object.keys(this.reports).length > 0 && !this.over.signal.aborted) {
       let sent: Reports = {};
       await this.insist('report', () => {
@@ -362,6 +361,8 @@ class RemoteAttachment implements SliceAttachment {
         return { attachment_id: this.id, ...sent };
       });
     }
+    // In the same turn as the last look: what is reported later is sent anew.
+    this.isReporting = false;
   }
 
   /** Asks until there is an answer, or the attachment is over. */

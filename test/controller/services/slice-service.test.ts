@@ -130,6 +130,37 @@ describe('slices over the bus', () => {
     expect((await eventually('flows', () => world.vnmgr.flows(vna.attachment.datapath_uuid, 'if-a')))[0]!.owners).toEqual(['if-a']);
   });
 
+  it('are confirmed by the last report, however soon it follows the answer to the one before', async () => {
+    const world = await startVnmgr('v1', ['a']);
+    const vna = await startVna('vna', ['a']);
+    const { datapath_uuid } = vna.attachment;
+    const report = (flow_count: number): void =>
+      vna.attachment.reportApplied({ datapath_uuid, connected: true, applied_seq: 1, flow_count, flow_mods: 0, error: null });
+    const { bus } = vna;
+    const request = bus.request.bind(bus);
+    for (let hops = 0; hops < 30; hops++) {
+      bus.request = async (...args) => {
+        bus.request = request;
+        const answer = await request(...args);
+        const follow = async (): Promise<void> => {
+          for (let hop = 0; hop < hops; hop++) await Promise.resolve();
+          report(2_000 + hops);
+        };
+        void follow();
+        return answer;
+      };
+      report(1_000 + hops);
+      await eventually(
+        `the report ${hops} turns of microtasks later`,
+        async () => (await statusOf(world)).datapaths[0]!.flow_count === 2_000 + hops,
+        {
+          everyMs: 1,
+          timeoutMs: 3_000,
+        },
+      );
+    }
+  });
+
   it('that are held back are accepted at the word of vnmgr, once', async () => {
     const world = await startVnmgr('v1', ['a']);
     const vna = await startVna('vna', ['a']);
