@@ -105,6 +105,8 @@ export class Vnmgr extends ReplicaReads implements Controller, SliceSource, Repl
       autoRegister: options.autoRegister,
       execute: (operations) => this.execute(operations),
       holdGateway: (datapath, iface) => this.holdGateway(datapath, iface),
+      behind: (revision, datapaths) =>
+        datapaths.filter((uuid) => this.sessions.has(uuid) && (this.confirmations.appliedRevision(uuid) ?? -1) < revision),
       onGone: (uuid) => this.confirmations.changed(uuid),
       signal: this.stop.signal,
     });

@@ -63,16 +63,19 @@ const relist = z.object({ attachment_id });
 const report = z.object({ attachment_id, vifs: vifs.optional(), chassis: chassis.optional(), applied: appliedSchema.optional() });
 /** Answers whether it holds it. */
 const hold_gateway = z.object({ attachment_id, interface_uuid: z.string().max(64) });
+/** Answers which of these datapaths have not installed the revision. */
+const behind = z.object({ attachment_id, revision: z.int(), datapaths: z.array(z.string().max(64)).max(10_000) });
 const check = z.object({ attachment_ids: z.array(z.string()).max(10_000) });
 
 /** Requests to a vnmgr, by kind. */
-export const SLICE_REQUESTS = { attach, detach, relist, report, hold_gateway, check } as const;
+export const SLICE_REQUESTS = { attach, detach, relist, report, hold_gateway, behind, check } as const;
 export type SliceRequest = { readonly [K in keyof typeof SLICE_REQUESTS]: z.infer<(typeof SLICE_REQUESTS)[K]> };
 
 /** By attachment, the position of its topic's last message; without those that are unknown. */
 export const checkedSchema = z.record(z.string(), z.int());
 export const knownSchema = z.object({ known: z.boolean() });
 export const heldSchema = z.object({ held: z.boolean() });
+export const behindSchema = z.object({ datapaths: z.array(z.string()) });
 
 const record = z.discriminatedUnion('kind', [
   ...entitySchema.options.map((option) => z.object(option.shape)),

@@ -172,6 +172,8 @@ export interface SliceAttachment {
    * where this one is not to have it. Rejects when that cannot be found out.
    */
   holdGateway(interface_uuid: string): Promise<boolean>;
+  /** Of these datapaths, by uuid, those that have not installed a revision as far as is known. Rejects when that cannot be found out. */
+  behind(revision: number, datapaths: readonly string[]): Promise<readonly string[]>;
   /** Asks for a new snapshot (after a gap or a broken local copy). */
   relist(): void;
   /** Registers who answers questions about this datapath's flows; until then, and after `closed`, they are answered `unavailable`. */

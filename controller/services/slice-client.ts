@@ -28,6 +28,7 @@ import type {
 } from '../messages/slice.js';
 import {
   attachedSchema,
+  behindSchema,
   checkedSchema,
   DATAPATH_REQUESTS,
   datapathOf,
@@ -240,7 +241,7 @@ class RemoteAttachment implements SliceAttachment {
   /** After a gap only a snapshot is of use. */
   private isBroken = false;
   /** Where the topic stood at the check before, if it was ahead of us. */
-  private behind: number | undefined;
+  private aheadTo: number | undefined;
 
   constructor(parts: RemoteParts, tell: (event: 'gap' | 'relist' | 'ended' | MessageError) => void) {
     this.parts = parts;
@@ -285,6 +286,13 @@ class RemoteAttachment implements SliceAttachment {
     return answer.held;
   }
 
+  async behind(revision: number, datapaths: readonly string[]): Promise<readonly string[]> {
+    const { bus, id, server } = this.parts;
+    const body = { attachment_id: id, revision, datapaths };
+    const { answer } = await ask(bus, slicesOf(server), 'behind', body, behindSchema, { timeoutMs: REQUEST_MS, signal: this.over.signal });
+    return answer.datapaths;
+  }
+
   relist(): void {
     if (this.isRelisting || this.over.signal.aborted) return;
     this.isRelisting = true;
@@ -322,8 +330,8 @@ class RemoteAttachment implements SliceAttachment {
 
   /** @param last message of the topic. @param before the position when that was asked: messages take a while. */
   checkPosition(last: number, before: number): void {
-    const isStuck = this.behind !== undefined && this.position < this.behind && this.position === before;
-    this.behind = last > this.position ? last : undefined;
+    const isStuck = this.aheadTo !== undefined && this.position < this.aheadTo && this.position === before;
+    this.aheadTo = last > this.position ? last : undefined;
     // What was asked for may have been lost as well.
     if (isStuck || this.isBroken) this.breakOff();
   }

@@ -100,6 +100,9 @@ export class SliceServer {
       hold_gateway: async ({ attachment_id, interface_uuid }: SliceRequest['hold_gateway']) => ({
         held: (await this.attachments.get(attachment_id)?.slices.holdGateway(interface_uuid)) ?? false,
       }),
+      behind: async ({ attachment_id, revision, datapaths }: SliceRequest['behind']) => ({
+        datapaths: (await this.attachments.get(attachment_id)?.slices.behind(revision, datapaths)) ?? datapaths,
+      }),
       check: ({ attachment_ids }: SliceRequest['check']) => Promise.resolve(this.check(attachment_ids)),
     };
     answerMessages(bus, SLICES, SLICE_REQUESTS, handlers, log, signal);

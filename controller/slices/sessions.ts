@@ -44,6 +44,8 @@ export interface SessionsParts {
   readonly autoRegister: boolean;
   readonly execute: (operations: readonly Operation[]) => Promise<ExecuteResult>;
   readonly holdGateway: (datapathUuid: string, interfaceUuid: string) => Promise<boolean>;
+  /** Of these datapaths, those that have not installed a revision. */
+  readonly behind: (revision: number, datapaths: readonly string[]) => readonly string[];
   /** A datapath is no more. */
   readonly onGone: (datapathUuid: string) => void;
   readonly signal: AbortSignal;
@@ -147,6 +149,7 @@ export class Sessions implements SliceSource {
         this.publishApplied(session);
       },
       holdGateway: (interface_uuid) => (isOpen ? this.parts.holdGateway(uuid, interface_uuid) : Promise.resolve(false)),
+      behind: (revision, datapaths) => Promise.resolve(this.parts.behind(revision, datapaths)),
       relist: sendSnapshot,
       serveFlows: (provider) => {
         if (isOpen) session.flowProvider = provider;

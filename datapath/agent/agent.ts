@@ -129,6 +129,8 @@ export class Agent {
       endpoint,
       datapath_type,
       ovsdb: this.#ovsdb,
+      isInForce: () => this.#desired.isCurrent && this.#reconciler.isInForce,
+      revision: () => this.#desired.revision,
       inject: (frame, actions) => this.#punts.inject(frame, actions),
       onOwn: () => this.#desired.updateOwn(),
       onChassis: () => this.#reporting.chassis(),
@@ -335,6 +337,7 @@ export class Agent {
       onAttached: (attachment) => this.#onAttached(attachment),
       onDetached: () => {
         this.#physical.attachment = undefined;
+        this.#fabric.attachment = undefined;
         this.#reporting.detached();
       },
       onTaken: () => this.#reporting.applied(),
@@ -443,6 +446,7 @@ export class Agent {
 
   #onAttached(attachment: SliceAttachment): void {
     this.#physical.attachment = attachment;
+    this.#fabric.attachment = attachment;
     attachment.serveFlows((owner) => listFlows(this.#desired.compiler, owner, this.#link.channel));
     attachment.serveAcceptance(() => Promise.resolve(this.acceptSlice()));
     attachment.serveLive((command) => this.#liveTracer.carryOut(command));

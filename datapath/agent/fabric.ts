@@ -5,9 +5,10 @@
  * Promises: nothing goes without a tunnel to a hypervisor that has not had the time to hear of it.
  */
 import { networkInterfaces } from 'node:os';
-import type { ChassisFacts, Condition, SliceRecord } from '../../controller/messages/slice.js';
+import type { ChassisFacts, Condition, SliceAttachment, SliceRecord } from '../../controller/messages/slice.js';
 import type { LocalRecord } from '../../flows/compile/contract.js';
 import type { Action } from '../../flows/openflow/action.js';
+import type { Offer } from '../../flows/pipeline/pairing.js';
 import type { OpenFlowChannel } from '../channel/openflow-channel.js';
 import type { Endpoint } from '../ovsdb/endpoint.js';
 import type { OvsdbClient } from '../ovsdb/ovsdb-client.js';
@@ -31,6 +32,10 @@ export interface FabricParts {
   readonly endpoint: Endpoint;
   readonly datapath_type: AgentOptions['datapath_type'];
   readonly ovsdb: OvsdbClient;
+  /** Whether the switch holds all that is wanted. */
+  readonly isInForce: () => boolean;
+  /** Number of the last revision known here. */
+  readonly revision: () => number;
   /** Has the switch carry out actions on a frame. @returns false when there is no connection */
   readonly inject: (frame: Uint8Array, actions: readonly Action[]) => boolean;
   /** `records` may differ now. */
@@ -54,6 +59,7 @@ export class Fabric {
   readonly #peers: Peers;
   readonly #settling: Settling;
   readonly #prober: Prober;
+  #attachment: Pick<SliceAttachment, 'behind'> | undefined;
 
   constructor(parts: FabricParts) {
     const { options, bridge, endpoint, datapath_type, ovsdb, inject, onProgress, clock, random, log, signal } = parts;
@@ -63,10 +69,15 @@ export class Fabric {
       bridge,
       ovsdb,
       devices: networkInterfaces,
-      now: () => clock.now(),
+      heard: () => this.#heard(),
+      behind: (revision) => this.#attachment?.behind(revision, this.#peers.audience()) ?? Promise.reject(new Error('no vnmgr is attached')),
+      isInForce: parts.isInForce,
+      revision: parts.revision,
       settledPeers: () => (this.#peers.areKnown ? this.#settling.settled() : undefined),
       onChange: () => this.changed(),
+      clock,
       log,
+      signal,
     });
     this.#settling = new Settling({
       ms: DIRECT_SETTLES_MS,
@@ -89,6 +100,16 @@ export class Fabric {
       random,
       onChange: onProgress,
     });
+  }
+
+  /** vnmgr, while it is there. */
+  set attachment(attachment: Pick<SliceAttachment, 'behind'> | undefined) {
+    this.#attachment = attachment;
+  }
+
+  #heard(): Offer | null | undefined {
+    if (this.#attachment === undefined || !this.#peers.areKnown) return undefined;
+    return this.#peers.told ?? null;
   }
 
   async run(signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@
 import type { Condition, SliceRecord } from '../../controller/messages/slice.js';
 import type { DatapathLink } from '../../flows/model/entities/datapath.js';
 import type { MacLease } from '../../flows/model/entities/interface.js';
-import type { Chassis } from '../../flows/model/entities/presence.js';
+import { chassisUuid, type Chassis } from '../../flows/model/entities/presence.js';
 import { pairOf, type Tunnel } from '../../flows/model/entities/tunnel.js';
 import { linkTarget } from '../../flows/model/indexes.js';
 import {
@@ -93,6 +93,17 @@ export class Peers {
   #forget(uuid: string): boolean {
     for (const [pair, tunnel] of this.#tunnels) if (tunnel.uuid === uuid) return this.#tunnels.delete(pair);
     return this.#held.some((records) => records.delete(uuid));
+  }
+
+  /** What the others are told of this hypervisor; undefined while they are told nothing. */
+  get told(): Chassis | undefined {
+    const own = this.#own();
+    return own && this.#chassis.get(chassisUuid(own.datapath_uuid));
+  }
+
+  /** uuids of the datapaths that are told of this one, and of this one. */
+  audience(): string[] {
+    return [...this.#chassis.values()].map(({ datapath_uuid }) => datapath_uuid).sort();
   }
 
   /** Whether a whole slice has come. */

@@ -192,6 +192,11 @@ export class Reconciler {
     );
   }
 
+  /** Whether the switch is known to hold all that is wanted. */
+  get isInForce(): boolean {
+    return this.#adopted && this.#image.isSettled() && this.#installer.inFlight.length === 0;
+  }
+
   status(): ReconcilerStatus {
     const { flows, canary } = this.#image;
     return {

@@ -85,7 +85,7 @@ function portsOf(compiler: Compiler): ReadonlyMap<string, number> {
   for (const record of compiler.records()) {
     if (record.kind === 'local_port') ports.set(record.interface_uuid, record.ofport);
     if (record.kind === 'tunnel_port') ports.set(record.encap, record.ofport);
-    if (record.kind === 'underlay_port') ports.set('underlay', record.ofport);
+    if (record.kind === 'underlay_port' && record.uuid === 'underlay') ports.set('underlay', record.ofport);
     if (record.kind === 'physical_port') ports.set(`physical:${record.physical_network}`, record.ofport);
   }
   return ports;

@@ -4,9 +4,11 @@
  * Owns: which ports those are, their port numbers and what the switch has against them; when they are written is PortKeeper's.
  */
 import type { Encapsulation } from '../../flows/model/entities/presence.js';
+import { planOverlayNote } from './overlay-note.js';
 import type { OvsdbClient, OvsdbLog } from './ovsdb-client.js';
+import { planDirectNote, planPatches, readOldPatches, readPatch, type PatchState } from './patch-plan.js';
 import { PortKeeper } from './port-keeper.js';
-import { planTunnels, readPatch, planNote, readTunnels, type PatchState, type TunnelState } from './tunnel-plan.js';
+import { planTunnels, readTunnels, type TunnelState } from './tunnel-plan.js';
 
 export interface TunnelManagerOptions {
   readonly bridge: string;
@@ -14,6 +16,10 @@ export interface TunnelManagerOptions {
   readonly wanted: () => readonly Encapsulation[];
   /** The bridge to be joined by a patch, if any. */
   readonly underlay?: string | undefined;
+  /** Whether a patch to another underlay's bridge stays, for what still comes in by it. */
+  readonly keepsPatches: () => boolean;
+  /** What is to be kept with the bridge; null: nothing. */
+  readonly note: () => string | null;
   /** The datapaths that frames go to without a tunnel; undefined while that is not known. */
   readonly direct: () => readonly string[] | undefined;
   readonly onChange: () => void;
@@ -24,22 +30,32 @@ export class TunnelManager {
   readonly #keeper: PortKeeper;
   #states: ReadonlyMap<Encapsulation, TunnelState> = new Map();
   #patch: PatchState | undefined;
+  #oldPatches: readonly TunnelState[] = [];
 
-  constructor(client: OvsdbClient, { bridge, wanted, underlay, direct, onChange, log }: TunnelManagerOptions) {
+  constructor(client: OvsdbClient, options: TunnelManagerOptions) {
+    const { bridge, wanted, underlay, keepsPatches, note, direct, onChange, log } = options;
     this.#keeper = new PortKeeper(client, {
       ports: 'tunnel ports',
       firstPauseMs: 50,
       read: (tables) => {
         this.#states = readTunnels(tables, bridge);
         this.#patch = underlay === undefined ? undefined : readPatch(tables, bridge, underlay);
-        return JSON.stringify([...this.#states, this.#patch]);
+        this.#oldPatches = readOldPatches(tables, bridge, underlay);
+        return JSON.stringify([...this.#states, this.#patch, this.#oldPatches]);
       },
       plan: (tables) => {
-        const plan = planTunnels(tables, bridge, wanted(), underlay);
+        const tunnels = planTunnels(tables, bridge, wanted());
+        const patches = planPatches(tables, bridge, { underlay, keepsOthers: keepsPatches() });
         const known = direct();
-        if (plan !== undefined || underlay === undefined || known === undefined) return plan;
-        const operations = planNote(tables, bridge, underlay, known);
-        return operations.length === 0 ? undefined : { operations, repairs: [] };
+        const operations = [
+          ...tunnels.operations,
+          ...patches.operations,
+          ...planOverlayNote(tables, bridge, note()),
+          ...(underlay === undefined || known === undefined ? [] : planDirectNote(tables, bridge, underlay, known)),
+        ];
+        if (operations.length === 0) return undefined;
+        const repairs = [...tunnels.repairs, ...patches.repairs];
+        return { operations: [...operations, { op: 'comment', comment: `hotori: tunnels of ${bridge}: ${repairs.join(', ')}` }], repairs };
       },
       onChange,
       log,
@@ -54,6 +70,11 @@ export class TunnelManager {
   /** The port to the underlay's bridge; undefined while the two are not joined. */
   get patch(): PatchState | undefined {
     return this.#patch;
+  }
+
+  /** Ports to bridges that are not the underlay's any more. */
+  get oldPatches(): readonly TunnelState[] {
+    return this.#oldPatches;
   }
 
   /** Why the last repair failed, until one succeeds. */

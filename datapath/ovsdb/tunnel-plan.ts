@@ -7,11 +7,10 @@
 import { createHash } from 'node:crypto';
 import type { Encapsulation } from '../../flows/model/entities/presence.js';
 import { findBridge, type BridgePlan } from './bridge-plan.js';
-import { byUuid, newRow, setKeys, wireMap, wireSet, wireUuid, type Operation, type WireRow } from './operations.js';
+import { byUuid, newRow, wireMap, wireSet, wireUuid, type Operation, type WireRow } from './operations.js';
 import type { Row, Tables } from './schema.js';
 
 const TUNNEL_KEY = 'hotori-tunnel';
-const DIRECT_KEY = 'hotori-direct';
 
 /**
  * Where to, from where and for which segment is for each flow to say. Geneve is summed: the outer UDP checksum covers the VNI and the option. VXLAN is sent without, as
@@ -24,22 +23,13 @@ const OPTIONS = {
 } as const satisfies Record<Encapsulation, Readonly<Record<string, string>>>;
 
 /** The longest name of a port that OpenFlow tells whole. */
-const MAX_NAME = 15;
+export const MAX_NAME = 15;
 
 /** Always the same for a bridge, and unlike that of another bridge of the switch. */
 export function tunnelPortName(encap: Encapsulation, bridge: string): string {
   const name = `${encap}-${bridge}`;
   if (name.length <= MAX_NAME) return name;
   return `${encap}-${createHash('sha256').update(bridge).digest('hex').slice(0, 8)}`;
-}
-
-/** The two ends of the cable between the integration bridge and the underlay's. */
-export function patchNames(bridge: string, underlay: string): readonly [here: string, there: string] {
-  const id = createHash('sha256')
-    .update(`${bridge}\0${underlay}`)
-    .digest('hex')
-    .slice(0, MAX_NAME - 'patch--i'.length);
-  return [`patch-${id}-i`, `patch-${id}-o`];
 }
 
 export interface TunnelState {
@@ -79,20 +69,6 @@ export function readTunnels(tables: Tables, bridgeName: string): ReadonlyMap<Enc
   return states;
 }
 
-export interface PatchState extends TunnelState {
-  /** What was noted with it: the datapaths that frames went to without a tunnel. */
-  readonly direct: readonly string[];
-}
-
-/** The port to the underlay's bridge; undefined while there is none that is open at both ends. */
-export function readPatch(tables: Tables, bridgeName: string, underlay: string): PatchState | undefined {
-  const [near, far] = patchNames(bridgeName, underlay);
-  const [one, other] = [findInterface(tables, bridgeName, near), findInterface(tables, underlay, far)];
-  if (one === undefined || other === undefined) return undefined;
-  const direct = (one.external_ids.get(DIRECT_KEY) ?? '').split(' ').filter(Boolean);
-  return { port_name: near, ofport: one.ofport !== null && one.ofport >= 1 ? one.ofport : null, error: one.error, direct };
-}
-
 export function findInterface(tables: Tables, bridgeName: string, name: string): Row<'Interface'> | undefined {
   for (const portUuid of findBridge(tables, bridgeName)?.ports ?? []) {
     const port = tables.Port.get(portUuid);
@@ -103,47 +79,13 @@ export function findInterface(tables: Tables, bridgeName: string, name: string):
   return undefined;
 }
 
-/** Nothing while there is no bridge at either end. */
-function planPatch(tables: Tables, bridgeName: string, underlay: string): Operation[] {
-  const ends = [findBridge(tables, bridgeName), findBridge(tables, underlay)] as const;
-  const [here, there] = ends;
-  if (here === undefined || there === undefined) return [];
-  const names = patchNames(bridgeName, underlay);
-  return ends.flatMap((bridge, at): Operation[] => {
-    const name = names[at]!;
-    const options = { peer: names[1 - at]! };
-    const iface = findInterface(tables, bridge!.name, name);
-    if (iface !== undefined) {
-      if (iface.type === 'patch' && sameOptions(iface.options, options)) return [];
-      return [
-        { op: 'update', table: 'Interface', where: byUuid(iface._uuid), row: { type: 'patch', options: wireMap(Object.entries(options)) } },
-      ];
-    }
-    return addPort(bridge!, `patch_${at}`, { name, type: 'patch', options: wireMap(Object.entries(options)) });
-  });
-}
-
-/** Notes the datapaths that frames go to without a tunnel, for the next process; nothing when that is noted already, or there is no patch. */
-export function planNote(tables: Tables, bridgeName: string, underlay: string, direct: readonly string[]): Operation[] {
-  const iface = findInterface(tables, bridgeName, patchNames(bridgeName, underlay)[0]);
-  const note = direct.join(' ');
-  if (iface === undefined || (iface.external_ids.get(DIRECT_KEY) ?? '') === note) return [];
-  const mutations = setKeys('external_ids', { [DIRECT_KEY]: note === '' ? null : note });
-  return [{ op: 'mutate', table: 'Interface', where: byUuid(iface._uuid), mutations }];
-}
-
-/** undefined when nothing is to be done; also as long as there is no bridge. @param underlay The bridge to be joined by a patch, if any. */
-export function planTunnels(
-  tables: Tables,
-  bridgeName: string,
-  wanted: readonly Encapsulation[],
-  underlay?: string,
-): BridgePlan | undefined {
+/** Nothing as long as there is no bridge. */
+export function planTunnels(tables: Tables, bridgeName: string, wanted: readonly Encapsulation[]): BridgePlan {
+  const operations: Operation[] = [];
+  const repairs: string[] = [];
   const bridge = findBridge(tables, bridgeName);
-  if (bridge === undefined) return undefined;
+  if (bridge === undefined) return { operations, repairs };
   const found = findTunnels(tables, bridgeName);
-  const operations: Operation[] = underlay === undefined ? [] : planPatch(tables, bridgeName, underlay);
-  const repairs: string[] = operations.length === 0 ? [] : [`joined to ${underlay!}`];
   for (const encap of wanted) {
     const have = found.get(encap);
     if (have === undefined) {
@@ -160,16 +102,9 @@ export function planTunnels(
   }
   for (const [encap, { port, iface }] of found) {
     if (wanted.includes(encap as Encapsulation)) continue;
-    operations.push({
-      op: 'mutate',
-      table: 'Bridge',
-      where: byUuid(bridge._uuid),
-      mutations: [['ports', 'delete', wireSet([wireUuid(port._uuid)])]],
-    });
+    operations.push(removal(bridge, port));
     repairs.push(`removed ${iface.name}`);
   }
-  if (operations.length === 0) return undefined;
-  operations.push({ op: 'comment', comment: `hotori: tunnels of ${bridgeName}: ${repairs.join(', ')}` });
   return { operations, repairs };
 }
 
@@ -186,6 +121,11 @@ export function addPort(bridge: Row<'Bridge'>, id: string, iface: WireRow & { re
     { op: 'insert', table: 'Port', 'uuid-name': `port_${id}`, row: { name: iface.name, interfaces: newRow(`iface_${id}`) } },
     { op: 'mutate', table: 'Bridge', where: byUuid(bridge._uuid), mutations: [['ports', 'insert', wireSet([newRow(`port_${id}`)])]] },
   ];
+}
+
+export function removal(bridge: Row<'Bridge'>, port: Row<'Port'>): Operation {
+  const mutations: Extract<Operation, { op: 'mutate' }>['mutations'] = [['ports', 'delete', wireSet([wireUuid(port._uuid)])]];
+  return { op: 'mutate', table: 'Bridge', where: byUuid(bridge._uuid), mutations };
 }
 
 export function sameOptions(have: ReadonlyMap<string, string>, want: Readonly<Record<string, string>>): boolean {

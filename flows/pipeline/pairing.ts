@@ -7,8 +7,11 @@
 import { encapsulation, type Chassis, type ChassisEndpoint, type Encapsulation } from '../model/entities/presence.js';
 import type { Tunnel } from '../model/entities/tunnel.js';
 
+/** Where tunnels to a hypervisor end, and by which encapsulations. */
+export type Offer = Pick<Chassis, 'endpoints' | 'encaps' | 'underlay'>;
+
 /** A hypervisor's own side of a pair. */
-export type Side = Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps' | 'underlay'>;
+export type Side = Offer & Pick<Chassis, 'datapath_uuid'>;
 
 /** What is said of a pair beyond what its hypervisors report. */
 export interface Terms {
@@ -68,15 +71,19 @@ function commonAddresses(first: Side, second: Side): readonly [ChassisEndpoint, 
   return best?.ends;
 }
 
-/** Every pair of addresses by which the two could reach each other. */
-export function addressPairs(own: Side, other: Side): readonly (readonly [ChassisEndpoint, ChassisEndpoint])[] {
-  return own.endpoints.flatMap((local) =>
-    other.endpoints.flatMap((remote) => (familyOf(local) === familyOf(remote) ? [[local, remote] as const] : [])),
+/** Every pair of addresses by which the two could reach each other, each once. */
+export function addressPairs(own: Offer, other: Offer): readonly (readonly [ChassisEndpoint, ChassisEndpoint])[] {
+  return distinct(own).flatMap((local) =>
+    distinct(other).flatMap((remote) => (familyOf(local) === familyOf(remote) ? [[local, remote] as const] : [])),
   );
 }
 
+function distinct({ endpoints }: Offer): readonly ChassisEndpoint[] {
+  return [...new Map(endpoints.map((end) => [end.address, end])).values()];
+}
+
 /** Whether frames may go between two hypervisors as they are, and the longest IP packet in them: both have, and allow it on, one physical L2. */
-export function directMtu(own: Side, other: Side, { tunnel }: Pick<Terms, 'tunnel'> = {}): number | undefined {
+export function directMtu(own: Offer, other: Offer, { tunnel }: Pick<Terms, 'tunnel'> = {}): number | undefined {
   if (tunnel?.mac2mac === false) return undefined;
   const onL2 = placesOf(own).flatMap((one) =>
     placesOf(other).flatMap((end) =>
@@ -87,7 +94,7 @@ export function directMtu(own: Side, other: Side, { tunnel }: Pick<Terms, 'tunne
 }
 
 /** Where a hypervisor is attached, whether or not it says its address there. */
-function placesOf({ endpoints, underlay }: Side): readonly NonNullable<Chassis['underlay']>[] {
+function placesOf({ endpoints, underlay }: Offer): readonly NonNullable<Chassis['underlay']>[] {
   return underlay === null ? endpoints : [...endpoints, underlay];
 }
 

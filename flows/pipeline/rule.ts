@@ -10,10 +10,11 @@ import type { Match } from '../openflow/match.js';
 import type { Group } from '../openflow/flow.js';
 import type { Binding } from '../model/binding.js';
 import type { Entity } from '../model/entities.js';
-import type { Chassis, Encapsulation } from '../model/entities/presence.js';
+import type { Encapsulation } from '../model/entities/presence.js';
 import type { TracerouteMode } from '../model/entities/routing.js';
 import type { Fact } from './facts.js';
 import type { LiveFilter } from './live-filter.js';
+import type { Offer, Side } from './pairing.js';
 import type { TableName } from './tables.js';
 
 /** A NIC present on this bridge and bound to an interface. What vna sees itself; not part of the slice. */
@@ -28,13 +29,15 @@ export interface LocalPort {
 }
 
 /** Which hypervisor this is, as it reported itself. What vna knows itself; without it nothing beyond this hypervisor is compiled. */
-export interface Here extends Pick<Chassis, 'datapath_uuid' | 'endpoints' | 'encaps' | 'underlay'> {
+export interface Here extends Side {
   readonly kind: 'here';
   readonly uuid: 'here';
   /** `auto`: segments cross to every peer that has ports in their domain; `explicit`: only where both ends are named for them. */
   readonly overlay_mode: 'auto' | 'explicit';
   /** uuids of the datapaths on the same L2 that have had the time to accept frames without a tunnel. */
   readonly settled_peers: readonly string[];
+  /** While that changes: all that others may still use, or use already, to get here. Absent: what it says itself. */
+  readonly accepts?: Offer | undefined;
 }
 
 /** The port of an encapsulation on this bridge, for tunnels to wherever a flow says. What vna sees itself. */
@@ -57,10 +60,11 @@ export interface NatZones {
   readonly target_zone: number;
 }
 
-/** The port to the bridge of the underlay. What vna sees itself. */
+/** A port to the bridge of the underlay. What vna sees itself. */
 export interface UnderlayPort {
   readonly kind: 'underlay_port';
-  readonly uuid: 'underlay';
+  /** `underlay`: frames leave by it, too. By others, of an underlay that was given up, they only come in. */
+  readonly uuid: string;
   readonly ofport: number;
 }
 

@@ -1,5 +1,6 @@
 import { eventually } from '../lab/eventually.js';
-import { OverlayWorld, stopped } from './overlay-world.js';
+import { UNDERLAY_BRIDGE } from '../lab/underlay.js';
+import { OverlayWorld, stopped, type VnaEntry } from './overlay-world.js';
 import { Traffic } from './traffic.js';
 
 const ENCAPSULATED = '(udp port 6081 or udp port 4789 or proto gre)';
@@ -86,5 +87,21 @@ describe('hypervisors on one physical L2', () => {
       alone: [true, false],
       lost: 0,
     });
+  }, 60_000);
+
+  it('turn to the tunnel without losing a packet when one of the two is restarted without it, which takes its port away', async () => {
+    const { ovs } = world.lab.hypervisors[1]!;
+    const patches = async () =>
+      [...(await ovs.vsctl('list-ports', 'br-int')).split('\n'), ...(await ovs.vsctl('list-ports', UNDERLAY_BRIDGE)).split('\n')].filter(
+        (name) => name.startsWith('patch-'),
+      ).length;
+    const before = await patches();
+    const traffic = await Traffic.start([{ name: 'near', from: world.vm(1), to: '10.101.0.11' }], { interval: 0.01 });
+    const [, entry] = world.vna as [VnaEntry, VnaEntry];
+    entry.overlay = { ...entry.overlay, mac2mac: false };
+    await world.hotori.restart();
+    await eventually('the port being gone', async () => (await patches()) === 0, { timeoutMs: 20_000 });
+    const direct = await crossing('10.101.0.11', 'icmp and host 10.101.0.11');
+    expect({ before, direct, lost: (await traffic.stop()).get('near')!.lost }).toEqual({ before: 2, direct: 0, lost: 0 });
   }, 60_000);
 });

@@ -31,6 +31,11 @@ import { post } from './world.js';
 
 const SAMPLED_PACKETS = 40;
 
+/** Of the configuration. */
+export interface VnaEntry {
+  overlay: object;
+}
+
 /** Per hypervisor, what its entry of `vna:` says of the overlay. */
 export type OverlaySettings = readonly [object, object, object];
 
@@ -38,19 +43,23 @@ export class OverlayWorld {
   readonly lab: Lab;
   readonly underlay: Underlay;
   readonly hotori: Hotori;
+  /** What each vna is told; counts from the next start. */
+  readonly vna: readonly VnaEntry[];
   /** vm1 to vm6. */
   readonly vms: Vm[] = [];
 
-  private constructor(lab: Lab, underlay: Underlay, hotori: Hotori) {
+  private constructor(lab: Lab, underlay: Underlay, hotori: Hotori, vna: readonly VnaEntry[]) {
     this.lab = lab;
     this.underlay = underlay;
     this.hotori = hotori;
+    this.vna = vna;
   }
 
   static start(settings: (places: readonly Attachment[]) => OverlaySettings, args: readonly string[] = []): Promise<OverlayWorld> {
     return startThree(async (lab, underlay) => {
-      const hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna: entries(underlay, settings), args });
-      const world = new OverlayWorld(lab, underlay, hotori);
+      const vna = entries(underlay, settings);
+      const hotori = await lab.startHotori({ ovs: lab.hypervisors[0]!.ovs, vna, args });
+      const world = new OverlayWorld(lab, underlay, hotori, vna);
       await world.#define();
       return world;
     });
@@ -215,7 +224,7 @@ export function addressesOf(n: number): { readonly ipv4_address: string; readonl
   return { ipv4_address: `10.101.0.${host}`, ipv6_address: `fd00:101::${host}` };
 }
 
-function entries(underlay: Underlay, settings: (places: readonly Attachment[]) => OverlaySettings): object[] {
+function entries(underlay: Underlay, settings: (places: readonly Attachment[]) => OverlaySettings): VnaEntry[] {
   const overlays = settings(underlay.attachments);
   return underlay.attachments.map(({ hypervisor: { ovs, name } }, i) => ({
     ovsdb: ovs.ovsdbEndpoint,

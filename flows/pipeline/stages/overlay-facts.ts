@@ -64,9 +64,10 @@ export const directPeerFacts = rule('direct peer', 'chassis', (chassis, look, em
   const here = look.get('here', 'here');
   const { datapath_uuid } = chassis;
   if (here === undefined || datapath_uuid === here.datapath_uuid) return;
-  const mtu = directMtu(here, chassis);
-  if (mtu === undefined || look.get('underlay_port', 'underlay') === undefined) return;
-  const settled = here.settled_peers.includes(datapath_uuid) && tunnelTo(here, datapath_uuid, look)?.mac2mac !== false;
+  const now = look.get('underlay_port', 'underlay') === undefined ? undefined : directMtu(here, chassis);
+  const mtu = now ?? (here.accepts && directMtu(here.accepts, chassis));
+  if (mtu === undefined) return;
+  const settled = now !== undefined && here.settled_peers.includes(datapath_uuid) && tunnelTo(here, datapath_uuid, look)?.mac2mac !== false;
   emit.fact({ kind: 'direct_peer', uuid: directUuid(datapath_uuid), datapath_uuid, mtu, settled });
 });
 

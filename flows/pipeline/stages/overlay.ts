@@ -102,11 +102,12 @@ function emitTunnel(chassis: Chassis, way: Way | undefined, look: Lookup, emit: 
 
 /**
  * From a known hypervisor packets are taken in by every encapsulation that both offer and every pair of addresses that could be theirs, whichever is in use:
- * when that changes, the other end may hear of it later or sooner.
+ * when that changes, the other end may hear of it later or sooner. While this end changes what it offers, that is both what it did and what it does.
  */
 function admit(here: Here, chassis: Chassis, way: Way | undefined, peerKey: number, look: Lookup, emit: Emit): void {
-  const ends = way === undefined ? addressPairs(here, chassis) : [[{ address: way.local }, { address: way.remote }] as const];
-  for (const encap of here.encaps) {
+  const offer = here.accepts ?? here;
+  const ends = way === undefined ? addressPairs(offer, chassis) : [[{ address: way.local }, { address: way.remote }] as const];
+  for (const encap of offer.encaps) {
     const port = chassis.encaps.includes(encap) ? look.get('tunnel_port', `tunnel-${encap}`) : undefined;
     if (port === undefined) continue;
     const arrived: Action[] = [regLoad('peer', peerKey), regLoad('from_tunnel', 1)];

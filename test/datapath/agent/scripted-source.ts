@@ -52,6 +52,7 @@ export class ScriptedSource implements SliceSource {
       },
       relist: () => setImmediate(() => this.snapshot()),
       holdGateway: () => Promise.resolve(true),
+      behind: () => Promise.resolve([]),
       serveFlows: (provider) => (this.flows = provider),
       serveAcceptance: (acceptor) => (this.acceptSlice = acceptor),
       serveChecks: () => undefined,

@@ -24,6 +24,7 @@ class Source implements SliceSource {
       reportChassis: () => undefined,
       reportApplied: () => undefined,
       holdGateway: () => Promise.resolve(true),
+      behind: () => Promise.resolve([]),
       serveFlows: () => undefined,
       serveAcceptance: () => undefined,
       serveChecks: () => undefined,
