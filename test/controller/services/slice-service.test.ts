@@ -161,6 +161,20 @@ describe('slices over the bus', () => {
     }
   });
 
+  it('tell a vna who has not installed a revision', async () => {
+    const world = await startVnmgr('v1', ['a']);
+    const vna = await startVna('vna', ['a']);
+    await has(vna, 'if-a');
+    const { datapath_uuid } = vna.attachment;
+    const revision = world.vnmgr.revision().number;
+    const behind = () => vna.attachment.behind(revision, [datapath_uuid, 'dp-deleted']);
+    const before = await behind();
+    const applied = { datapath_uuid, connected: true, flow_count: 1, flow_mods: 1, error: null };
+    vna.attachment.reportApplied({ ...applied, applied_seq: 100 });
+    await eventually('the report arriving', async () => (await statusOf(world)).datapaths[0]!.applied_revision === revision);
+    expect([before, await behind()]).toEqual([[datapath_uuid], []]);
+  });
+
   it('that are held back are accepted at the word of vnmgr, once', async () => {
     const world = await startVnmgr('v1', ['a']);
     const vna = await startVna('vna', ['a']);

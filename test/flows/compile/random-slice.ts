@@ -198,19 +198,23 @@ const peers = fc
   )
   .chain((record) => fc.boolean().map((onL2) => (onL2 ? onTheL2(record) : record)));
 const selves = fc
-  .tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'explicit' as const), fc.subarray(['dp-b', 'dp-c']))
-  .map(([prefixes, offered, overlay_mode, settled_peers]) =>
-    here(
-      onTheL2(
-        chassis(
-          'a',
-          prefixes.map((prefix) => `${prefix}1`),
-          { encaps: offered },
-        ),
+  .tuple(endpoints, encaps, fc.constantFrom('auto' as const, 'explicit' as const), fc.subarray(['dp-b', 'dp-c']), fc.option(encaps))
+  .map(([prefixes, offered, overlay_mode, settled_peers, before]) => {
+    const own = onTheL2(
+      chassis(
+        'a',
+        prefixes.map((prefix) => `${prefix}1`),
+        { encaps: offered },
       ),
-      { overlay_mode, settled_peers },
-    ),
-  );
+    );
+    // It offered other encapsulations, at one address more.
+    const accepts = before && {
+      endpoints: [...own.endpoints, { ...own.endpoints[0]!, address: '192.0.2.9' }],
+      encaps: before,
+      underlay: null,
+    };
+    return here(own, { overlay_mode, settled_peers, ...(accepts === null ? {} : { accepts }) });
+  });
 const named = fc
   .tuple(
     fc.constantFrom('a', 'b', 'c'),
@@ -259,7 +263,7 @@ const record: fc.Arbitrary<InputRecord> = fc.oneof(
   { weight: 2, arbitrary: tunnels },
   { weight: 2, arbitrary: named },
   pairs,
-  fc.constant(underlayPort(999)),
+  fc.constantFrom(underlayPort(999), underlayPort(998, 'underlay-old')),
   { weight: 3, arbitrary: floatingIps },
   { weight: 2, arbitrary: natRules },
   { weight: 2, arbitrary: translations },

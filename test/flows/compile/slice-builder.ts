@@ -279,8 +279,9 @@ export function tunnelPort(encap: Encapsulation, ofport: number): TunnelPort {
   return { kind: 'tunnel_port', uuid: `tunnel-${encap}`, encap, ofport };
 }
 
-export function underlayPort(ofport: number): UnderlayPort {
-  return { kind: 'underlay_port', uuid: 'underlay', ofport };
+/** @param uuid another: of an underlay that was given up */
+export function underlayPort(ofport: number, uuid = 'underlay'): UnderlayPort {
+  return { kind: 'underlay_port', uuid, ofport };
 }
 
 export function liveTrace(session: number, interfaceUuid: string, over: Partial<LiveTrace> = {}): LiveTrace {

@@ -1,6 +1,7 @@
 import type { Chassis } from '../../../flows/model/entities/presence.js';
 import { parseIp, parseIpv4 } from '../../../flows/net/ip.js';
 import { parseMac } from '../../../flows/net/mac.js';
+import type { Offer } from '../../../flows/pipeline/pairing.js';
 import { WAY_PROBE } from '../../../flows/pipeline/stages/way-probe.js';
 import { traceFabric, tunnelEnd } from '../../../flows/trace/fabric.js';
 import { Interpreter } from '../../../flows/trace/interpreter.js';
@@ -182,6 +183,33 @@ describe('overlay', () => {
     expect(more.flows_put.size).toBeLessThan(12);
   });
 
+  it('takes in what comes by ways that are given up, and sends nothing by them', () => {
+    const both = ['geneve', 'vxlan'] as const;
+    const before = fabric(both);
+    const [, , own] = ['1', '2', '3'].map((n) => chassis(n, [addressOf(n)], { encaps: [...both] }));
+    const changed = (accepts: Offer | undefined): Fabric => {
+      const { compilers, sites } = fabric(both);
+      const compiler = compilers['3']!;
+      compiler.update([here({ ...own!, encaps: ['vxlan'] }, { accepts })], []);
+      return {
+        compilers: {},
+        sites: [before.sites[0]!, before.sites[1]!, { ...sites[2]!, interpreter: new Interpreter(compiler.tables) }],
+      };
+    };
+    const there = (world: Fabric) => outcome(send(world, 'a1', udp('a1', parseMac(MAC['a3']!), '10.0.1.11', '10.0.1.13')));
+    const { visits, delivered } = send(changed(own), 'a3', udp('a3', parseMac(MAC['a1']!), '10.0.1.13', '10.0.1.11'));
+    expect({
+      there: [there(changed(undefined)), there(changed(own))],
+      back: [visits[0]!.trace.outputs.map(({ port }) => port), delivered.map(({ output }) => Object.keys(MAC)[output.port - 1])],
+    }).toEqual({
+      there: [
+        { to: [], crossings: 1, lost: [], dropped: ['unknown_peer'] },
+        { to: ['a3'], crossings: 1, lost: [], dropped: [] },
+      ],
+      back: [[TUNNELS.vxlan], ['a1']],
+    });
+  });
+
   describe('on one physical L2', () => {
     const UNDERLAY = 950;
     const onL2 = (n: string): Chassis => {
@@ -242,6 +270,29 @@ describe('overlay', () => {
         { outputs: ['direct'], to: [['a2', 1]] },
         { outputs: ['direct'], to: [] },
       ]);
+    });
+
+    it('frames are taken in by the port of an underlay that was given up, and none leave by it', () => {
+      const [before, after] = [direct(true), fabric()];
+      const [own] = [onL2('2')];
+      const compiler = after.compilers['2']!;
+      const changed = (accepts: Offer | undefined): Fabric => {
+        compiler.update(
+          [onL2('1'), here(chassis('2', [addressOf('2')]), { accepts, settled_peers: ['dp-1'] }), underlayPort(UNDERLAY, 'underlay-old')],
+          [],
+        );
+        const site = { ...before.sites[1]!, interpreter: new Interpreter(compiler.tables) };
+        return { compilers: {}, sites: [before.sites[0]!, site, before.sites[2]!] };
+      };
+      const got = [undefined, own].map((accepts) => ways(changed(accepts), 'a1', 'a2', '10.0.1.12'));
+      const sent = send(changed(own), 'a2', udp('a2', parseMac(MAC['a1']!), '10.0.1.12', '10.0.1.11')).visits[0]!.trace.outputs;
+      expect({ got, sent: sent.map(({ port }) => port) }).toEqual({
+        got: [
+          { outputs: ['direct'], to: [] },
+          { outputs: ['direct'], to: [['a2', 1]] },
+        ],
+        sent: [TUNNELS.geneve],
+      });
     });
 
     it('refuses frames of the physical network that no NIC of a neighbour has sent, and all broadcasts', () => {
