@@ -10,7 +10,8 @@ import { StoreError, type StoredChange } from './contract.js';
 
 const requestSchema = z.object({ id: z.string(), outcomes: z.array(z.union([z.string(), z.array(z.string())])) });
 
-const changeSchema = z.object({
+/** A change as the log has it, entities among it as they are stored. */
+export const changeSchema = z.object({
   puts: z.array(entitySchema),
   deletes: z.array(z.string()),
   counters: z.record(z.string(), z.int()),
