@@ -12,45 +12,56 @@ import type { Network } from './entities/network.js';
 import type { Route } from './entities/routing.js';
 import type { SecurityGroup } from './entities/security-group.js';
 import { pairOf, type Tunnel } from './entities/tunnel.js';
+import type { IndexKey } from './key-sets.js';
 import { referrerKeys } from './references.js';
 import { destination, subnets, type Subnet } from './subnets.js';
 
-export const macKey = (mac: string) => `mac:${mac}`;
-export const ipKey = (network: string, address: string) => `ip:${network}|${address}`;
-export const dpidKey = (dpid: string) => `dpid:${dpid}`;
+export const macKey = (mac: string): IndexKey => ({ index: 'mac', key: mac });
+export const ipKey = (network: string, address: string): IndexKey => ({ index: 'ip', key: `${network}|${address}` });
+export const dpidKey = (dpid: string): IndexKey => ({ index: 'dpid', key: dpid });
 /** Interfaces and interface_ports with a port name, by the datapath they name with it; null for any. */
-export const portNameKey = (name: string, owner: string | null) => `port:${name}@${owner ?? ''}`;
+export const portNameKey = (name: string, owner: string | null): IndexKey => ({
+  index: owner === null ? 'port' : `port@${owner}`,
+  key: name,
+});
 /** NICs that name an interface, and NICs on ports of a name. */
-export const vifIfaceKey = (ifaceId: string) => `vif-iface:${ifaceId}`;
-export const vifPortKey = (portName: string) => `vif-port:${portName}`;
+export const vifIfaceKey = (ifaceId: string): IndexKey => ({ index: 'vif-iface', key: ifaceId });
+export const vifPortKey = (portName: string): IndexKey => ({ index: 'vif-port', key: portName });
 /** The row of a datapath for a network, segment or route link. */
-export const linkKey = (datapath: string, target: string) => `link:${datapath}|${target}`;
+export const linkKey = (datapath: string, target: string): IndexKey => ({ index: 'link', key: `${datapath}|${target}` });
 /** Rows of datapaths by the underlay address they come to. */
-export const endpointKey = (address: string) => `endpoint:${address}`;
+export const endpointKey = (address: string): IndexKey => ({ index: 'endpoint', key: address });
 /** The tunnel between two datapaths. */
-export const tunnelKey = (tunnel: Pick<Tunnel, 'datapath_uuid' | 'peer_datapath_uuid'>) =>
-  `tunnel:${pairOf(tunnel.datapath_uuid, tunnel.peer_datapath_uuid)}`;
+export const tunnelKey = (tunnel: Pick<Tunnel, 'datapath_uuid' | 'peer_datapath_uuid'>): IndexKey => ({
+  index: 'tunnel-of',
+  key: pairOf(tunnel.datapath_uuid, tunnel.peer_datapath_uuid),
+});
 /** Floating IPs and NAT rules with an address of an outside network. */
-export const natAddressKey = (network: string, address: string) => `nat:${network}|${address}`;
-export const linkMacKey = (mac: string) => `linkmac:${mac}`;
-export const destinationKey = (routeLink: string, cidr: string) => `destination:${routeLink}|${cidr}`;
-export const ruleKey = (rule: string) => `rule:${rule}`;
+export const natAddressKey = (network: string, address: string): IndexKey => ({ index: 'nat', key: `${network}|${address}` });
+export const linkMacKey = (mac: string): IndexKey => ({ index: 'linkmac', key: mac });
+export const destinationKey = (routeLink: string, cidr: string): IndexKey => ({ index: 'destination', key: `${routeLink}|${cidr}` });
+export const ruleKey = (rule: string): IndexKey => ({ index: 'rule', key: rule });
 /** Networks that name this routing table. */
-export const vrfNameKey = (name: string) => `vrf-name:${name}`;
+export const vrfNameKey = (name: string): IndexKey => ({ index: 'vrf-name', key: name });
 /** Networks of a routing domain that name their routing table, and those that name this one. */
-export const namedKey = (vrf: number, name?: string) => (name === undefined ? `named:${vrf}` : `named:${vrf}|${name}`);
-export const priorityKey = (routeLink: string, priority: number) => `priority:${routeLink}|${priority}`;
+export const namedKey = (vrf: number, name?: string): IndexKey => ({
+  index: 'named',
+  key: name === undefined ? `${vrf}` : `${vrf}|${name}`,
+});
+export const priorityKey = (routeLink: string, priority: number): IndexKey => ({ index: 'priority', key: `${routeLink}|${priority}` });
 /** Networks on a physical network. */
-export const physicalKey = (name: string) => `physical:${name}`;
+export const physicalKey = (name: string): IndexKey => ({ index: 'physical', key: name });
 /** Networks and segments of a routing domain. */
-export const vrfKey = (vrf: number) => `vrf:${vrf}`;
+export const vrfKey = (vrf: number): IndexKey => ({ index: 'vrf', key: `${vrf}` });
 /** Interfaces of a policy class. */
-export const classKey = (policyClass: number) => `class:${policyClass}`;
+export const classKey = (policyClass: number): IndexKey => ({ index: 'class', key: `${policyClass}` });
 /** The policy class of a sorted list of groups. */
-export const groupSetKey = (groups: readonly string[]) => `groups:${groups.join()}`;
+export const groupSetKey = (groups: readonly string[]): IndexKey => ({ index: 'groups', key: groups.join() });
+
+const NONE: readonly IndexKey[] = [];
 
 /** Keys of the set indexes; no key twice. */
-export function setKeys(entity: Entity): string[] {
+export function setKeys(entity: Entity): IndexKey[] {
   const keys = referrerKeys(entity);
   switch (entity.kind) {
     case 'datapath':
@@ -128,7 +139,7 @@ export function linkTarget(link: DatapathLink): string {
   }
 }
 
-function networkSetKeys(network: Network): string[] {
+function networkSetKeys(network: Network): IndexKey[] {
   const { vrf, vrf_key } = network;
   const keys = vrf_key === 0 ? [] : [vrfKey(vrf_key)];
   const physical = physicalNameOf(network);
@@ -138,22 +149,17 @@ function networkSetKeys(network: Network): string[] {
   return keys;
 }
 
-function routeKeys(route: Route): string[] {
+function routeKeys(route: Route): IndexKey[] {
   const cidr = destination(route);
   return cidr === undefined ? [] : [destinationKey(route.route_link_uuid, cidr.text)];
 }
 
-function ruleKeys(group: SecurityGroup): string[] {
-  return [...new Set(group.rules.map((rule) => ruleKey(rule.uuid)))];
-}
-
-export interface OrderedKey {
-  readonly index: string;
-  readonly key: string;
+function ruleKeys(group: SecurityGroup): IndexKey[] {
+  return Array.from(new Set(group.rules.map(({ uuid }) => uuid)), ruleKey);
 }
 
 /** All entities of a kind, by uuid. */
-export const kindIndex = (kind: EntityKind) => `kind:${kind}`;
+export const kindIndex = (kind: EntityKind): string => kind;
 /** The subnets of a routing domain, by first address. */
 export const subnetIndex = (vrf: number) => `subnets:${vrf}`;
 
@@ -181,35 +187,25 @@ function position(family: 'ipv4' | 'ipv6', address: bigint): string {
   return `${family}:${address.toString(16).padStart(family === 'ipv4' ? 8 : 32, '0')}`;
 }
 
-export function orderedKeys(entity: Entity): OrderedKey[] {
+export function orderedKeys(entity: Entity): IndexKey[] {
   const keys = [{ index: kindIndex(entity.kind), key: entity.uuid }];
   if (entity.kind === 'network' && entity.vrf_key !== 0) keys.push(...networkKeys(entity));
   return keys;
 }
 
-function networkKeys(network: Network): OrderedKey[] {
+function networkKeys(network: Network): IndexKey[] {
   return subnets(network).map((subnet) => ({ index: subnetIndex(network.vrf_key), key: subnetKey(subnet, network.uuid) }));
 }
 
-/** Keys that an entity has no more, and those it has from now on. */
-export interface KeyChange<Key> {
-  readonly gone: readonly Key[];
-  readonly come: readonly Key[];
-}
-
-/** Of the set indexes, when `after` takes the place of `before`. */
-export function setKeyChange(before: Entity | undefined, after: Entity | undefined): KeyChange<string> {
-  return changeOf(before ? setKeys(before) : [], after ? setKeys(after) : [], (a, b) => a === b);
-}
-
-/** Of the ordered indexes. */
-export function orderedKeyChange(before: Entity | undefined, after: Entity | undefined): KeyChange<OrderedKey> {
-  return changeOf(before ? orderedKeys(before) : [], after ? orderedKeys(after) : [], (a, b) => a.index === b.index && a.key === b.key);
-}
-
-/** Most changes leave most keys as they are, in their order: what the lists begin with alike is left out. */
-function changeOf<Key>(was: readonly Key[], is: readonly Key[], isSame: (a: Key, b: Key) => boolean): KeyChange<Key> {
+/** What of an entity's keys changes when `after` takes the place of `before`. @param keysOf setKeys or orderedKeys */
+export function keyChange(
+  before: Entity | undefined,
+  after: Entity | undefined,
+  keysOf: (entity: Entity) => readonly IndexKey[],
+): { readonly gone: readonly IndexKey[]; readonly come: readonly IndexKey[] } {
+  const [was, is] = [before ? keysOf(before) : NONE, after ? keysOf(after) : NONE];
+  // Most changes leave most keys as they are, in their order.
   let kept = 0;
-  while (kept < was.length && kept < is.length && isSame(was[kept]!, is[kept]!)) kept++;
+  while (kept < was.length && kept < is.length && was[kept]!.index === is[kept]!.index && was[kept]!.key === is[kept]!.key) kept++;
   return kept === 0 ? { gone: was, come: is } : { gone: was.slice(kept), come: is.slice(kept) };
 }

@@ -1,42 +1,53 @@
 /**
  * Which entities have a key.
  *
- * Owns: sets of uuids by key; a lone uuid is kept without a set around it, since most keys have one.
+ * Owns: sets of uuids by index and key; a lone uuid is kept without a set around it, since most keys have one.
  */
+
+/** A key of one index. In two parts, so that a key that is a uuid or an address needs no text of its own. */
+export interface IndexKey {
+  readonly index: string;
+  readonly key: string;
+}
+
 const NONE: readonly string[] = [];
 
 export class KeySets {
-  private readonly sets = new Map<string, string | Set<string>>();
+  private readonly indexes = new Map<string, Map<string, string | Set<string>>>();
 
   /** In the order they came. They must not change while they are iterated. */
-  get(key: string): Iterable<string> {
-    const found = this.sets.get(key);
+  get({ index, key }: IndexKey): Iterable<string> {
+    const found = this.indexes.get(index)?.get(key);
     return typeof found === 'string' ? [found] : (found ?? NONE);
   }
 
-  has(key: string, uuid: string): boolean {
-    const found = this.sets.get(key);
+  has({ index, key }: IndexKey, uuid: string): boolean {
+    const found = this.indexes.get(index)?.get(key);
     return typeof found === 'string' ? found === uuid : (found?.has(uuid) ?? false);
   }
 
-  count(key: string): number {
-    const found = this.sets.get(key);
+  count({ index, key }: IndexKey): number {
+    const found = this.indexes.get(index)?.get(key);
     return typeof found === 'string' ? 1 : (found?.size ?? 0);
   }
 
-  add(key: string, uuid: string): void {
-    const found = this.sets.get(key);
-    if (found === undefined) this.sets.set(key, uuid);
-    else if (typeof found === 'string') this.sets.set(key, new Set([found, uuid]));
+  add({ index, key }: IndexKey, uuid: string): void {
+    let sets = this.indexes.get(index);
+    if (sets === undefined) this.indexes.set(index, (sets = new Map<string, string | Set<string>>()));
+    const found = sets.get(key);
+    if (found === undefined) sets.set(key, uuid);
+    else if (typeof found === 'string') sets.set(key, new Set([found, uuid]));
     else found.add(uuid);
   }
 
   /** False when it was not there. */
-  delete(key: string, uuid: string): boolean {
-    const found = this.sets.get(key);
-    if (typeof found === 'string') return found === uuid && this.sets.delete(key);
-    if (!found?.delete(uuid)) return false;
-    if (found.size === 0) this.sets.delete(key);
+  delete({ index, key }: IndexKey, uuid: string): boolean {
+    const sets = this.indexes.get(index);
+    const found = sets?.get(key);
+    if (typeof found === 'object' ? !found.delete(uuid) : found !== uuid) return false;
+    if (typeof found === 'object' && found.size > 0) return true;
+    sets!.delete(key);
+    if (sets!.size === 0) this.indexes.delete(index);
     return true;
   }
 }

@@ -6,8 +6,8 @@
  * Promises: applying a change costs what the change is, not what the model is; entities are never altered, only replaced.
  */
 import type { Entity, EntityKind } from './entities.js';
-import { kindIndex, orderedKeyChange, setKeyChange } from './indexes.js';
-import { KeySets } from './key-sets.js';
+import { kindIndex, keyChange, orderedKeys, setKeys } from './indexes.js';
+import { KeySets, type IndexKey } from './key-sets.js';
 import { SortedKeys } from './sorted-keys.js';
 import type { ModelView } from './view.js';
 
@@ -30,11 +30,11 @@ export class Model implements ModelView {
     return this.entities.values();
   }
 
-  lookup(key: string): Iterable<string> {
+  lookup(key: IndexKey): Iterable<string> {
     return this.sets.get(key);
   }
 
-  count(key: string): number {
+  count(key: IndexKey): number {
     return this.sets.count(key);
   }
 
@@ -65,10 +65,10 @@ export class Model implements ModelView {
     const old = this.entities.get(uuid);
     if (entity === undefined) this.entities.delete(uuid);
     else this.entities.set(uuid, entity);
-    const { gone, come } = setKeyChange(old, entity);
-    for (const key of gone) this.sets.delete(key, uuid);
-    for (const key of come) this.sets.add(key, uuid);
-    const ordered = orderedKeyChange(old, entity);
+    const set = keyChange(old, entity, setKeys);
+    for (const key of set.gone) this.sets.delete(key, uuid);
+    for (const key of set.come) this.sets.add(key, uuid);
+    const ordered = keyChange(old, entity, orderedKeys);
     for (const { index, key } of ordered.gone) this.removeOrdered(index, key);
     for (const { index, key } of ordered.come) this.addOrdered(index, key);
   }

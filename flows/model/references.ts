@@ -7,6 +7,7 @@
  * A child goes with its owner. Any other referrer refuses the delete, unless it cascades; then the referrer is deleted or lets go.
  */
 import type { Entity, EntityKind, EntityOf, UserKind } from './entities.js';
+import type { IndexKey } from './key-sets.js';
 
 export interface ReferenceField<K extends EntityKind = EntityKind> {
   /** The kind that refers. */
@@ -221,11 +222,11 @@ export function referencesTo(kind: EntityKind): readonly ReferenceField[] {
 }
 
 /** Index key of the entities of a kind that refer to `target`. */
-export function referrerKey(kind: EntityKind, target: string): string {
-  return `${kind}>${target}`;
+export function referrerKey(kind: EntityKind, target: string): IndexKey {
+  return { index: kind, key: target };
 }
 
-export function referrerKeys(entity: Entity): string[] {
+export function referrerKeys(entity: Entity): IndexKey[] {
   const targets = new Set<string>();
   for (const reference of referencesFrom(entity.kind)) for (const target of reference.targets(entity)) targets.add(target);
   return Array.from(targets, (target) => referrerKey(entity.kind, target));

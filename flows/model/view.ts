@@ -6,6 +6,7 @@
 import type { Entity, EntityKind, EntityOf } from './entities.js';
 import type { IpLease, MacLease } from './entities/interface.js';
 import type { Network } from './entities/network.js';
+import type { IndexKey } from './key-sets.js';
 import { referrerKey } from './references.js';
 
 /** Kinds of the rows that say by what a datapath is reached for something. */
@@ -14,9 +15,9 @@ export const LINK_KINDS = ['datapath_network', 'datapath_segment', 'datapath_rou
 export interface ModelView {
   get(uuid: string): Entity | undefined;
   /** uuids of the entities with this set index key. The model must not change while they are iterated. */
-  lookup(key: string): Iterable<string>;
+  lookup(key: IndexKey): Iterable<string>;
   /** How many those are, without walking them. */
-  count(key: string): number;
+  count(key: IndexKey): number;
   /** Keys of an ordered index from `key` up. */
   from(index: string, key: string): Iterable<string>;
   /** Keys of an ordered index below `key`, down. */

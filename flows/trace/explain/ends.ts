@@ -7,7 +7,7 @@
 import { HotoriError, summaryOf, type Reason } from '../../model/errors.js';
 import type { Interface, IpLease, MacLease } from '../../model/entities/interface.js';
 import type { Network } from '../../model/entities/network.js';
-import { ipKey } from '../../model/indexes.js';
+import { ipKey, vrfKey } from '../../model/indexes.js';
 import { physicalNameOf } from '../../model/gateways.js';
 import { subnets } from '../../model/subnets.js';
 import { entityOf, macLeasesOf, referrers, type ModelView } from '../../model/view.js';
@@ -88,7 +88,7 @@ export function nicsOf(model: ModelView, iface: Interface): Nic[] {
 }
 
 function* networksOfDomain(model: ModelView, { vrf_key }: Network): Generator<Network> {
-  for (const uuid of model.lookup(`vrf:${vrf_key}`)) {
+  for (const uuid of model.lookup(vrfKey(vrf_key))) {
     const network = entityOf(model, 'network', uuid);
     if (network !== undefined) yield network;
   }

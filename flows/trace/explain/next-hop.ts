@@ -4,6 +4,7 @@
  * Owns: the choice between the destination and a router, as a host makes it, and the question for the MAC of that, asked of the compiled flows.
  */
 import { gatewaysOf } from '../../model/gateways.js';
+import { ipKey } from '../../model/indexes.js';
 import { referrerKey } from '../../model/references.js';
 import { entityOf, referrers } from '../../model/view.js';
 import type { Network } from '../../model/entities/network.js';
@@ -118,7 +119,7 @@ function* gatewayAddresses({ model }: Realm, { uuid }: Network): Generator<Ip> {
 }
 
 function holderOf(realm: Realm, site: RealmSite, { network }: Sender, ip: Ip): string | null {
-  for (const uuid of realm.model.lookup(`ip:${network.uuid}|${formatIp(ip)}`)) {
+  for (const uuid of realm.model.lookup(ipKey(network.uuid, formatIp(ip)))) {
     const lease = entityOf(realm.model, 'ip_lease', uuid);
     if (lease?.interface_uuid != null) return lease.interface_uuid;
   }
