@@ -15,11 +15,15 @@ export class Breath {
     this.sliceMs = sliceMs;
   }
 
-  /** Resolves at once while the slice lasts. */
-  async takeIfDue(): Promise<void> {
+  /** Whether the slice is over; the first begins when this is first asked. */
+  isDue(): boolean {
     const now = performance.now();
     this.since ??= now;
-    if (now - this.since < this.sliceMs) return;
+    return now - this.since >= this.sliceMs;
+  }
+
+  /** Gives way, and begins another slice. */
+  async take(): Promise<void> {
     await setImmediate();
     this.since = performance.now();
   }

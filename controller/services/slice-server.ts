@@ -338,7 +338,7 @@ class Outgoing {
   private async sendSnapshot({ entities, ...head }: Extract<SliceMessage, { kind: 'snapshot' }>, breath: Breath): Promise<void> {
     const parts = Math.max(1, Math.ceil(entities.length / PART_RECORDS));
     for (let part = 0; part < parts && !this.isEnded; part++) {
-      await breath.takeIfDue();
+      if (breath.isDue()) await breath.take();
       this.append('snapshot', { ...head, part, parts, entities: entities.slice(part * PART_RECORDS, (part + 1) * PART_RECORDS) });
     }
   }

@@ -37,9 +37,9 @@ export class StoreCodec {
     this.where = where;
   }
 
+  /** It shares its memory with what is encoded before and after: nothing to keep for long. */
   encode(value: unknown): Buffer {
-    // The encoder reuses its buffer.
-    return Buffer.from(this.cbor.encode(value));
+    return this.cbor.encode(value);
   }
 
   /** What is to be written for changes that follow one another. */

@@ -182,7 +182,7 @@ class EmbeddedStore implements Store {
       meta.log_bytes -= this.db.get(logKey(meta.log_floor))?.length ?? 0;
       this.db.removeSync(logKey(meta.log_floor));
     }
-    const bytes = this.codec.encode(meta);
+    const bytes = Buffer.from(this.codec.encode(meta));
     this.db.putSync(META, bytes);
     return [meta, bytes];
   }

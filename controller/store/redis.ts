@@ -310,7 +310,7 @@ class RedisStore implements Store {
       const all = list(found!);
       for (let i = 0; i + 1 < all.length; i += 2) {
         visit(String(all[i]), all[i + 1] as Buffer);
-        await breath.takeIfDue();
+        if (breath.isDue()) await breath.take();
       }
       cursor = next as Buffer;
     } while (String(cursor) !== '0');
@@ -326,7 +326,7 @@ class RedisStore implements Store {
         const entry = nextEntry(this.codec, at, one);
         visit(entry.change, entry.id);
         at = entry;
-        await breath.takeIfDue();
+        if (breath.isDue()) await breath.take();
       }
       if (page.length < LOG_PAGE) return;
     }

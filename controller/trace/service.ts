@@ -255,7 +255,7 @@ async function workedOut<T>(steps: Generator<void, T>, signal?: AbortSignal): Pr
     if (signal?.aborted === true) throw new HotoriError('unavailable', 'nobody waits for the answer any more');
     const step = steps.next();
     if (step.done === true) return step.value;
-    await breath.takeIfDue();
+    if (breath.isDue()) await breath.take();
   }
 }
 

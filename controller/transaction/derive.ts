@@ -39,11 +39,9 @@ function followNetwork(draft: Draft, uuid: string): void {
 /** A network in a segment has the segment's key, any other its own. */
 function assignSegmentKeys(draft: Draft, keys: KeyRing): void {
   const networks = new Set<string>();
-  for (const uuid of draft.touched().keys()) {
-    const entity = draft.get(uuid);
-    if (entity?.kind === 'network') networks.add(uuid);
-    if (entity?.kind === 'segment') for (const network of referrers(draft, 'network', uuid)) networks.add(network.uuid);
-  }
+  for (const { uuid, after } of draft.touchedOf('network')) if (after) networks.add(uuid);
+  for (const { uuid, after } of draft.touchedOf('segment'))
+    if (after) for (const network of referrers(draft, 'network', uuid)) networks.add(network.uuid);
   for (const uuid of networks) {
     const network = entityOf(draft, 'network', uuid)!;
     const segment = entityOf(draft, 'segment', network.segment_uuid);
@@ -55,9 +53,8 @@ function assignSegmentKeys(draft: Draft, keys: KeyRing): void {
 /** One policy class per distinct set of groups that interfaces have. */
 function assignPolicyClasses(draft: Draft, keys: KeyRing): void {
   const left = new Set<number>();
-  for (const [uuid, before] of [...draft.touched()]) {
-    if (before?.kind === 'interface') left.add(before.policy_class_key);
-    const iface = entityOf(draft, 'interface', uuid);
+  for (const { before, after: iface } of draft.touchedOf('interface')) {
+    if (before) left.add(before.policy_class_key);
     if (iface === undefined) continue;
     const policy_class_key = classOf(draft, keys, iface);
     if (policy_class_key !== iface.policy_class_key) draft.put({ ...iface, policy_class_key });

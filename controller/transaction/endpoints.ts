@@ -5,7 +5,6 @@
  * Promises: they are a function of the model: the lease that is named, else the first of the interface, while that is on the datapath.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { Entity } from '../../flows/model/entities.js';
 import type { DatapathLink } from '../../flows/model/entities/datapath.js';
 import type { IpLease } from '../../flows/model/entities/interface.js';
 import { belongsTo } from '../../flows/model/places.js';
@@ -14,14 +13,11 @@ import { entityOf, ipLeasesOf, LINK_KINDS, macLeasesOf, referrers, type ModelVie
 export function assignEndpoints(draft: Draft): void {
   const interfaces = new Set<string>();
   const links = new Map<string, DatapathLink>();
-  for (const [uuid, before] of draft.touched()) {
-    const after = draft.get(uuid);
-    if (isLink(after)) links.set(uuid, after);
-    for (const entity of [before, after]) {
-      const iface = interfaceOf(entity);
-      if (iface !== null) interfaces.add(iface);
-    }
-  }
+  for (const kind of LINK_KINDS) for (const { uuid, after } of draft.touchedOf(kind)) if (after) links.set(uuid, after);
+  for (const { uuid } of draft.touchedOf('interface')) interfaces.add(uuid);
+  for (const kind of ['interface_port', 'mac_lease', 'ip_lease'] as const)
+    for (const { before, after } of draft.touchedOf(kind))
+      for (const entity of [before, after]) if (entity?.interface_uuid) interfaces.add(entity.interface_uuid);
   for (const iface of interfaces)
     for (const kind of LINK_KINDS) for (const link of referrers(draft, kind, iface)) links.set(link.uuid, link);
   for (const link of links.values()) {
@@ -32,16 +28,6 @@ export function assignEndpoints(draft: Draft): void {
     if (endpoint_address !== link.endpoint_address || endpoint_network_uuid !== link.endpoint_network_uuid)
       draft.put({ ...link, endpoint_address, endpoint_network_uuid });
   }
-}
-
-function isLink(entity: Entity | undefined): entity is DatapathLink {
-  return LINK_KINDS.some((kind) => kind === entity?.kind);
-}
-
-/** The interface whose addresses or places an entity has a part in. */
-function interfaceOf(entity: Entity | undefined): string | null {
-  if (entity?.kind === 'interface') return entity.uuid;
-  return entity?.kind === 'interface_port' || entity?.kind === 'mac_lease' || entity?.kind === 'ip_lease' ? entity.interface_uuid : null;
 }
 
 /** `misfit`: the lease that is named is not the interface's, which the invariants refuse. */

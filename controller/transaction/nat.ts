@@ -125,8 +125,7 @@ export function macOfNatAddress(work: Workspace, network: string, address: strin
 /** A floating IP that names no router means the one in the outside network; of several, the one that also has a port in the network behind. */
 export function assignFloatingRouters(work: Workspace): void {
   const { draft } = work;
-  for (const uuid of [...draft.touched().keys()]) {
-    const floating = entityOf(draft, 'floating_ip', uuid);
+  for (const { after: floating } of draft.touchedOf('floating_ip')) {
     if (floating === undefined || floating.route_link_uuid !== null) continue;
     const linksIn = (network: string) => new Set([...referrers(draft, 'route', network)].map((route) => route.route_link_uuid));
     const outside = linksIn(floating.network_uuid);

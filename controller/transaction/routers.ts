@@ -159,11 +159,9 @@ function tailOf(uuid: string): string {
 /** Makes the parts of every router that changed, or that has a port in a network that changed, what the router says. */
 export function followRouters(work: Workspace): void {
   const touched = new Set<string>();
-  for (const uuid of work.draft.touched().keys()) {
-    const entity = work.draft.get(uuid);
-    if (entity?.kind === 'router') touched.add(uuid);
-    if (entity?.kind === 'network') for (const router of referrers(work.draft, 'router', uuid)) touched.add(router.uuid);
-  }
+  for (const { uuid, after } of work.draft.touchedOf('router')) if (after) touched.add(uuid);
+  for (const { uuid, after } of work.draft.touchedOf('network'))
+    if (after) for (const router of referrers(work.draft, 'router', uuid)) touched.add(router.uuid);
   for (const uuid of touched) new Assembly(work, entityOf(work.draft, 'router', uuid)!).follow();
 }
 

@@ -5,28 +5,21 @@
  * Promises: after a transaction it is as if worked out anew; the cost follows what the transaction touched.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import type { Entity } from '../../flows/model/entities.js';
 import type { MacLease } from '../../flows/model/entities/interface.js';
 import { macKey } from '../../flows/model/indexes.js';
 import { entityOf, macDomain, referrers } from '../../flows/model/view.js';
 
 export function markSharedMacs(draft: Draft): void {
   const macs = new Set<string>();
-  for (const [uuid, before] of [...draft.touched()]) {
-    const after = draft.get(uuid);
-    if (before) addMacs(draft, before, macs);
-    if (after) addMacs(draft, after, macs);
-    if (after?.kind === 'interface' && before?.kind === 'interface' && before.mode !== after.mode)
-      for (const lease of referrers(draft, 'mac_lease', uuid)) macs.add(lease.mac_address);
-    if (after?.kind === 'network' && before?.kind === 'network' && before.segment_uuid !== after.segment_uuid)
+  for (const { before, after } of draft.touchedOf('mac_lease')) for (const lease of [before, after]) if (lease) macs.add(lease.mac_address);
+  for (const { before, after } of draft.touchedOf('ip_lease'))
+    for (const lease of [before, after]) if (lease) addLease(draft, lease.mac_lease_uuid, macs);
+  for (const { uuid, before, after } of draft.touchedOf('interface'))
+    if (before && after && before.mode !== after.mode) for (const lease of referrers(draft, 'mac_lease', uuid)) macs.add(lease.mac_address);
+  for (const { uuid, before, after } of draft.touchedOf('network'))
+    if (before && after && before.segment_uuid !== after.segment_uuid)
       for (const lease of referrers(draft, 'ip_lease', uuid)) addLease(draft, lease.mac_lease_uuid, macs);
-  }
   for (const mac of macs) markOne(draft, mac);
-}
-
-function addMacs(draft: Draft, entity: Entity, macs: Set<string>): void {
-  if (entity.kind === 'mac_lease') macs.add(entity.mac_address);
-  if (entity.kind === 'ip_lease') addLease(draft, entity.mac_lease_uuid, macs);
 }
 
 function addLease(draft: Draft, uuid: string | null, macs: Set<string>): void {

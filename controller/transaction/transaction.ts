@@ -63,7 +63,7 @@ export async function transact(draft: Draft, operations: readonly Step[], contex
   try {
     const outcomes: Outcome[] = [];
     for (const [index, operation] of operations.entries()) {
-      await context.breath.takeIfDue();
+      if (context.breath.isDue()) await context.breath.take();
       work.enter(index);
       outcomes.push(apply(work, operation, context.revision));
     }
@@ -76,7 +76,7 @@ export async function transact(draft: Draft, operations: readonly Step[], contex
       report: (violation) => work.violated(violation),
     };
     for (const { before, after } of changes) {
-      await context.breath.takeIfDue();
+      if (context.breath.isDue()) await context.breath.take();
       checkChange(check, before, after);
     }
     if (!work.refused) checkLoops(check, changes);
@@ -153,7 +153,7 @@ function found(work: Workspace, operation: Extract<Operation, { verb: 'update' |
 /** Puts back what does not differ; dates what differs in a user's eyes. */
 function settleStamps(draft: Draft, now: string): void {
   for (const [uuid, before] of draft.touched()) {
-    const after = draft.get(uuid);
+    const after = before && draft.get(uuid);
     if (before === undefined || after === undefined || before === after) continue;
     if (sameValue(before, after, isStamp)) draft.put(before);
     else if (isUserEntity(after) && !sameValue(before, after, (field) => isStamp(field) || isKey(field)))

@@ -6,9 +6,9 @@
  * Promises: reads see the changes made so far; putting, deleting and rolling back cost what is changed. Several transactions may follow one
  * another on one draft: `begin` starts the next on top of what the last left.
  */
-import type { Entity } from './entities.js';
-import { orderedKeyChange, setKeyChange } from './indexes.js';
-import { KeySets } from './key-sets.js';
+import type { Entity, EntityKind, EntityOf } from './entities.js';
+import { keyChange, orderedKeys, setKeys } from './indexes.js';
+import { KeySets, type IndexKey } from './key-sets.js';
 import type { Model } from './model.js';
 import { SortedKeys } from './sorted-keys.js';
 import type { ModelView } from './view.js';
@@ -17,6 +17,13 @@ import type { ModelView } from './view.js';
 interface Overlay {
   readonly added: SortedKeys;
   readonly removed: Set<string>;
+}
+
+/** An entity that a transaction has touched: what it was before, and what it is now. */
+export interface Touched<K extends EntityKind> {
+  readonly uuid: string;
+  readonly before: EntityOf<K> | undefined;
+  readonly after: EntityOf<K> | undefined;
 }
 
 export class Draft implements ModelView {
@@ -28,6 +35,7 @@ export class Draft implements ModelView {
   private readonly ordered = new Map<string, Overlay>();
   /** What each touched uuid was when the transaction began. */
   private readonly was = new Map<string, Entity | undefined>();
+  private readonly touchedUuids = new Map<EntityKind, string[]>();
 
   constructor(model: Model) {
     this.model = model;
@@ -36,17 +44,25 @@ export class Draft implements ModelView {
   /** Starts a transaction. */
   begin(): void {
     this.was.clear();
+    this.touchedUuids.clear();
   }
 
   /** Undoes the transaction. */
   rollback(): void {
     for (const [uuid, entity] of this.was) this.replace(uuid, entity);
-    this.was.clear();
+    this.begin();
   }
 
   /** uuids the transaction touched, with what each was before it; in the order they were first touched. */
   touched(): ReadonlyMap<string, Entity | undefined> {
     return this.was;
+  }
+
+  /** Those of one kind, as they are when this is called. */
+  touchedOf<K extends EntityKind>(kind: K): Touched<K>[] {
+    const uuids = this.touchedUuids.get(kind) ?? [];
+    // What has a uuid keeps its kind.
+    return uuids.map((uuid) => ({ uuid, before: this.was.get(uuid), after: this.get(uuid) }) as Touched<K>);
   }
 
   /** What `uuid` was before the transaction. */
@@ -55,12 +71,12 @@ export class Draft implements ModelView {
   }
 
   put(entity: Entity): void {
-    this.remember(entity.uuid);
+    this.remember(entity.uuid, entity.kind);
     this.replace(entity.uuid, entity);
   }
 
   delete(uuid: string): void {
-    this.remember(uuid);
+    this.remember(uuid, this.get(uuid)?.kind);
     this.replace(uuid, undefined);
   }
 
@@ -69,19 +85,19 @@ export class Draft implements ModelView {
     return entity !== undefined || this.entities.has(uuid) ? entity : this.model.get(uuid);
   }
 
-  lookup(key: string): Iterable<string> {
+  lookup(key: IndexKey): Iterable<string> {
     // Most keys are either as the model has them, or new.
     if (this.removed.count(key) > 0) return this.overlaid(key);
     if (this.added.count(key) === 0) return this.model.lookup(key);
     return this.model.count(key) === 0 ? this.added.get(key) : this.overlaid(key);
   }
 
-  private *overlaid(key: string): Generator<string> {
+  private *overlaid(key: IndexKey): Generator<string> {
     for (const uuid of this.model.lookup(key)) if (!this.removed.has(key, uuid)) yield uuid;
     yield* this.added.get(key);
   }
 
-  count(key: string): number {
+  count(key: IndexKey): number {
     return this.model.count(key) + this.added.count(key) - this.removed.count(key);
   }
 
@@ -120,17 +136,22 @@ export class Draft implements ModelView {
     for (; next && !next.done; next = added?.next()) yield next.value;
   }
 
-  private remember(uuid: string): void {
-    if (!this.was.has(uuid)) this.was.set(uuid, this.get(uuid));
+  private remember(uuid: string, kind: EntityKind | undefined): void {
+    if (this.was.has(uuid)) return;
+    this.was.set(uuid, this.get(uuid));
+    if (kind === undefined) return;
+    const uuids = this.touchedUuids.get(kind);
+    if (uuids) uuids.push(uuid);
+    else this.touchedUuids.set(kind, [uuid]);
   }
 
   private replace(uuid: string, entity: Entity | undefined): void {
     const old = this.get(uuid);
     this.entities.set(uuid, entity);
-    const { gone, come } = setKeyChange(old, entity);
-    for (const key of gone) if (!this.added.delete(key, uuid)) this.removed.add(key, uuid);
-    for (const key of come) if (!this.removed.delete(key, uuid)) this.added.add(key, uuid);
-    const ordered = orderedKeyChange(old, entity);
+    const set = keyChange(old, entity, setKeys);
+    for (const key of set.gone) if (!this.added.delete(key, uuid)) this.removed.add(key, uuid);
+    for (const key of set.come) if (!this.removed.delete(key, uuid)) this.added.add(key, uuid);
+    const ordered = keyChange(old, entity, orderedKeys);
     for (const { index, key } of ordered.gone) this.removeOrdered(index, key);
     for (const { index, key } of ordered.come) this.addOrdered(index, key);
   }

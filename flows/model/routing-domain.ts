@@ -7,7 +7,7 @@
  *
  * A node is a network, a segment, a route link or a named routing table; an edge joins a network to its segment or table, or to a route link by a route.
  */
-import type { Draft } from './draft.js';
+import type { Draft, Touched } from './draft.js';
 import type { Entity } from './entities.js';
 import { vrfKey, vrfNameKey } from './indexes.js';
 import { entityOf, referrers } from './view.js';
@@ -49,7 +49,8 @@ function regions(draft: Draft): Region[] {
     if (domain.startsWith(OLD)) region.keys.add(Number(domain.slice(OLD.length)));
     return region;
   };
-  for (const node of draft.touched().keys()) if (keyOf(draft.get(node)) === 0) include(node);
+  for (const kind of ['network', 'segment'] as const)
+    for (const { uuid, after } of draft.touchedOf(kind)) if (after?.vrf_key === 0) include(uuid);
   for (const edge of added) for (const node of edge) include(node);
   for (const edge of removed)
     for (const node of edge) {
@@ -63,12 +64,17 @@ function regions(draft: Draft): Region[] {
 function changedEdges(draft: Draft): { added: Edge[]; removed: Edge[] } {
   const added: Edge[] = [];
   const removed: Edge[] = [];
-  for (const [uuid, before] of draft.touched()) {
-    const [was, is] = [edgesOf(before), edgesOf(draft.get(uuid))];
+  for (const { before, after } of touchedEnds(draft)) {
+    const [was, is] = [edgesOf(before), edgesOf(after)];
     for (const edge of was) if (!is.some((other) => sameEdge(edge, other))) removed.push(edge);
     for (const edge of is) if (!was.some((other) => sameEdge(edge, other))) added.push(edge);
   }
   return { added, removed };
+}
+
+/** What has edges. */
+function touchedEnds(draft: Draft): readonly (Touched<'network'> | Touched<'route'>)[] {
+  return [...draft.touchedOf('network'), ...draft.touchedOf('route')];
 }
 
 function edgesOf(entity: Entity | undefined): Edge[] {
@@ -122,7 +128,7 @@ function oldDomains(draft: Draft): (node: string) => string {
     return undefined;
   };
   // A route link or table whose routes or networks are all touched was where those that are gone or changed were.
-  for (const [, before] of draft.touched())
+  for (const { before } of touchedEnds(draft))
     for (const [network, other] of edgesOf(before))
       if (before?.kind === 'route' || other.startsWith(TABLE)) known.set(other, ofNetwork(network) ?? other);
   return (node) => {

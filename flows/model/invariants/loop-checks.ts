@@ -25,7 +25,7 @@ interface Suspect {
   readonly cause: Entity;
 }
 
-export function checkLoops(check: Check, changes: Iterable<Changed>): void {
+export function checkLoops(check: Check, changes: readonly Changed[]): void {
   const graph = new RoutingGraph(check.view);
   const told = new Set<string>();
   for (const { link, within, cause } of suspects(check.view, graph, changes))
@@ -42,10 +42,10 @@ export function checkLoops(check: Check, changes: Iterable<Changed>): void {
     }
 }
 
-function* suspects(view: ModelView, graph: RoutingGraph, changes: Iterable<Changed>): Generator<Suspect> {
+function* suspects(view: ModelView, graph: RoutingGraph, changes: readonly Changed[]): Generator<Suspect> {
   const whole = new Set<string>();
   // A route says more about a loop than the address it meets.
-  const routesFirst = [...changes].sort((a, b) => Number(isRoute(b)) - Number(isRoute(a)));
+  const routesFirst = [...changes.filter(isRoute), ...changes.filter((change) => !isRoute(change))];
   for (const { before, after } of routesFirst) {
     if (after?.kind === 'route') {
       const within = destination(after)?.cidr;
