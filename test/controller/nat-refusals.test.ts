@@ -248,6 +248,12 @@ const cases: readonly [what: string, operation: Operation, code: string, reasons
     ['/interface_uuid: tr-held translates 203.0.113.5 of if-held'],
   ],
   [
+    'taking the routing from an interface that translates',
+    update('interface', 'if-held', { enable_routing: false }),
+    'invariant_violated',
+    ['/enable_routing: tr-held needs an interface of a router'],
+  ],
+  [
     'a router leaving the network it translates to',
     update('router', 'rt-1', { networks: [{ network_uuid: 'nw-in', ip_addresses: ['10.0.1.1', 'fd00:1::1'] }], nat: [] }),
     'invariant_violated',

@@ -8,6 +8,7 @@ import { ownPlace, placeOf, placesOf, type Place } from '../places.js';
 import { entityOf, referrers } from '../view.js';
 import { complainAbout, type Change, type Check, type Complain } from './check.js';
 import { checkGateway } from './gateway-checks.js';
+import { checkTranslationsAt } from './nat-checks.js';
 import { checkRoutesThrough } from './routing-checks.js';
 
 export function checkInterface(check: Check, { before, after }: Change<'interface'>): void {
@@ -20,6 +21,7 @@ export function checkInterface(check: Check, { before, after }: Change<'interfac
   if (place) checkPlace(check, place, complain);
   if (before === undefined || (before.mode === after.mode && before.enable_routing === after.enable_routing)) return;
   checkRoutesThrough(check, after.uuid, complain);
+  checkTranslationsAt(check, after, complain);
   for (const service of referrers(check.view, 'network_service', after.uuid))
     if (!check.touched(service.uuid) && serviceProblem(service, after)) complain('mode', `${service.uuid} needs a simulated interface`);
 }

@@ -3,7 +3,7 @@
  */
 import { broadcastOf, cidrContains, parseCidr, type Cidr } from '../../net/cidr.js';
 import { formatIp, parseIp } from '../../net/ip.js';
-import type { IpLease } from '../entities/interface.js';
+import type { Interface, IpLease } from '../entities/interface.js';
 import type { FloatingIp, NatRule, Translation, TranslationStatic } from '../entities/nat.js';
 import type { Network } from '../entities/network.js';
 import type { Route } from '../entities/routing.js';
@@ -185,8 +185,7 @@ export function checkTranslation(check: Check, { after }: Change<'translation'>)
   const { view } = check;
   const complain = complainAbout(check, after);
   const iface = entityOf(view, 'interface', after.interface_uuid);
-  if (iface && (iface.mode !== 'simulated' || !iface.enable_routing))
-    complain('interface_uuid', `${iface.uuid} is not a router's: that is simulated, with enable_routing`);
+  if (iface && !isRouters(iface)) complain('interface_uuid', `${iface.uuid} is not a router's: that is simulated, with enable_routing`);
   const others = [...referrers(view, 'translation', after.interface_uuid)].filter(({ uuid }) => uuid !== after.uuid);
   if (others.some(({ passthrough }) => passthrough !== after.passthrough))
     complain('passthrough', `${others[0]!.uuid} of the same interface says otherwise`, 'conflict');
@@ -203,6 +202,18 @@ export function checkTranslation(check: Check, { after }: Change<'translation'>)
       if (twin !== undefined) complain(at(`${side}_ipv4_address`), `${nameOfSide(row, side)} is that of ${twin} already`, 'conflict');
     }
   }
+}
+
+/** What translates at an interface that is no router's any more. */
+export function checkTranslationsAt(check: Check, iface: Interface, complain: Complain): void {
+  if (isRouters(iface)) return;
+  for (const translation of referrers(check.view, 'translation', iface.uuid))
+    if (!check.touched(translation.uuid))
+      complain(iface.mode === 'simulated' ? 'enable_routing' : 'mode', `${translation.uuid} needs an interface of a router`);
+}
+
+function isRouters({ mode, enable_routing }: Interface): boolean {
+  return mode === 'simulated' && enable_routing;
 }
 
 type ComplainOfRow = (field: keyof TranslationStatic, detail: string, code?: 'conflict') => void;
