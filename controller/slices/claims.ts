@@ -25,7 +25,10 @@ export interface Standing {
   readonly losers: readonly VifRecord[];
 }
 
-export const bindingUuid = (interfaceUuid: string) => `bind-${interfaceUuid}`;
+const BINDING = 'bind-';
+export const bindingUuid = (interfaceUuid: string) => `${BINDING}${interfaceUuid}`;
+/** undefined: it is no binding's. */
+export const interfaceOfBinding = (uuid: string) => (uuid.startsWith(BINDING) ? uuid.slice(BINDING.length) : undefined);
 
 const NOWHERE: Standing = { binding: undefined, losers: [] };
 

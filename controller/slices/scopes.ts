@@ -80,7 +80,6 @@ export class ScopeIndex {
       this.placeInterface(uuid, before);
     }
     for (const uuid of touched.macLeases) this.place(uuid, this.scopesOf(uuid));
-    for (const { uuid } of changes) this.place(uuid, this.of(uuid));
     return { moved: this.moved, interfaces };
   }
 

@@ -13,6 +13,7 @@ import { entityOf } from '../../flows/model/view.js';
 import type { SliceRecord } from '../messages/slice.js';
 import type { EntityChange } from '../transaction/transaction.js';
 import type { BindingChange, Bindings } from './bindings.js';
+import { bindingUuid, interfaceOfBinding } from './claims.js';
 import { Interest, type Hearer } from './interest.js';
 import { datapathScope, ScopeIndex, type Scopes, type ScopeUpdate } from './scopes.js';
 
@@ -21,8 +22,6 @@ export interface SliceChange {
   /** uuids. */
   readonly deletes: readonly string[];
 }
-
-const BINDING = 'bind-';
 
 export class Slices {
   private readonly model: Model;
@@ -66,8 +65,10 @@ export class Slices {
     interest.begin();
     this.shiftInterest(changes, update, new Map(bound.map((change) => [change.interface_uuid, change.before])));
 
-    const altered = new Set(changes.map(({ uuid }) => uuid));
-    for (const { interface_uuid } of bound) altered.add(`${BINDING}${interface_uuid}`);
+    // What is new, or gone, is told by who heard of it before.
+    const altered = new Set<string>();
+    for (const { uuid, before, after } of changes) if (before && after) altered.add(uuid);
+    for (const { interface_uuid, before, after } of bound) if (before && after) altered.add(bindingUuid(interface_uuid));
     const deltas = new Deltas((uuid) => this.record(uuid));
     for (const [uuid, was] of update.moved) deltas.consider(uuid, interest.audience(was, scopes.of(uuid)), altered.has(uuid));
     // What stays where it is, while who hears of it changes.
@@ -112,7 +113,8 @@ export class Slices {
   }
 
   private record(uuid: string): SliceRecord | undefined {
-    return uuid.startsWith(BINDING) ? this.bindings.get(uuid.slice(BINDING.length)) : this.model.get(uuid);
+    const bound = interfaceOfBinding(uuid);
+    return bound === undefined ? this.model.get(uuid) : this.bindings.get(bound);
   }
 
   /** Brings interest in line with where interfaces are plugged and what they are in. */

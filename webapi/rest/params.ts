@@ -70,5 +70,6 @@ export function refusal(reasons: readonly Reason[]): HotoriError {
 
 /** Assignment that also takes `__proto__` for the plain name it is. */
 function define(target: Record<string, unknown>, name: string, value: unknown): void {
-  Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+  if (name === '__proto__') Object.defineProperty(target, name, { value, enumerable: true, configurable: true, writable: true });
+  else target[name] = value;
 }
