@@ -238,7 +238,8 @@ function tooBig(scene: DropScene): DropDetail {
 function offPhysical({ site, packet, code }: DropScene): DropDetail {
   const [network] = new Names(site.look).networksIn(packet);
   const name = network && physicalNameOf(network);
-  const text = `${site.datapath_uuid} is not on physical network ${name ?? 'that it is for'}: no bridge_mappings there name it`;
+  const named = name === undefined ? 'the physical network that it is for' : `physical network ${name}`;
+  const text = `${site.datapath_uuid} is not on ${named}: no bridge_mappings there name it`;
   return { code, text, uuids: [site.datapath_uuid, ...(network === undefined ? [] : [network.uuid])] };
 }
 

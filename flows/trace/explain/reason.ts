@@ -164,12 +164,7 @@ function detailOf(
     return { code: punt ?? 'no_output', text: 'no flow sends it anywhere', uuids: decider?.made?.uuids ?? [] };
   const visit = passage.visits[passage.ending.visit]!;
   const written = dropDetail({ realm, site, visit, code: code ?? 'ingress_rule', decider, packet: end, ends, punt });
-  return written ?? { code: code!, text: sentence(DROP_REASONS[code!].says), uuids: decider?.made?.uuids ?? [] };
-}
-
-/** What is said of a packet, as what says it all. */
-function sentence(says: string): string {
-  return /^(a|the|no) /.test(says) ? says : `it ${says}`;
+  return written ?? { code: code!, text: DROP_REASONS[code!].says, uuids: decider?.made?.uuids ?? [] };
 }
 
 export function cookieText(cookie: bigint): string {
