@@ -6,6 +6,7 @@
  */
 import type { Vm } from '../lab/vm.js';
 import type { OverlayWorld } from './overlay-world.js';
+import { listeningOn } from './three-hypervisors.js';
 import { post } from './world.js';
 
 export const CHAIN = 8;
@@ -64,6 +65,7 @@ export async function defineTenantChains(world: OverlayWorld): Promise<void> {
     await end.configure(`${CHAIN_END.ipv4}/24`, '10.66.8.2');
     await end.configure(`${CHAIN_END.ipv6}/64`, 'fd66:8::2');
     end.spawn([process.execPath, '-e', `require('net').createServer((s) => s.on('error', () => {}).end('${end.name}')).listen(7, '::')`]);
+    await listeningOn(end, 7);
   }
   for (const n of [1, 2]) {
     const { netns } = world.vm(n);
