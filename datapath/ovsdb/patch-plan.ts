@@ -38,17 +38,23 @@ export function readPatch(tables: Tables, bridgeName: string, underlay: string):
   return { port_name: near, ofport: one.ofport !== null && one.ofport >= 1 ? one.ofport : null, error: one.error, direct };
 }
 
-/** Ends of cables that we made for this bridge, on whatever bridge. */
-function ours(
-  tables: Tables,
-  bridgeName: string,
-): { readonly owner: Row<'Bridge'>; readonly port: Row<'Port'>; readonly iface: Row<'Interface'> }[] {
+interface End {
+  readonly owner: Row<'Bridge'>;
+  readonly port: Row<'Port'>;
+  readonly iface: Row<'Interface'>;
+}
+
+/** Ends of cables that we made for this bridge, on whatever bridge. Looked for at every change of OVSDB; most hypervisors have none. */
+function ours(tables: Tables, bridgeName: string): readonly End[] {
+  const found = new Map<string, Row<'Interface'>>();
+  for (const iface of tables.Interface.values()) if (iface.external_ids.get(UNDERLAY_KEY) === bridgeName) found.set(iface._uuid, iface);
+  if (found.size === 0) return [];
   return [...tables.Bridge.values()].flatMap((owner) =>
-    [...owner.ports].flatMap((uuid) => {
+    [...owner.ports].flatMap((uuid): End[] => {
       const port = tables.Port.get(uuid);
-      const [interfaceUuid] = port?.interfaces ?? [];
-      const iface = interfaceUuid === undefined ? undefined : tables.Interface.get(interfaceUuid);
-      return port !== undefined && iface?.external_ids.get(UNDERLAY_KEY) === bridgeName ? [{ owner, port, iface }] : [];
+      const [interfaceUuid = ''] = port?.interfaces ?? [];
+      const iface = found.get(interfaceUuid);
+      return port !== undefined && iface !== undefined ? [{ owner, port, iface }] : [];
     }),
   );
 }
