@@ -45,7 +45,10 @@ const BEAT_MS = 1_000;
 /** Missed signs of life after which a member is lost. */
 const LIFE_BEATS = 3.5;
 const BEAT_PATIENCE_MS = 2_000;
-const TOPIC_REFRESH_BEATS = 300;
+/** Tables of subjects and topics go after an hour unless somebody says that they are still of use. */
+const KEEP_BEATS = 300;
+/** That are registered in one step. */
+const SUBJECTS = 100;
 const FOLLOW_MS = 60_000;
 
 interface Served {
@@ -65,6 +68,8 @@ export class RedisBus implements Bus {
   private readonly roster: Roster;
   private readonly watches = new Set<RedisWatch>();
   private readonly writers = new Set<RedisTopicWriter>();
+  /** Tables that have been given another hour lately. */
+  private readonly kept = new Set<string>();
   private readonly closing = new AbortController();
   private readonly beating: NodeJS.Timeout;
   private readonly lifeMs: number;
@@ -157,7 +162,7 @@ export class RedisBus implements Bus {
     };
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
-    else void this.register(subject).catch(() => undefined);
+    else void this.register([subject], true).catch(() => undefined);
   }
 
   write(topic: string, { keep }: TopicLimits): TopicWriter {
@@ -175,9 +180,10 @@ export class RedisBus implements Bus {
 
   async put(table: string, key: string, value: Uint8Array, ttlMs: number): Promise<void> {
     checkValue(value);
-    await this.run(() =>
-      runScript(this.commands, SCRIPTS.put, this.keys.table(table), [key, asBuffer(value), Math.ceil(ttlMs)], PATIENCE_MS),
-    );
+    const isKept = !this.kept.has(table);
+    this.kept.add(table);
+    const args = [key, asBuffer(value), Math.ceil(ttlMs), isKept ? 1 : 0];
+    await this.run(() => runScript(this.commands, SCRIPTS.put, this.keys.table(table), args, PATIENCE_MS));
   }
 
   async remove(table: string, key: string): Promise<void> {
@@ -254,10 +260,17 @@ export class RedisBus implements Bus {
     }
   }
 
-  private async register(subject: string): Promise<void> {
+  /** @param isKept its tables stay for another hour. */
+  private async register(subjects: readonly string[], isKept: boolean): Promise<void> {
     // Who is known to serve is asked at once.
     await this.inbox.opened;
-    if (this.serving.has(subject)) await this.put(servingTable(subject), this.member, EMPTY, this.lifeMs);
+    const served = subjects.filter((subject) => this.serving.has(subject));
+    const calls: Promise<unknown>[] = [];
+    for (let from = 0; from < served.length; from += SUBJECTS) {
+      const keys = served.slice(from, from + SUBJECTS).flatMap((subject) => this.keys.table(servingTable(subject)));
+      calls.push(runScript(this.commands, SCRIPTS.serve, keys, [this.member, Math.ceil(this.lifeMs), isKept ? 1 : 0], PATIENCE_MS));
+    }
+    await Promise.all(calls);
   }
 
   /** Shows signs of life and looks after what is over. */
@@ -265,12 +278,14 @@ export class RedisBus implements Bus {
     if (this.isBeating) return;
     this.isBeating = true;
     this.roster.tidy();
+    const isKeeping = this.beats++ % KEEP_BEATS === 0;
     const work = [
       this.inbox.beat(),
-      ...[...this.serving.keys()].map((subject) => this.register(subject)),
+      this.register([...this.serving.keys()], isKeeping),
       ...[...this.watches].map((watch) => watch.sweep()),
     ];
-    if (this.beats++ % TOPIC_REFRESH_BEATS === 0) work.push(...[...this.writers].map((writer) => writer.refresh()));
+    if (isKeeping) this.kept.clear();
+    if (isKeeping) work.push(...[...this.writers].map((writer) => writer.refresh()));
     await Promise.allSettled(work);
     this.isBeating = false;
   }

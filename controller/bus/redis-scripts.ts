@@ -16,8 +16,8 @@ end
 local function log(key, ...)
   redis.call('XADD', key, 'MAXLEN', '~', 1000, (last(key) + 1) .. '-0', ...)
 end
-local function keep()
-  for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, 3600000) end
+local function keep(from, to)
+  for index = from, to do redis.call('PEXPIRE', KEYS[index], 3600000) end
 end`;
 
 export const SCRIPTS = {
@@ -31,7 +31,7 @@ export const SCRIPTS = {
       if redis.call('XLEN', KEYS[1]) >= tonumber(ARGV[2]) then return -1 end
       redis.call('XADD', KEYS[1], '*', unpack(ARGV, 3))
       return 1`),
-  /** KEYS values, ends, log. ARGV key, value, ttl. The log tells of it only when the value differs. */
+  /** KEYS values, ends, log. ARGV key, value, ttl, whether the keys are to be kept. The log tells of it only when the value differs. */
   put: script(`${NOW} ${LOG}
       local same = redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2]
       redis.call('ZADD', KEYS[2], now + ARGV[3], ARGV[1])
@@ -39,7 +39,22 @@ export const SCRIPTS = {
         redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
         log(KEYS[3], 'k', ARGV[1], 'v', ARGV[2])
       end
-      keep()
+      if not same or ARGV[4] == '1' then keep(1, 3) end
+      return 1`),
+  /**
+   * KEYS values, ends, log of one subject after another. ARGV member, ttl, whether the keys are to be kept. The same as to put an empty value into
+   * each, but writes as little as it can: members do it every second.
+   */
+  serve: script(`${NOW} ${LOG}
+      for index = 1, #KEYS, 3 do
+        local known = redis.call('HGET', KEYS[index], ARGV[1])
+        redis.call('ZADD', KEYS[index + 1], now + ARGV[2], ARGV[1])
+        if not known then
+          redis.call('HSET', KEYS[index], ARGV[1], '')
+          log(KEYS[index + 2], 'k', ARGV[1], 'v', '')
+        end
+        if not known or ARGV[3] == '1' then keep(index, index + 2) end
+      end
       return 1`),
   /** KEYS values, ends, log. ARGV key. */
   remove: script(`${LOG}

@@ -10,7 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { eventually } from '../lab/eventually.js';
 import type { Json } from '../lab/hotori.js';
 import { Lab } from '../lab/lab.js';
-import { RedisServer } from '../lab/redis.js';
+import { APPEND_ALWAYS, RedisServer } from '../lab/redis.js';
 import { percentile, type BenchResult } from './result.js';
 import { startChild } from './scale/child.js';
 import { hostAddress, interfaceUuid, operationsOf, type ScalePlan } from './scale/plan.js';
@@ -38,7 +38,7 @@ export async function* benchScale(args: readonly string[]): AsyncGenerator<Bench
   if (!(datapaths >= 1 && ports >= 1 && span >= 1 && span * ports <= 2_000)) throw new Error('a network holds 2,000 interfaces at most');
   const lab = await Lab.create();
   const children: ChildProcess[] = [];
-  const redis = await RedisServer.start(`${lab.dir}/redis`);
+  const redis = await RedisServer.start(`${lab.dir}/redis`, { ...APPEND_ALWAYS, 'latency-monitor-threshold': 10 });
   try {
     const plan: ScalePlan = { dir: lab.dir, redis: redis.url, datapaths, ports, span };
     const start = async (role: 'controller' | 'switches' | 'vna', processes: number): Promise<{ pids: number[]; said: string[] }> => {
@@ -55,7 +55,7 @@ export async function* benchScale(args: readonly string[]): AsyncGenerator<Bench
     const controller = await start('controller', 1);
     const begun = performance.now();
     const vna = await start('vna', Math.min(VNA_PROCESSES, datapaths));
-    const site = new Site(controller.said[0]!, plan, { vnmgr: controller.pids, vna: vna.pids, redis: [redis.pid] });
+    const site = new Site(controller.said[0]!, redis, plan, { vnmgr: controller.pids, vna: vna.pids, redis: [redis.pid] });
     yield* site.measure(begun, Number(values.reps));
   } finally {
     for (const child of children) child.kill('SIGKILL');
@@ -66,10 +66,12 @@ export async function* benchScale(args: readonly string[]): AsyncGenerator<Bench
 
 class Site {
   readonly #url: string;
+  readonly #redis: RedisServer;
   readonly #plan: ScalePlan;
   readonly #roles: Roles;
 
-  constructor(api: string, plan: ScalePlan, roles: Roles) {
+  constructor(api: string, redis: RedisServer, plan: ScalePlan, roles: Roles) {
+    this.#redis = redis;
     this.#url = `http://${api}/api/1.0`;
     this.#plan = plan;
     this.#roles = roles;
@@ -103,6 +105,7 @@ class Site {
     // What being there costs is not what a change costs.
     const idle = await this.#cpuOf(() => sleep(5_000));
     const times: number[] = [];
+    await this.#redis.cli('LATENCY', 'RESET');
     const busy = await this.#cpuOf(async () => {
       for (let i = 0; i < reps; i++) times.push(await this.#change(i));
     });
@@ -112,6 +115,9 @@ class Site {
       p50: percentile(times, 0.5),
       p99: percentile(times, 0.99),
     };
+    yield of('change', 'slowest', Math.max(...times), 'ms', reps);
+    // Every change waits for the disk of Redis several times.
+    yield of('change redis', 'slowest_fsync', await this.#slowestFsync(), 'ms');
     yield of('change', 'cpu', Math.max(0, seconds) / reps, 's', reps);
     yield of('idle', 'cpu', idle.seconds / (idle.ms / 1000), 's per s');
   }
@@ -130,6 +136,13 @@ class Site {
     const { datapaths: concerned } = await this.#ask('POST', '/ip_leases?wait=installed&timeout=300', lease);
     if (concerned.length === 0) throw new Error('the change concerned nobody');
     return performance.now() - start;
+  }
+
+  /** Milliseconds; 0 when none took ten. */
+  async #slowestFsync(): Promise<number> {
+    const history = (await this.#redis.cli('LATENCY', 'HISTORY', 'aof-fsync-always')).trim();
+    // A line for when, a line for how long.
+    return Math.max(0, ...history.split('\n').map((line, index) => (index % 2 === 1 ? Number(line) : 0)));
   }
 
   async #cpuOf(work: () => Promise<unknown>): Promise<{ seconds: number; ms: number }> {
