@@ -47,6 +47,8 @@ export class ScopeIndex {
   private readonly mentioned = new Counted<string, Scope>();
   /** What the update under way has looked at. */
   private moved = new Map<string, Scopes>();
+  /** Groups, policy classes and address sets that it has to place: each once, since they can be in very many scopes. */
+  private readonly used = new Set<string>();
 
   constructor(model: Model, bindings: Bindings) {
     this.model = model;
@@ -80,6 +82,8 @@ export class ScopeIndex {
       this.placeInterface(uuid, before);
     }
     for (const uuid of touched.macLeases) this.place(uuid, this.scopesOf(uuid));
+    for (const uuid of this.used) this.placeUsed(uuid);
+    this.used.clear();
     return { moved: this.moved, interfaces };
   }
 
@@ -102,7 +106,7 @@ export class ScopeIndex {
         if (!this.had.add(uuid, scope, by)) continue;
         const group = entityOf(this.model, 'security_group', uuid);
         for (const target of group ? mentions(group) : []) this.mention(target, scope, by);
-        this.placeUsed(uuid);
+        this.used.add(uuid);
       }
   }
 
@@ -112,11 +116,11 @@ export class ScopeIndex {
       if (before?.kind === 'security_group') for (const target of mentions(before)) this.mention(target, scope, -1);
       if (after?.kind === 'security_group') for (const target of mentions(after)) this.mention(target, scope, 1);
     }
-    this.placeUsed(uuid);
+    this.used.add(uuid);
   }
 
   private mention(target: string, scope: Scope, by: 1 | -1): void {
-    if (this.mentioned.add(target, scope, by)) this.placeUsed(target);
+    if (this.mentioned.add(target, scope, by)) this.used.add(target);
   }
 
   /** A group, policy class or address set is wherever it is had or mentioned. */
