@@ -70,6 +70,7 @@ function shown(entity: Entity): View {
   return pick(entity, SHOWN.get(entity.kind)!);
 }
 
+/** A new object, to be added to in place: spread into another one, its fields are copied one by one, at ten times the cost. */
 function pick(record: object, fields: readonly string[]): View {
   const view: Record<string, unknown> = {};
   for (const field of fields) view[field] = (record as Readonly<Record<string, unknown>>)[field];
@@ -77,22 +78,21 @@ function pick(record: object, fields: readonly string[]): View {
 }
 
 function macLeaseView(view: ModelView, lease: MacLease): View & { readonly ip_leases: readonly View[] } {
-  return { ...shown(lease), ip_leases: ipLeasesOf(view, lease.uuid).map(shown) };
+  return Object.assign(shown(lease), { ip_leases: ipLeasesOf(view, lease.uuid).map(shown) });
 }
 
 function interfaceView(view: ModelView, iface: Interface): View {
   const macLeases = macLeasesOf(view, iface.uuid);
   const leaseViews = macLeases.map((lease) => macLeaseView(view, lease));
   const ipLeases = leaseViews.flatMap((lease) => lease.ip_leases) as unknown as readonly Omit<IpLease, 'kind'>[];
-  return {
-    ...shown(iface),
+  return Object.assign(shown(iface), {
     mac_address: macLeases[0]?.mac_address ?? null,
     network_uuid: ipLeases[0]?.network_uuid ?? null,
     ipv4_address: ipLeases.find((lease) => lease.ipv4_address !== null)?.ipv4_address ?? null,
     ipv6_address: ipLeases.find((lease) => lease.ipv6_address !== null)?.ipv6_address ?? null,
     mac_leases: leaseViews,
     ip_leases: ipLeases,
-  };
+  });
 }
 
 /** A strong entity tag, quotes included: equal for equal views, and only for those. */

@@ -1,7 +1,7 @@
 /**
  * Creating entities from checked parameters.
  */
-import type { UserKind } from '../../flows/model/entities.js';
+import { KINDS, type UserKind } from '../../flows/model/entities.js';
 import type { IpLease, MacLease } from '../../flows/model/entities/interface.js';
 import type { CreateInput } from '../../flows/model/inputs.js';
 import { entityOf } from '../../flows/model/view.js';
@@ -204,9 +204,9 @@ const CREATORS: Creators = {
 
 /** Creates an entity and returns its uuid; what is wrong is noted in the workspace. */
 export function createEntity<K extends UserKind>(work: Workspace, kind: K, params: CreateInput<K>): string {
-  const chosen = (params as { readonly uuid?: string }).uuid;
-  const uuid = work.uuidFor(kind, chosen);
+  const { uuid = work.newUuid(KINDS[kind].prefix) } = params as { readonly uuid?: string };
   if (work.draft.get(uuid) === undefined) CREATORS[kind](work, uuid, params);
+  else work.refuse('duplicate_uuid', ['uuid'], `${uuid} exists already`, uuid);
   return uuid;
 }
 

@@ -12,9 +12,9 @@ const TAIL = 8;
 /** `prefix-` and 8 random letters and digits, not `taken`. */
 export function makeUuid(prefix: string, random: Random, taken: (uuid: string) => boolean): string {
   for (;;) {
-    let uuid = `${prefix}-`;
     // The bias of the remainder is far below what matters for names.
-    for (const byte of random.bytes(TAIL)) uuid += ALPHABET.charAt(byte % ALPHABET.length);
+    const tail = random.bytes(TAIL).map((byte) => ALPHABET.charCodeAt(byte % ALPHABET.length));
+    const uuid = `${prefix}-${String.fromCharCode(...tail)}`;
     if (!taken(uuid)) return uuid;
   }
 }

@@ -4,7 +4,7 @@
  * Owns: the draft with its keys and made-up names, who touched what, and everything found wrong.
  */
 import type { Draft } from '../../flows/model/draft.js';
-import { KINDS, type Entity, type UserKind } from '../../flows/model/entities.js';
+import type { Entity } from '../../flows/model/entities.js';
 import { HotoriError, summaryOf, type ErrorCode, type Reason } from '../../flows/model/errors.js';
 import { INPUTS } from '../../flows/model/inputs.js';
 import type { Violation } from '../../flows/model/invariants/check.js';
@@ -83,13 +83,6 @@ export class Workspace {
   delete(uuid: string): void {
     this.touchedBy.set(uuid, this.current);
     this.draft.delete(uuid);
-  }
-
-  /** The chosen uuid if it is free, else a new one. */
-  uuidFor(kind: UserKind, chosen?: string): string {
-    if (chosen === undefined) return this.newUuid(KINDS[kind].prefix);
-    if (this.draft.get(chosen) !== undefined) this.refuse('duplicate_uuid', ['uuid'], `${chosen} exists already`, chosen);
-    return chosen;
   }
 
   newUuid(prefix: string, taken: (uuid: string) => boolean = (uuid) => this.draft.get(uuid) !== undefined): string {

@@ -28,7 +28,8 @@ export interface Touched<K extends EntityKind> {
 
 export class Draft implements ModelView {
   private readonly model: Model;
-  private readonly entities = new Map<string, Entity | undefined>();
+  /** What lies over the model; null for what is deleted. */
+  private readonly entities = new Map<string, Entity | null>();
   /** Entries of set indexes laid over the model's, and those of the model's that are gone. */
   private readonly added = new KeySets();
   private readonly removed = new KeySets();
@@ -49,7 +50,7 @@ export class Draft implements ModelView {
 
   /** Undoes the transaction. */
   rollback(): void {
-    for (const [uuid, entity] of this.was) this.replace(uuid, entity);
+    for (const [uuid, entity] of this.was) this.replace(uuid, this.get(uuid), entity);
     this.begin();
   }
 
@@ -71,18 +72,20 @@ export class Draft implements ModelView {
   }
 
   put(entity: Entity): void {
-    this.remember(entity.uuid, entity.kind);
-    this.replace(entity.uuid, entity);
+    const old = this.get(entity.uuid);
+    this.remember(entity.uuid, old, entity.kind);
+    this.replace(entity.uuid, old, entity);
   }
 
   delete(uuid: string): void {
-    this.remember(uuid, this.get(uuid)?.kind);
-    this.replace(uuid, undefined);
+    const old = this.get(uuid);
+    this.remember(uuid, old, old?.kind);
+    this.replace(uuid, old, undefined);
   }
 
   get(uuid: string): Entity | undefined {
     const entity = this.entities.get(uuid);
-    return entity !== undefined || this.entities.has(uuid) ? entity : this.model.get(uuid);
+    return entity === undefined ? this.model.get(uuid) : (entity ?? undefined);
   }
 
   lookup(key: IndexKey): Iterable<string> {
@@ -136,18 +139,17 @@ export class Draft implements ModelView {
     for (; next && !next.done; next = added?.next()) yield next.value;
   }
 
-  private remember(uuid: string, kind: EntityKind | undefined): void {
+  private remember(uuid: string, old: Entity | undefined, kind: EntityKind | undefined): void {
     if (this.was.has(uuid)) return;
-    this.was.set(uuid, this.get(uuid));
+    this.was.set(uuid, old);
     if (kind === undefined) return;
     const uuids = this.touchedUuids.get(kind);
     if (uuids) uuids.push(uuid);
     else this.touchedUuids.set(kind, [uuid]);
   }
 
-  private replace(uuid: string, entity: Entity | undefined): void {
-    const old = this.get(uuid);
-    this.entities.set(uuid, entity);
+  private replace(uuid: string, old: Entity | undefined, entity: Entity | undefined): void {
+    this.entities.set(uuid, entity ?? null);
     const set = keyChange(old, entity, setKeys);
     for (const key of set.gone) if (!this.added.delete(key, uuid)) this.removed.add(key, uuid);
     for (const key of set.come) if (!this.removed.delete(key, uuid)) this.added.add(key, uuid);
