@@ -96,6 +96,8 @@ export class RedisBus implements Bus {
       onLost: (server, subject) => this.pending.loseServer(server, subject),
     });
     this.beating = setInterval(() => void this.beat(), beatMs);
+    // What makes the connection, so that it is known at once if there is none.
+    commands.call(['PING'], { timeoutMs: PATIENCE_MS }).catch(() => undefined);
     void this.beat();
   }
 
