@@ -5,6 +5,7 @@
  * ones until they have heard of it, and take in nothing by the new ones before. So a change is made in steps:
  *  - `opening`: the switch here comes to take in what comes by the new ones.
  *  - `announcing`: the others are told of the new ones besides the old, and packets leave as before.
+ *  - `trying`: the new ways are probed, so that the underlay's neighbours are known on both sides: a switch drops what is for one that it has to ask for.
  *  - `moving`: packets leave by the new ones.
  *  - `leaving`: the others are told of the new ones alone.
  * During all of them packets are taken in by new and old. The first two are left out when the new ones are some of the old. A step ends when the switch here and every
@@ -22,12 +23,14 @@ import type { Clock } from './clock.js';
 import type { AgentLog } from './log.js';
 
 export interface ChangeoverParts {
-  /** Addresses are those of a device: one that is gone from there can neither be sent from nor be reached. */
-  readonly areDetected: boolean;
+  /** Whether an address is known not to be on this host any more: it can neither be sent from nor be reached. */
+  readonly isGone: (address: string, now: Offer) => boolean;
   /** What vnmgr says that the others are told; null: there are no others. Undefined while vnmgr is away. */
   readonly heard: () => Offer | null | undefined;
   /** uuids of those who are told, and have not installed the last revision known here. */
   readonly behind: (revision: number) => Promise<readonly string[]>;
+  /** uuids of those who have not answered a probe by the ways that are `next`. */
+  readonly silent: () => readonly string[];
   /** Whether the switch here holds all that is wanted, ports included. */
   readonly isInForce: () => boolean;
   /** Number of the last revision known here. */
@@ -39,13 +42,13 @@ export interface ChangeoverParts {
   readonly signal: AbortSignal;
 }
 
-type Step = 'opening' | 'announcing' | 'moving' | 'leaving';
+type Step = 'opening' | 'announcing' | 'trying' | 'moving' | 'leaving';
 
-const STEPS: readonly Step[] = ['opening', 'announcing', 'moving', 'leaving'];
+const STEPS: readonly Step[] = ['opening', 'announcing', 'trying', 'moving', 'leaving'];
 /** How long a step waits for others. To leave later by the new ones may mean to leave by an address that is gone; to take in the old ones for longer costs nothing. */
-const PATIENCE_MS: Readonly<Record<Step, number>> = { opening: 5_000, announcing: 5_000, moving: 5_000, leaving: 60_000 };
+const PATIENCE_MS: Readonly<Record<Step, number>> = { opening: 5_000, announcing: 5_000, trying: 3_000, moving: 5_000, leaving: 60_000 };
 /** Switches go by flows they have cached for up to a second after these have changed; then there is what is on the wire. */
-const LINGER_MS: Readonly<Record<Step, number>> = { opening: 0, announcing: 0, moving: 2_000, leaving: 2_000 };
+const LINGER_MS: Readonly<Record<Step, number>> = { opening: 0, announcing: 0, trying: 0, moving: 2_000, leaving: 2_000 };
 const LOOK_MS = 200;
 /** Of changes that come one upon the other. */
 const MAX_NOTED = 4;
@@ -80,15 +83,14 @@ export class Changeover {
     this.#step = undefined;
     this.#known = [now];
     if (old.length === 0) return;
-    const step = isEmpty(sure) || isWithin(now, sure) ? 'moving' : 'opening';
+    const step = isEmpty(sure) ? 'moving' : isWithin(now, sure) ? 'trying' : 'opening';
     this.#known = step === 'moving' ? [now, ...old] : [sure, now, ...old.filter((offer) => offer !== sure)];
     this.#begin(step);
   }
 
   /** Without the addresses that are known to be gone. */
   #possible(offer: Offer): Offer {
-    if (!this.#parts.areDetected) return offer;
-    const endpoints = offer.endpoints.filter(({ address }) => this.#now!.endpoints.some((end) => end.address === address));
+    const endpoints = offer.endpoints.filter(({ address }) => !this.#parts.isGone(address, this.#now!));
     return endpoints.length === 0 && offer.endpoints.length > 0 ? NOTHING : { ...offer, endpoints };
   }
 
@@ -101,7 +103,7 @@ export class Changeover {
     const now = this.#now!;
     if (this.#step === undefined || this.#step === 'leaving') return now;
     const old = this.#old();
-    const { endpoints, encaps } = union(this.#step === 'opening' ? old : [now, ...old], ({ address }) => address);
+    const { endpoints, encaps } = union(this.#step === 'opening' ? old : [...old, now], ({ address }) => address);
     // Frames that still leave without a tunnel are taken in only from whom others know to do so.
     const direct = old.flatMap((offer) => offer.endpoints.filter(({ mac }) => mac !== null));
     return {
@@ -120,13 +122,18 @@ export class Changeover {
   get used(): Offer {
     const now = this.#now!;
     const [sure] = this.#known;
-    if ((this.#step !== 'opening' && this.#step !== 'announcing') || sure === undefined) return offerOf(now);
+    if (this.#step === undefined || this.#step === 'moving' || this.#step === 'leaving' || sure === undefined) return offerOf(now);
     const around = now.endpoints[0] ?? now.underlay;
     return {
       endpoints: sure.endpoints.map((end) => ({ ...end, ...around, address: end.address })),
       encaps: sure.encaps,
       underlay: now.underlay,
     };
+  }
+
+  /** What packets will leave by, when it is to be tried. */
+  get next(): Offer | undefined {
+    return this.#step === 'trying' ? this.#now : undefined;
   }
 
   /** What packets are taken in by, when that is more than what is offered. */
@@ -173,7 +180,7 @@ export class Changeover {
 
   /** Resolves when everybody has installed what is told, or has had the time to. */
   async #confirmed(step: Step, signal: AbortSignal): Promise<void> {
-    const { clock, heard, behind, isInForce, revision, log } = this.#parts;
+    const { clock, heard, isInForce, log } = this.#parts;
     let until: number | undefined;
     let at: number | undefined;
     this.#behind = undefined;
@@ -182,9 +189,8 @@ export class Changeover {
       if (said !== undefined) until ??= clock.now() + PATIENCE_MS[step];
       const isTold = said === null || (said !== undefined && textOf(said) === textOf(this.told));
       if (isTold && isInForce()) {
-        at ??= revision();
-        // Without an answer nothing is known that was not known before.
-        this.#behind = said === null || step === 'opening' ? [] : await behind(at).catch(() => undefined);
+        at ??= this.#parts.revision();
+        this.#behind = said === null ? [] : await this.#laggards(step, at);
         if (this.#behind?.length === 0) return;
       }
       if (isTold && clock.now() >= until!) {
@@ -193,6 +199,12 @@ export class Changeover {
       }
       await clock.sleep(LOOK_MS, signal);
     }
+  }
+
+  /** Whom the step waits for; undefined when that is not known. */
+  async #laggards(step: Step, revision: number): Promise<readonly string[] | undefined> {
+    if (step === 'opening') return [];
+    return step === 'trying' ? this.#parts.silent() : this.#parts.behind(revision).catch(() => undefined);
   }
 }
 

@@ -71,7 +71,7 @@ function addressesOf(infos: readonly NetworkInterfaceInfo[]): string[] {
   return [...usable].sort((a, b) => rank(a) - rank(b)).map(({ address }) => canonical(address));
 }
 
-function canonical(address: string): string {
+export function canonical(address: string): string {
   return formatIp(parseIp(address));
 }
 

@@ -18,7 +18,7 @@ import type { Clock } from './clock.js';
 import type { OverlayOptions } from './endpoints.js';
 import type { AgentLog } from './log.js';
 import { Overlay } from './overlay.js';
-import { Peers } from './peers.js';
+import { Peers, type PeerWay } from './peers.js';
 import { Prober, type ProbedWay } from './prober.js';
 import { Settling } from './settling.js';
 
@@ -71,6 +71,7 @@ export class Fabric {
       devices: networkInterfaces,
       heard: () => this.#heard(),
       behind: (revision) => this.#attachment?.behind(revision, this.#peers.audience()) ?? Promise.reject(new Error('no vnmgr is attached')),
+      silent: () => this.#next().flatMap((way) => (this.#prober.hasAnswered(way) ? [] : [way.datapath_uuid])),
       isInForce: parts.isInForce,
       revision: parts.revision,
       settledPeers: () => (this.#peers.areKnown ? this.#settling.settled() : undefined),
@@ -92,7 +93,7 @@ export class Fabric {
       () => this.#onPeers(),
     );
     this.#prober = new Prober({
-      ways: () => this.ways(),
+      ways: () => [...this.ways(), ...this.#next()],
       send: inject,
       explain: (remote, until) => doubtAbout(remote, { endpoint, datapath_type }, until),
       periodMs: options.probePeriodMs,
@@ -144,7 +145,17 @@ export class Fabric {
 
   /** Ways to other hypervisors that are probed. */
   ways(): ProbedWay[] {
-    return this.#peers.ways().flatMap(({ chassis: { datapath_uuid, node_id }, way }): ProbedWay[] => {
+    return this.#open(this.#peers.ways());
+  }
+
+  /** Those that are to be tried before they are gone by. */
+  #next(): ProbedWay[] {
+    const side = this.#overlay.next();
+    return side === undefined ? [] : this.#open(this.#peers.ways(side));
+  }
+
+  #open(ways: readonly PeerWay[]): ProbedWay[] {
+    return ways.flatMap(({ chassis: { datapath_uuid, node_id }, way }): ProbedWay[] => {
       const ofport = typeof way === 'string' ? undefined : this.#overlay.tunnelPort(way.encap);
       if (typeof way === 'string' || ofport === undefined) return [];
       return [{ datapath_uuid, node_id, encap: way.encap, local: way.local.address, remote: way.remote.address, ofport }];

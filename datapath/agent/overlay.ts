@@ -18,7 +18,7 @@ import { TunnelManager } from '../ovsdb/tunnel-manager.js';
 import type { TunnelState } from '../ovsdb/tunnel-plan.js';
 import { Changeover } from './changeover.js';
 import type { Clock } from './clock.js';
-import { chassisFacts, type OverlayOptions } from './endpoints.js';
+import { canonical, chassisFacts, type OverlayOptions } from './endpoints.js';
 import type { AgentLog } from './log.js';
 import { PortNumbers } from './port-numbers.js';
 
@@ -30,6 +30,8 @@ export interface OverlayParts {
   readonly heard: () => Offer | null | undefined;
   /** Of those who are told, the ones who have not installed a revision, uuids. */
   readonly behind: (revision: number) => Promise<readonly string[]>;
+  /** Of those who are reached by `next`, the ones who have not answered a probe, uuids. */
+  readonly silent: () => readonly string[];
   /** Whether the switch holds all that is wanted. */
   readonly isInForce: () => boolean;
   /** Number of the last revision known here. */
@@ -64,12 +66,13 @@ export class Overlay {
 
   constructor(parts: OverlayParts) {
     this.#parts = parts;
-    const { bridge, ovsdb, log, onChange, heard, behind, isInForce, revision, clock, signal } = parts;
-    const { mac2mac, bridge_mappings, underlay, addresses } = parts.options;
+    const { bridge, ovsdb, log, onChange, heard, behind, silent, isInForce, revision, clock, signal } = parts;
+    const { mac2mac, bridge_mappings, underlay } = parts.options;
     this.#changeover = new Changeover({
-      areDetected: addresses === null,
+      isGone: (address, now) => this.#isGone(address, now),
       heard,
       behind,
+      silent,
       isInForce: () => isInForce() && this.#areOpen(),
       revision,
       onChange: () => {
@@ -168,6 +171,21 @@ export class Overlay {
   /** This end of every pair; undefined until the datapath is known. */
   side(): Side | undefined {
     return this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...this.#used() };
+  }
+
+  /** This end of every pair, as it will be, when that is to be tried. */
+  next(): Side | undefined {
+    const { next } = this.#changeover;
+    return next === undefined || this.#datapath === undefined ? undefined : { datapath_uuid: this.#datapath, ...next };
+  }
+
+  /** Where this process sees the addresses of the host at all, it sees those that are offered. */
+  #isGone(address: string, { endpoints }: Offer): boolean {
+    const { options, devices } = this.#parts;
+    const isOffered = endpoints.some((end) => end.address === address);
+    if (isOffered || options.addresses === null) return !isOffered;
+    const seen = new Set(Object.values(devices()).flatMap((infos = []) => infos.map((info) => canonical(info.address))));
+    return endpoints.some((end) => seen.has(end.address)) && !seen.has(address);
   }
 
   /** What of this hypervisor keeps tunnels from working. */

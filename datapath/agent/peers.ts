@@ -123,8 +123,7 @@ export class Peers {
   }
 
   /** To all but this hypervisor, in uuid order; in the explicit mode one for each pair of addresses. */
-  ways(): PeerWay[] {
-    const own = this.#own();
+  ways(own = this.#own()): PeerWay[] {
     if (own === undefined) return [];
     const ends = this.#mode === 'explicit' ? this.#ends(own.datapath_uuid) : undefined;
     return [...this.#chassis.values()]

@@ -100,6 +100,11 @@ export class Prober {
     }
   }
 
+  /** Whether a way has ever answered; true where none is probed. */
+  hasAnswered(way: ProbedWay): boolean {
+    return this.#options.periodMs === 0 || this.#probed.get(keyOf(way))?.hasAnswered === true;
+  }
+
   /** How many ways answer, and how many do not. */
   counts(): { readonly answering: number; readonly silent: number } {
     const silent = [...this.#probed.values()].filter((probed) => probed.silent).length;
@@ -133,7 +138,7 @@ export class Prober {
 
   #follow(): void {
     const { ways, clock, random, onChange } = this.#options;
-    const now = new Map(ways().map((way) => [`${way.datapath_uuid} ${way.encap} ${way.local} ${way.remote}`, way]));
+    const now = new Map(ways().map((way) => [keyOf(way), way]));
     let differs = false;
     for (const [key, { silent, way }] of this.#probed) {
       if (now.get(key)?.ofport === way.ofport) continue;
@@ -166,6 +171,10 @@ export class Prober {
     // Without a connection nothing can be said of anybody.
     else probed.due = Infinity;
   }
+}
+
+function keyOf({ datapath_uuid, encap, local, remote }: ProbedWay): string {
+  return `${datapath_uuid} ${encap} ${local} ${remote}`;
 }
 
 function frameOf(nonce: bigint): Uint8Array {

@@ -19,6 +19,8 @@ class Fixture {
   readonly warnings: object[] = [];
   delayMs: number | null = 20;
   isInForce = true;
+  isAnswered = true;
+  gone: string | undefined;
   isVnmgrThere = true;
   changeover!: Changeover;
   #process = new AbortController();
@@ -34,7 +36,8 @@ class Fixture {
     this.#process = new AbortController();
     const { signal } = this.#process;
     this.changeover = new Changeover({
-      areDetected: false,
+      isGone: (address) => address === this.gone,
+      silent: () => (this.isAnswered ? [] : ['dp-other']),
       heard: () => (this.isVnmgrThere ? this.#committed : undefined),
       behind: (revision) => Promise.resolve(this.other !== undefined && this.other.revision >= revision ? [] : ['dp-other']),
       isInForce: () => this.isInForce,
@@ -109,9 +112,10 @@ describe('changeover', () => {
   it('uses what is left at once, and tells of less only then, when some of what was offered is not any more', async () => {
     const fixture = await running(offer(['geneve', 'vxlan'], '192.0.2.1'));
     fixture.start(offer(['vxlan'], '192.0.2.1'));
-    const both = 'vxlan geneve 192.0.2.1';
+    const [told, both] = ['geneve vxlan 192.0.2.1', 'vxlan geneve 192.0.2.1'];
     expect(await fixture.course()).toEqual([
-      at(both, 'vxlan 192.0.2.1', both),
+      at(told, told, both),
+      at(told, 'vxlan 192.0.2.1', both),
       at('vxlan 192.0.2.1', 'vxlan 192.0.2.1', both),
       at('vxlan 192.0.2.1', 'vxlan 192.0.2.1', 'vxlan 192.0.2.1'),
     ]);
@@ -124,11 +128,36 @@ describe('changeover', () => {
     await fixture.clock.advance(4_000);
     const waiting = fixture.look();
     fixture.isInForce = true;
-    const [old, now, both] = ['geneve 192.0.2.1', 'vxlan 192.0.2.2', 'vxlan geneve 192.0.2.2 192.0.2.1'];
+    const [old, now] = ['geneve 192.0.2.1', 'vxlan 192.0.2.2'];
+    const [told, both] = ['geneve vxlan 192.0.2.1 192.0.2.2', 'vxlan geneve 192.0.2.2 192.0.2.1'];
     expect({ waiting, course: await fixture.course() }).toEqual({
       waiting: at(old, old, both),
-      course: [at(old, old, both), at(both, old, both), at(both, now, both), at(now, now, both), at(now, now, now)],
+      course: [at(old, old, both), at(told, old, both), at(told, now, both), at(now, now, both), at(now, now, now)],
     });
+  });
+
+  it('uses what is new when a probe that went that way has been answered, or three seconds have passed', async () => {
+    const fixture = await running(offer(['geneve'], '192.0.2.1', '192.0.2.2'));
+    fixture.isAnswered = false;
+    fixture.start(offer(['geneve'], '192.0.2.2'));
+    const used = [];
+    for (let second = 0; second < 3; second++) {
+      used.push([fixture.look()['used'], fixture.changeover.next && short(fixture.changeover.next)]);
+      await fixture.clock.advance(1_000);
+    }
+    used.push([fixture.look()['used'], fixture.changeover.next]);
+    const trying = ['geneve 192.0.2.1 192.0.2.2', 'geneve 192.0.2.2'];
+    expect({ used, warnings: fixture.warnings }).toEqual({
+      used: [trying, trying, trying, ['geneve 192.0.2.2', undefined]],
+      warnings: [{ step: 'trying', datapaths: ['dp-other'] }],
+    });
+  });
+
+  it('gives an address up at once that is known to be gone', async () => {
+    const fixture = await running(offer(['geneve'], '192.0.2.1'));
+    fixture.gone = '192.0.2.1';
+    fixture.start(offer(['geneve'], '192.0.2.2'));
+    expect([fixture.changeover.isOver, fixture.look()]).toEqual([true, at('geneve 192.0.2.2', 'geneve 192.0.2.2', 'geneve 192.0.2.2')]);
   });
 
   it('ends, and names who has not confirmed, when a hypervisor never comes back', async () => {
@@ -151,7 +180,7 @@ describe('changeover', () => {
     fixture.start(offer(['vxlan'], '192.0.2.1'));
     await fixture.clock.advance(600_000);
     expect({ looks: fixture.look(), conditions: fixture.changeover.conditions() }).toEqual({
-      looks: at('vxlan geneve 192.0.2.1', 'vxlan 192.0.2.1', 'vxlan geneve 192.0.2.1'),
+      looks: at('geneve vxlan 192.0.2.1', 'geneve vxlan 192.0.2.1', 'vxlan geneve 192.0.2.1'),
       conditions: [
         {
           code: 'overlay_changing',
