@@ -98,6 +98,8 @@ export class RedisConnection {
   /** Ends the connection at once, with the commands on their way, which fail for that reason. */
   destroy(reason?: Error): void {
     this.complaint ??= reason;
+    // Of many commands without an answer each gives the connection up.
+    if (!this.isOpen) return;
     this.isOpen = false;
     this.redis.disconnect();
   }
