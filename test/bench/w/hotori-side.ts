@@ -111,9 +111,21 @@ export class HotoriSide implements Side {
   }
 
   async restart(): Promise<void> {
+    const before = await this.#servers();
     await this.#programs.kill9();
     await this.#start();
+    // For some seconds a vnmgr that was killed counts as alive, and what it said last as true.
+    if (this.#programs.areApart)
+      await eventually('others serving', async () => (await this.#servers()).every((name) => name !== null && !before.includes(name)), {
+        timeoutMs: 60_000,
+        everyMs: 50,
+      });
     await this.settle();
+  }
+
+  /** Which vnmgr serves each datapath. */
+  async #servers(): Promise<(string | null)[]> {
+    return (await this.#status()).datapaths.map(({ served_by }: Json) => served_by);
   }
 
   async flowMods(): Promise<readonly number[]> {

@@ -75,6 +75,11 @@ export class Programs {
     });
   }
 
+  /** Each role is a process. */
+  get areApart(): boolean {
+    return this.#redis !== undefined;
+  }
+
   /** Throws when one has ended. */
   check(): void {
     for (const { role, daemon } of this.#running) if (!daemon.isRunning) throw new Error(`${role} ended:\n${daemon.output()}`);
