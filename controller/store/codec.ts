@@ -6,6 +6,7 @@
 import { Encoder } from 'cbor-x';
 import { z } from 'zod';
 import { entitySchema, type Entity } from '../../flows/model/entities.js';
+import { arrayHead } from '../kernel/cbor.js';
 import { StoreError, type StoredChange } from './contract.js';
 
 const requestSchema = z.object({ id: z.string(), outcomes: z.array(z.union([z.string(), z.array(z.string())])) });
@@ -94,11 +95,4 @@ export class StoreCodec {
     const name = z.object({ uuid: z.string() }).safeParse(value).data?.uuid;
     throw new StoreError('corrupt', `${name ?? what} in ${this.where} is damaged: ${z.prettifyError(result.error)}`, result.error);
   }
-}
-
-/** RFC 8949 §3: major type 4, the length in four bytes. */
-function arrayHead(length: number): Buffer {
-  const head = Buffer.of(0x9a, 0, 0, 0, 0);
-  head.writeUInt32BE(length, 1);
-  return head;
 }

@@ -3,13 +3,16 @@
  *
  * Owns: one file: a line that says what it is and its checksum, then CBOR.
  * Promises: a file is replaced whole or not at all. One that is damaged, of another version or another datapath's is as good as none, and said to be so.
+ * However large the slice, what else the process has to do waits for no more than STRIDE records of it.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { open, rename } from 'node:fs/promises';
 import path from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { Encoder } from 'cbor-x';
 import { z } from 'zod';
+import { arrayHead } from '../../controller/kernel/cbor.js';
 import { SLICE_SCHEMA_VERSION, type Revision, type SliceRecord } from '../../controller/messages/slice.js';
 import { recordsSchema } from '../../controller/messages/slice-service.js';
 
@@ -20,6 +23,9 @@ export interface KeptSlice {
   readonly records: readonly SliceRecord[];
 }
 
+/** Records encoded in one turn of the event loop: about a millisecond's worth. */
+const STRIDE = 200;
+const CHECKSUM = 'sha256';
 const FORM = `hotori-slice/${SLICE_SCHEMA_VERSION}`;
 const codec = new Encoder({ useRecords: false, mapsAsObjects: true });
 const schema = z.object({
@@ -50,7 +56,7 @@ export class SliceFile {
     const [form, checksum] = bytes.subarray(0, Math.max(end, 0)).toString('latin1').split(' ');
     if (form !== FORM) return { reason: `it is not of the form ${FORM}` };
     const body = bytes.subarray(end + 1);
-    if (checksum !== digestOf(body)) return { reason: 'its checksum is wrong' };
+    if (checksum !== createHash(CHECKSUM).update(body).digest('hex')) return { reason: 'its checksum is wrong' };
     try {
       return schema.parse(codec.decode(body));
     } catch (error) {
@@ -59,12 +65,22 @@ export class SliceFile {
   }
 
   /** Throws the system's error. */
-  async write(slice: KeptSlice): Promise<void> {
-    const body = codec.encode(slice);
+  async write({ records, ...about }: KeptSlice): Promise<void> {
+    const empty = codec.encode({ ...about, records: [] });
+    // The empty list at its end is one byte.
+    const chunks = [Buffer.concat([empty.subarray(0, -1), arrayHead(records.length)])];
+    const digest = createHash(CHECKSUM).update(chunks[0]!);
+    for (let from = 0; from < records.length; from += STRIDE) {
+      const chunk = Buffer.concat(records.slice(from, from + STRIDE).map((record) => codec.encode(record)));
+      digest.update(chunk);
+      chunks.push(chunk);
+      await setImmediate();
+    }
     const fresh = `${this.path}.new`;
     const file = await open(fresh, 'w', 0o600);
     try {
-      await file.writeFile(Buffer.concat([Buffer.from(`${FORM} ${digestOf(body)}\n`), body]));
+      await file.appendFile(`${FORM} ${digest.digest('hex')}\n`);
+      for (const chunk of chunks) await file.appendFile(chunk);
       await file.datasync();
     } finally {
       await file.close();
@@ -77,8 +93,4 @@ export class SliceFile {
       await dir.close();
     }
   }
-}
-
-function digestOf(body: Uint8Array): string {
-  return createHash('sha256').update(body).digest('hex');
 }

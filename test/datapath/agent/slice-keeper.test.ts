@@ -43,6 +43,28 @@ const used = (keeper: SliceKeeper, one: SliceChange): boolean => {
 };
 
 describe('the kept slice', () => {
+  it('is written a little at a time, and is what it was when that began', async () => {
+    const file = new SliceFile(path.join(dir, 'slice'));
+    let encoded = 0;
+    const counted = records(5_000).map((record) =>
+      Object.defineProperty({ ...record }, 'kind', { enumerable: true, get: () => (encoded++, record.kind) }),
+    ) as SliceRecord[];
+    const slice = { datapath_uuid: 'dp-1', dpid: DPID, revision: { incarnation: 'x', number: 10 }, records: counted };
+    const turns: number[] = [];
+    let isOver = false;
+    const look = (): void => {
+      turns.push(encoded);
+      if (!isOver) setImmediate(look);
+    };
+    look();
+    await file.write(slice);
+    isOver = true;
+    const most = Math.max(...turns.map((count, i) => count - (turns[i - 1] ?? 0)));
+    const whole = turns.at(-1)!;
+    expect({ isGradual: most * 10 <= whole, isWhole: whole > 0 }).toEqual({ isGradual: true, isWhole: true });
+    expect(file.read()).toEqual({ ...slice, records: records(5_000) });
+  });
+
   it('holds back a snapshot that takes most away and does not follow, with what comes after it, until it is accepted', () => {
     const keeper = keeperOn(undefined);
     expect(used(keeper, change({}))).toBe(true);
