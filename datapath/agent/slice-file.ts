@@ -3,7 +3,8 @@
  *
  * Owns: one file: a line that says what it is and its checksum, then CBOR.
  * Promises: a file is replaced whole or not at all. One that is damaged, of another version or another datapath's is as good as none, and said to be so.
- * However large the slice, what else the process has to do waits for no more than STRIDE records of it.
+ * However large the slice, what else the process has to do waits for no more than STRIDE records of it; where these are the same as the last time, they are
+ * not encoded again.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -23,7 +24,7 @@ export interface KeptSlice {
   readonly records: readonly SliceRecord[];
 }
 
-/** Records encoded in one turn of the event loop: about a millisecond's worth. */
+/** Records taken in one turn of the event loop: about a millisecond's worth. */
 const STRIDE = 200;
 const CHECKSUM = 'sha256';
 const FORM = `hotori-slice/${SLICE_SCHEMA_VERSION}`;
@@ -35,11 +36,19 @@ const schema = z.object({
   records: recordsSchema,
 });
 
+/** STRIDE records that follow one another, and what they are encoded as. */
+interface Part {
+  readonly records: readonly SliceRecord[];
+  readonly bytes: Uint8Array;
+}
+
 /** Why there is nothing to read; `undefined` when there is no file. */
 export type Unreadable = { readonly reason: string | undefined };
 
 export class SliceFile {
   readonly path: string;
+  /** What was written last: most of it is the same the next time. */
+  #last: readonly Part[] = [];
 
   constructor(file: string) {
     this.path = file;
@@ -68,19 +77,22 @@ export class SliceFile {
   async write({ records, ...about }: KeptSlice): Promise<void> {
     const empty = codec.encode({ ...about, records: [] });
     // The empty list at its end is one byte.
-    const chunks = [Buffer.concat([empty.subarray(0, -1), arrayHead(records.length)])];
-    const digest = createHash(CHECKSUM).update(chunks[0]!);
+    const head = Buffer.concat([empty.subarray(0, -1), arrayHead(records.length)]);
+    const digest = createHash(CHECKSUM).update(head);
+    const parts: Part[] = [];
     for (let from = 0; from < records.length; from += STRIDE) {
-      const chunk = Buffer.concat(records.slice(from, from + STRIDE).map((record) => codec.encode(record)));
-      digest.update(chunk);
-      chunks.push(chunk);
+      const part = partOf(records.slice(from, from + STRIDE), this.#last[parts.length]);
+      digest.update(part.bytes);
+      parts.push(part);
       await setImmediate();
     }
+    this.#last = parts;
     const fresh = `${this.path}.new`;
     const file = await open(fresh, 'w', 0o600);
     try {
       await file.appendFile(`${FORM} ${digest.digest('hex')}\n`);
-      for (const chunk of chunks) await file.appendFile(chunk);
+      await file.appendFile(head);
+      for (const { bytes } of parts) await file.appendFile(bytes);
       await file.datasync();
     } finally {
       await file.close();
@@ -93,4 +105,9 @@ export class SliceFile {
       await dir.close();
     }
   }
+}
+
+function partOf(records: readonly SliceRecord[], before: Part | undefined): Part {
+  const isSame = before?.records.length === records.length && records.every((record, i) => record === before.records[i]);
+  return isSame ? before : { records, bytes: Buffer.concat(records.map((record) => codec.encode(record))) };
 }
