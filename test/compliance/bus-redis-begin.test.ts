@@ -2,9 +2,6 @@
  * What a member of the bus over Redis hears before it is all there, and after clocks were set.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { jest } from '@jest/globals';
 import type { Bus } from '../../controller/bus/contract.js';
@@ -13,24 +10,15 @@ import type { RedisArg, RedisLine } from '../../controller/bus/redis-line.js';
 import { redisAccess } from '../../controller/redis/access.js';
 import { RedisConnections } from '../../controller/redis/connections.js';
 import { eventually } from '../lab/eventually.js';
-import { RedisServer } from '../lab/redis.js';
 import { redisSettings } from './redis-settings.js';
+import { redisOfFile } from './redis-world.js';
 
 type Seen = (args: readonly RedisArg[]) => Promise<void> | void;
 
-let dir: string;
-let server: RedisServer;
+const server = redisOfFile();
 let closing: (() => Promise<void>)[];
 let stop: AbortController;
 let worlds = 0;
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
-  server = await RedisServer.start(dir);
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(dir, { recursive: true });
-});
 beforeEach(() => {
   worlds++;
   closing = [];
@@ -44,7 +32,7 @@ afterEach(async () => {
 
 /** @param seen is told of each command before it is sent, and may hold it up */
 function enter(member: string, seen: Seen = () => undefined): Bus {
-  const access = redisAccess(redisSettings(server.url, { redis_prefix: `test${worlds}` }));
+  const access = redisAccess(redisSettings(server().url, { redis_prefix: `test${worlds}` }));
   const redis = new RedisConnections({ access, random: { bytes: randomBytes }, name: member });
   const [commands, blocking] = [watched(redis.link('bus'), seen), watched(redis.link('bus-reader'), seen)];
   const bus = new RedisBus({ member, prefix: redis.keyPrefix, commands, blocking, beatMs: 200 });

@@ -1,27 +1,15 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bus } from '../../controller/bus/contract.js';
 import { RedisBus } from '../../controller/bus/redis-bus.js';
 import { redisAccess } from '../../controller/redis/access.js';
 import { RedisConnections } from '../../controller/redis/connections.js';
-import { RedisServer } from '../lab/redis.js';
 import { TcpProxy } from '../lab/tcp-proxy.js';
 import { busCompliance } from './bus.js';
 import { redisSettings } from './redis-settings.js';
+import { redisOfFile } from './redis-world.js';
 
-let dir: string;
-let server: RedisServer;
-beforeAll(async () => {
-  dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
-  server = await RedisServer.start(dir);
-});
-afterAll(async () => {
-  await server.stop();
-  await rm(dir, { recursive: true });
-});
+const server = redisOfFile();
 
 let worlds = 0;
 // Each member reaches Redis through a wire of its own.
@@ -31,7 +19,7 @@ busCompliance('Redis', () => {
   const connections: RedisConnections[] = [];
   return Promise.resolve({
     join: async (member, isSlow): Promise<Bus> => {
-      const proxy = await TcpProxy.start(server.port);
+      const proxy = await TcpProxy.start(server().port);
       proxies.set(member, proxy);
       const access = redisAccess(redisSettings(`redis://127.0.0.1:${proxy.port}`, { redis_prefix: prefix }));
       const redis = new RedisConnections({ access, random: { bytes: randomBytes }, name: member });
@@ -48,9 +36,9 @@ busCompliance('Redis', () => {
     sever: (member) => proxies.get(member)!.refuse(),
     restore: (member) => proxies.get(member)!.open(),
     restartTransport: async () => {
-      await server.kill9();
+      await server().kill9();
       await sleep(500);
-      await server.run();
+      await server().run();
     },
     destroy: async () => {
       await Promise.all(connections.map((redis) => redis.close()));

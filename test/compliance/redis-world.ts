@@ -41,6 +41,21 @@ export async function withDirectory(work: (dir: string) => Promise<void>): Promi
   }
 }
 
+/** A redis-server for all tests of a file. */
+export function redisOfFile(): () => RedisServer {
+  let dir: string;
+  let server: RedisServer;
+  beforeAll(async () => {
+    dir = await mkdtemp(join(tmpdir(), 'hotori-redis-'));
+    server = await RedisServer.start(dir);
+  });
+  afterAll(async () => {
+    await server.stop();
+    await rm(dir, { recursive: true });
+  });
+  return () => server;
+}
+
 /** Runs with a redis-server and stores in it, all of which end afterwards. */
 export async function withRedis(
   work: (server: RedisServer, open: (options?: TestStoreOptions) => Promise<Store>) => Promise<void>,
