@@ -43,7 +43,7 @@ class Call {
   }
 
   get name(): string {
-    return `${this.rule.name}/${this.root.uuid}`;
+    return `${this.rule.name}/${this.root.name}`;
   }
 }
 
@@ -76,7 +76,7 @@ class Run implements Lookup, Emit {
     this.number++;
     this.looked = [];
     this.#rule = rule.name;
-    this.#own([root.uuid]);
+    this.#own([root.name]);
   }
 
   /** Depends on a cell from now on. */

@@ -13,10 +13,19 @@ const NOTHING: readonly never[] = [];
 
 /** What a look-up depends on: one record, or the records under one key of an index. */
 export abstract class Cell<D extends object> {
+  /** uuid or key. */
+  readonly name: string;
   /** Whoever is to be run again when it changes. */
   dependents: Bag<D> | undefined;
   /** Number of the last run that looked at it. */
   run = 0;
+  readonly #home: Map<string, Cell<D>>;
+
+  constructor(name: string, home: Map<string, Cell<D>>) {
+    this.name = name;
+    this.#home = home;
+    home.set(name, this);
+  }
 
   addDependent(one: D): void {
     this.dependents = bagWith(this.dependents, one);
@@ -24,30 +33,23 @@ export abstract class Cell<D extends object> {
 
   dropDependent(one: D): void {
     this.dependents = bagWithout(this.dependents, one);
-    if (this.dependents === undefined && this.isEmpty) this.discard();
+    this.tidy();
   }
 
   /** It holds nothing. */
   abstract get isEmpty(): boolean;
 
-  /** Nobody will miss it. */
-  protected abstract discard(): void;
+  /** Goes when nobody would miss it. */
+  protected tidy(): void {
+    if (this.dependents === undefined && this.isEmpty) this.#home.delete(this.name);
+  }
 }
 
 export class RecordCell<D extends object> extends Cell<D> {
-  readonly uuid: string;
-  readonly #home: Map<string, RecordCell<D>>;
   /** undefined: there is none. */
   record: RuleRecord | undefined;
   /** Whoever begins with it. */
   beginners: readonly D[] = NOTHING;
-
-  constructor(uuid: string, home: Map<string, RecordCell<D>>) {
-    super();
-    this.uuid = uuid;
-    this.#home = home;
-    home.set(uuid, this);
-  }
 
   get isEmpty(): boolean {
     return this.record === undefined;
@@ -55,28 +57,15 @@ export class RecordCell<D extends object> extends Cell<D> {
 
   clear(): void {
     this.record = undefined;
-    if (this.dependents === undefined) this.discard();
-  }
-
-  protected discard(): void {
-    this.#home.delete(this.uuid);
+    this.tidy();
   }
 }
 
 /** One key of one index: the records under it, and the sorted list made from them when asked. */
-export class KeyCell<D extends object> extends Cell<D> {
-  readonly #key: string;
-  readonly #home: Map<string, KeyCell<D>>;
+class KeyCell<D extends object> extends Cell<D> {
   /** By uuid; one alone is kept as it is, and most are alone. */
   #members: RuleRecord | Map<string, RuleRecord> | undefined;
   #sorted: readonly RuleRecord[] | undefined;
-
-  constructor(key: string, home: Map<string, KeyCell<D>>) {
-    super();
-    this.#key = key;
-    this.#home = home;
-    home.set(key, this);
-  }
 
   get isEmpty(): boolean {
     return this.#members === undefined;
@@ -108,11 +97,7 @@ export class KeyCell<D extends object> extends Cell<D> {
       members.delete(uuid);
       if (members.size === 0) this.#members = undefined;
     } else if (members?.uuid === uuid) this.#members = undefined;
-    if (this.#members === undefined && this.dependents === undefined) this.discard();
-  }
-
-  protected discard(): void {
-    this.#home.delete(this.#key);
+    this.tidy();
   }
 }
 
